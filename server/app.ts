@@ -1,0 +1,231 @@
+/**
+ * The composition root: the one place that builds concrete things and knows them all.
+ */
+import { createServer, type Server as HttpServer } from 'node:http';
+import { type AddressInfo, isIPv6 } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { type Leases, SingleNodeLeases } from './cluster/leases.js';
+import { measurements } from './cluster/measurements.js';
+import { Membership } from './cluster/membership.js';
+import { SingleNodeReports } from './cluster/node-report.js';
+import { RedisLeases, RedisNodeReports } from './cluster/redis-cluster-state.js';
+import { RedisSessionStore } from './cluster/redis-sessions.js';
+import type { Config } from './config.js';
+import { demoFeeds } from './feeds/demo-feeds.js';
+import { FeedRunner } from './feeds/runner.js';
+import { createRouter } from './http/router.js';
+import { Hub } from './hub/hub.js';
+import { Publisher } from './hub/publisher.js';
+import { RequestHandler } from './hub/requests.js';
+import { MemoryStreamLog } from './log/memory-stream-log.js';
+import { isHubPayload } from './log/payload.js';
+import { RedisStreamLog } from './log/redis-stream-log.js';
+import type { StreamLog } from './log/stream-log.js';
+import type { Logger } from './logger.js';
+import { Metrics } from './metrics.js';
+import { RedisLink } from './redis.js';
+import { streamChannel } from './transports/socketio/hub-adapter.js';
+import { MemorySessionStore, type SessionStore } from './transports/socketio/sessions.js';
+import { SocketIoTransport } from './transports/socketio/socketio-transport.js';
+import { SseTransport } from './transports/sse/sse-transport.js';
+import { routeUpgrades } from './transports/upgrades.js';
+import { WebSocketTransport } from './transports/websocket/websocket-transport.js';
+import { VERSION } from './version.js';
+
+/** What closing HTTP connections may take after everything else has ended. */
+const CLOSE_MS = 1_000;
+
+/** A node that serves. */
+export interface App {
+  readonly node: string;
+  readonly hub: Hub;
+  readonly port: number;
+  /** `http://host:port` as a client on this machine reaches it. */
+  readonly url: string;
+  /** Sends everybody elsewhere and stops. */
+  stop(): Promise<void>;
+}
+
+/** The parts that differ between a node of a cluster and a node alone. */
+interface Backend {
+  readonly log: StreamLog;
+  readonly link: RedisLink | undefined;
+  readonly sessions: SessionStore;
+  readonly leases: Leases;
+  readonly reports: SingleNodeReports | RedisNodeReports;
+}
+
+/** Starts a node. @throws Error where Redis or the port cannot be had; nothing is left running then. */
+export async function startApp(config: Config, logger: Logger): Promise<App> {
+  const node = config.NODE_ID;
+  const backend = await connectBackend(config, logger);
+  const { log, link, sessions } = backend;
+  const metrics = new Metrics();
+  const hub = new Hub({
+    streams: config.streams,
+    log,
+    logger,
+    limits: {
+      connectionBudgetBytes: config.CONNECTION_BUDGET_BYTES,
+      windowBytes: config.WINDOW_BYTES,
+      topicsPerConnection: config.MAX_TOPICS_PER_CONNECTION,
+      recoveryMaxMessages: config.RECOVERY_MAX_MESSAGES,
+      topCheckMs: config.TOP_CHECK_MS,
+    },
+    onLatency: (ms) => metrics.delivered(ms),
+  });
+  const publisher = new Publisher({ hub, log, maxMessageBytes: config.MAX_MESSAGE_BYTES });
+  const requests = new RequestHandler({ hub, publisher, logger, onError: (code) => metrics.errors.count(code) });
+  const heartbeat = { pingIntervalMs: config.PING_INTERVAL_MS, pingTimeoutMs: config.PING_TIMEOUT_MS };
+  // A request is a message and some words around it.
+  const maxFrameBytes = config.MAX_MESSAGE_BYTES + 16 * 1024;
+
+  const sse = new SseTransport({ hub, node, logger });
+  const webSocket = new WebSocketTransport({ hub, requests, node, maxFrameBytes, ...heartbeat });
+  const connections = () => ({
+    socketio: socketIo.connections,
+    websocket: webSocket.connections,
+    sse: sse.connections,
+  });
+  const membership = new Membership({
+    reports: backend.reports,
+    logger,
+    measure: measurements({
+      node,
+      version: VERSION,
+      hub,
+      publishing: publisher.counters,
+      connections,
+      link,
+      takeLoopLagMs: () => metrics.takeLoopLagMs(),
+    }),
+  });
+  const router = createRouter({
+    hub,
+    node,
+    version: VERSION,
+    metrics,
+    metricsToken: config.METRICS_TOKEN,
+    nodes: () => membership.nodes,
+    redisUp: () => link?.up ?? null,
+    publisher,
+    maxMessageBytes: config.MAX_MESSAGE_BYTES,
+    maxBatchItems: config.MAX_BATCH_ITEMS,
+    maxBatchBytes: config.MAX_BATCH_BYTES,
+    logger,
+    sse,
+    webRoot: fileURLToPath(new URL('../web', import.meta.url)),
+    trustProxy: config.TRUST_PROXY,
+  });
+  const httpServer = createServer(router);
+  const socketIo: SocketIoTransport = new SocketIoTransport({
+    httpServer,
+    hub,
+    requests,
+    sessions,
+    logger,
+    node,
+    payloads: {
+      isHubPayload,
+      receive: (stream, payload) => {
+        if (log instanceof RedisStreamLog) log.receive(stream, payload);
+      },
+      malformed: (error) => {
+        metrics.errors.count('malformed_payload');
+        logger.warn({ error: String(error) }, 'adapter: something on the channel could not be read; it is dropped');
+      },
+    },
+    clients: link?.forAdapter((error) => {
+      metrics.errors.count('adapter_publish');
+      logger.debug({ error: String(error) }, 'adapter: a call to Redis failed');
+    }),
+    sessionMs: config.SESSION_MS,
+    maxPacketBytes: maxFrameBytes,
+    ...heartbeat,
+  });
+  routeUpgrades(httpServer, { hub, webSocket });
+  metrics.observe({ hub, publishing: publisher.counters, connections, link, version: VERSION, node });
+
+  hub.start();
+  if (log instanceof RedisStreamLog) await log.live();
+  await hub.whenLive();
+  await listen(httpServer, config);
+  await membership.start();
+  const feeds = startFeeds(config, { publisher, leases: backend.leases, node, membership, logger });
+
+  const { port } = httpServer.address() as AddressInfo;
+  const host = isIPv6(config.HOST) ? `[${config.HOST}]` : config.HOST;
+  const stop = async () => {
+    logger.info({ node, connections: hub.subscribers.size }, 'node: draining');
+    // No new connections: NGINX meets a closed port and takes the next node.
+    const closed = new Promise((resolve) => httpServer.close(resolve));
+    await feeds?.stop();
+    await hub.drain(config.DRAIN_MS);
+    await membership.stop();
+    sse.close();
+    webSocket.close();
+    await socketIo.close();
+    httpServer.closeIdleConnections();
+    const force = setTimeout(() => httpServer.closeAllConnections(), CLOSE_MS);
+    await closed;
+    clearTimeout(force);
+    hub.stop();
+    await log.close();
+    await link?.close();
+    logger.info({ node }, 'node: stopped');
+  };
+  return { node, hub, port, url: `http://${host === '127.0.0.1' ? 'localhost' : host}:${port}`, stop };
+}
+
+async function connectBackend(config: Config, logger: Logger): Promise<Backend> {
+  const streams = new Map(config.streams.map((stream) => [stream.name, stream]));
+  if (config.REDIS_URL === '') {
+    return {
+      log: new MemoryStreamLog({ streams }),
+      link: undefined,
+      sessions: new MemorySessionStore(config.SESSION_MS),
+      leases: new SingleNodeLeases(),
+      reports: new SingleNodeReports(),
+    };
+  }
+  const link = new RedisLink({ url: config.REDIS_URL, logger });
+  await link.connect();
+  return {
+    log: new RedisStreamLog({ link, streams, channelOf: streamChannel }),
+    link,
+    sessions: new RedisSessionStore(link, config.SESSION_MS),
+    leases: new RedisLeases(link),
+    reports: new RedisNodeReports(link),
+  };
+}
+
+function startFeeds(
+  config: Config,
+  parts: { publisher: Publisher; leases: Leases; node: string; membership: Membership; logger: Logger },
+): FeedRunner | undefined {
+  if (!config.FEEDS) return undefined;
+  const { publisher, leases, node, membership, logger } = parts;
+  const runner = new FeedRunner({
+    publisher,
+    leases,
+    holder: node,
+    logger,
+    feeds: demoFeeds({
+      streams: new Set(config.streams.map(({ name }) => name)),
+      reports: () => membership.nodes,
+      intervalMs: config.FEEDS_INTERVAL_MS,
+    }),
+  });
+  runner.start();
+  return runner;
+}
+
+function listen(server: HttpServer, { HOST, PORT }: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(PORT, HOST, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

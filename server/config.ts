@@ -1,0 +1,148 @@
+/**
+ * The configuration: one table of environment variables. The README's table is held to it by a spec.
+ */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { DEFAULT_STREAMS, STREAM_DEFAULTS, type StreamConfig } from './hub/streams.js';
+import { STREAM_NAME } from './protocol/topic.js';
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+
+interface Variable {
+  /** Text of the default as the README shows it. */
+  readonly default: string;
+  readonly description: string;
+  readonly schema: z.ZodType;
+}
+
+function variable<T extends z.ZodType>(defaultText: string, description: string, schema: T) {
+  return { default: defaultText, description, schema } satisfies Variable;
+}
+
+function whole(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+}
+
+const onOff = z.enum(['on', 'off'], 'must be "on" or "off"').transform((value) => value === 'on');
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+/** Every variable, in the order of the README. Each schema reads text; the default is text as well. */
+export const VARIABLES = {
+  HOST: variable('127.0.0.1', 'Address to listen on.', z.string().min(1)),
+  PORT: variable('8001', 'Port to listen on; 0 takes a free one.', whole(0, 65_535)),
+  NODE_ID: variable(
+    '',
+    'Name of this node, unique in its cluster. Empty: made from host name and process id.',
+    z.string().regex(/^[A-Za-z0-9._-]{0,64}$/, 'may have 64 of A-Z a-z 0-9 . _ -'),
+  ),
+  REDIS_URL: variable(
+    '',
+    'Redis for the stream log and the cluster, `redis://…`. Empty: one node with a log in memory.',
+    z.string().regex(/^$|^rediss?:\/\/.+/, 'must begin with redis:// or rediss://'),
+  ),
+  STREAMS_FILE: variable('', 'JSON file with the streams. Empty: market, news, portfolio, signals, system.', z.string()),
+  FEEDS: variable('on', 'Demo feeds, `on` or `off`.', onOff),
+  FEEDS_INTERVAL_MS: variable('1000', 'Time between two steps of the replayed prices.', whole(10, 3_600_000)),
+  LOG_LEVEL: variable('info', `One of ${LOG_LEVELS.join(', ')}.`, z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)),
+  TRUST_PROXY: variable(
+    'loopback',
+    'Proxies whose X-Forwarded-For is believed: `loopback`, `uniquelocal`, addresses or networks, comma-separated.',
+    z.string(),
+  ),
+  METRICS_TOKEN: variable('', 'Bearer token that `/metrics` asks for. Empty: none.', z.string()),
+  DRAIN_MS: variable('5000', 'Longest time over which a stopping node spreads the end of its connections.', whole(0, 30_000)),
+  MAX_MESSAGE_BYTES: variable('65536', 'Largest `data` of a message, as JSON.', whole(1, 16 * MIB)),
+  MAX_BATCH_ITEMS: variable('1000', 'Most messages in one batch.', whole(1, 100_000)),
+  MAX_BATCH_BYTES: variable('8388608', 'Largest body of a batch.', whole(1, 256 * MIB)),
+  MAX_TOPICS_PER_CONNECTION: variable('1000', 'Most topics that one connection reads.', whole(1, 1_000_000)),
+  CONNECTION_BUDGET_BYTES: variable(
+    '1048576',
+    'What may wait for one connection before it is ended as slow (code 4008).',
+    whole(64 * KIB, GIB),
+  ),
+  WINDOW_BYTES: variable('16777216', 'Recent messages that a node keeps in memory, per stream.', whole(0, 4 * GIB)),
+  RECOVERY_MAX_MESSAGES: variable(
+    '100000',
+    'Messages of a stream that one recovery may walk over; more is answered with `limit`.',
+    whole(1, 10_000_000),
+  ),
+  SESSION_MS: variable('120000', 'How long a Socket.IO client may be away and still be recovered.', whole(1_000, 86_400_000)),
+  TOP_CHECK_MS: variable('3000', 'Time between two comparisons of a node with the top of the log.', whole(50, 60_000)),
+  PING_INTERVAL_MS: variable('25000', 'Heartbeat of Socket.IO and WebSocket connections.', whole(100, 300_000)),
+  PING_TIMEOUT_MS: variable('20000', 'Time to answer a heartbeat.', whole(100, 300_000)),
+} as const;
+
+type Variables = { [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]['schema']> };
+
+/** The configuration of a node, by variable name, with the streams read from their file. */
+export type Config = Readonly<Variables> & { readonly streams: readonly StreamConfig[] };
+
+/** Everything that is wrong with a configuration, one line per mistake. */
+export class ConfigError extends Error {
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    super(mistakes.join('\n'));
+    this.name = 'ConfigError';
+    this.mistakes = mistakes;
+  }
+}
+
+/**
+ * Reads the configuration from an environment. Variables that are empty count as not set.
+ *
+ * @throws ConfigError with every mistake, not only the first.
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const mistakes: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, { schema, default: defaultText }] of Object.entries<Variable>(VARIABLES)) {
+    const text = environment[name] || defaultText;
+    const result = schema.safeParse(text);
+    if (result.success) values[name] = result.data;
+    else mistakes.push(`${name}: ${result.error.issues[0]?.message} (it is "${name === 'METRICS_TOKEN' ? '…' : text}")`);
+  }
+  const file = environment.STREAMS_FILE;
+  const streams = file ? readStreams(file, mistakes) : DEFAULT_STREAMS;
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  values.NODE_ID ||= `${hostname()}-${process.pid}`;
+  return { ...(values as Variables), streams };
+}
+
+const streamsFile = z.record(
+  z.string().regex(STREAM_NAME, 'a stream is named like "market": 1 to 32 of a-z 0-9 _ -, a letter first'),
+  z.strictObject({
+    class: z.enum(['state', 'log', 'ledger']).default(STREAM_DEFAULTS.class),
+    maxMessages: z.number().int().min(1).max(100_000_000).default(STREAM_DEFAULTS.maxMessages),
+    maxAgeMs: z.number().int().min(1_000).default(STREAM_DEFAULTS.maxAgeMs),
+    maxKeys: z.number().int().min(1).max(10_000_000).default(STREAM_DEFAULTS.maxKeys),
+  }),
+);
+
+function readStreams(file: string, mistakes: string[]): StreamConfig[] {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    mistakes.push(`STREAMS_FILE: ${error instanceof Error ? error.message : String(error)}`);
+    return [];
+  }
+  const result = streamsFile.safeParse(content);
+  if (!result.success) {
+    for (const { path, message } of result.error.issues) {
+      mistakes.push(`STREAMS_FILE: ${[file, ...path.map(String)].join(' › ')}: ${message}`);
+    }
+    return [];
+  }
+  const streams = Object.entries(result.data).map(([name, stream]) => ({ name, ...stream }));
+  if (streams.length === 0) mistakes.push(`STREAMS_FILE: ${file} names no stream`);
+  return streams;
+}

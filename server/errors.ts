@@ -1,0 +1,63 @@
+/**
+ * Every error that a user can meet, as one table: HTTP status, title, and whether trying again can help.
+ * `docs/PROTOCOL.md` lists them; a spec holds the two together.
+ */
+
+interface ErrorKind {
+  readonly status: number;
+  readonly title: string;
+  /** Trying the same again later can succeed. */
+  readonly retry: boolean;
+}
+
+export const ERRORS = {
+  bad_request: { status: 400, title: 'The request is malformed', retry: false },
+  bad_json: { status: 400, title: 'The body is not JSON', retry: false },
+  bad_topic: { status: 400, title: 'This is no topic', retry: false },
+  bad_cursor: { status: 400, title: 'This is no cursor of this hub', retry: false },
+  unknown_op: { status: 400, title: 'There is no such operation', retry: false },
+  unknown_stream: { status: 404, title: 'There is no such stream', retry: false },
+  not_found: { status: 404, title: 'There is nothing here', retry: false },
+  method_not_allowed: { status: 405, title: 'This method is not offered here', retry: false },
+  idempotency_conflict: { status: 409, title: 'The same id was used for another message', retry: false },
+  too_large: { status: 413, title: 'The message is too large', retry: false },
+  batch_too_large: { status: 413, title: 'The batch is too large', retry: false },
+  unsupported_type: { status: 415, title: 'This content type is not read here', retry: false },
+  unsupported: { status: 422, title: 'This hub does not do that', retry: false },
+  too_many_keys: { status: 422, title: 'The stream has as many keys as it may have', retry: false },
+  too_many_topics: { status: 422, title: 'The connection reads as many topics as it may', retry: false },
+  internal: { status: 500, title: 'Something went wrong in the hub', retry: true },
+  overloaded: { status: 503, title: 'The hub has more waiting than it may hold', retry: true },
+  draining: { status: 503, title: 'The node is being restarted', retry: true },
+  log_unavailable: { status: 503, title: 'The stream log is out of reach', retry: true },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error that is meant for the user: its message names what is wrong and where. */
+export class HubError extends Error {
+  readonly code: ErrorCode;
+  /** The field of the input that is wrong, where one is. */
+  readonly field: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { field?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'HubError';
+    this.code = code;
+    this.field = options.field;
+  }
+}
+
+/** What acknowledgements carry. */
+export interface ErrorBody {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly field?: string;
+}
+
+/** The error as the transports send it. Anything that is no {@link HubError} tells the user nothing of its inside. */
+export function errorBody(error: unknown): ErrorBody {
+  if (!(error instanceof HubError)) return { code: 'internal', message: ERRORS.internal.title };
+  const { code, message, field } = error;
+  return field === undefined ? { code, message } : { code, message, field };
+}

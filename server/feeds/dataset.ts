@@ -1,0 +1,92 @@
+/**
+ * The real prices behind the demo: the S&P 500 by day (2000 to 2020) and five shares by month (2000 to 2010), from the
+ * package `vega-datasets`. The only file that imports `csv-parse`.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import type { PriceRow, PriceSeries } from './series.js';
+
+const PACKAGE = 'vega-datasets';
+const DAILY_FILE = 'sp500-2000.csv';
+const MONTHLY_FILE = 'stocks.csv';
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+type Cells = Readonly<Record<string, string | undefined>>;
+
+/** All series, in the order in which a step publishes them. @throws Error that names the file, line and column. */
+export function loadPriceSeries(): PriceSeries[] {
+  return [loadDaily(), ...loadMonthly()];
+}
+
+function loadDaily(): PriceSeries {
+  const rows = readCells(DAILY_FILE).map((cells, index): PriceRow => {
+    const cell = (column: string) => numberIn(cells, column, DAILY_FILE, index);
+    return {
+      date: textIn(cells, 'date', DAILY_FILE, index),
+      open: cell('open'),
+      high: cell('high'),
+      low: cell('low'),
+      close: cell('close'),
+      volume: cell('volume'),
+    };
+  });
+  if (rows.length === 0) throw new Error(`${PACKAGE}/${DAILY_FILE}: there are no rows`);
+  return { symbol: 'SP500', frequency: 'daily', dataset: `${PACKAGE}/${DAILY_FILE}`, rows };
+}
+
+function loadMonthly(): PriceSeries[] {
+  const bySymbol = new Map<string, PriceRow[]>();
+  readCells(MONTHLY_FILE).forEach((cells, index) => {
+    const symbol = textIn(cells, 'symbol', MONTHLY_FILE, index);
+    const rows = bySymbol.get(symbol) ?? [];
+    rows.push({
+      date: isoDate(textIn(cells, 'date', MONTHLY_FILE, index), index),
+      close: numberIn(cells, 'price', MONTHLY_FILE, index),
+    });
+    bySymbol.set(symbol, rows);
+  });
+  return [...bySymbol].map(([symbol, rows]) => ({
+    symbol,
+    frequency: 'monthly',
+    dataset: `${PACKAGE}/${MONTHLY_FILE}`,
+    rows,
+  }));
+}
+
+/** The package exports its entry only, so its data is found beside that: `build/index.js`, `data/`. */
+function readCells(file: string): Cells[] {
+  const entry = createRequire(import.meta.url).resolve(PACKAGE);
+  const text = readFileSync(join(dirname(entry), '..', 'data', file), 'utf8');
+  return parse<Cells>(text, { columns: true, skip_empty_lines: true });
+}
+
+function textIn(cells: Cells, column: string, file: string, index: number): string {
+  const text = cells[column];
+  if (text === undefined || text === '') throw new Error(`${place(file, index)}: "${column}" is empty`);
+  return text;
+}
+
+/** All figures of these files are prices and volumes: above zero, or a log return would be no number. */
+function numberIn(cells: Cells, column: string, file: string, index: number): number {
+  const text = textIn(cells, column, file, index);
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) {
+    throw new Error(`${place(file, index)}: "${column}" is "${text}", not a number above zero`);
+  }
+  return value;
+}
+
+/** `Jan 1 2000` as `2000-01-01`; parsed by hand, since `Date` would read it in the machine's time zone. */
+function isoDate(text: string, index: number): string {
+  const [, name = '', day = '', year = ''] = /^([A-Z][a-z]{2}) (\d{1,2}) (\d{4})$/.exec(text) ?? [];
+  const month = MONTHS.indexOf(name) + 1;
+  if (month === 0) throw new Error(`${place(MONTHLY_FILE, index)}: "${text}" is no date`);
+  return `${year}-${String(month).padStart(2, '0')}-${day.padStart(2, '0')}`;
+}
+
+/** The line an editor shows: the header is line 1. */
+function place(file: string, index: number): string {
+  return `${PACKAGE}/${file}:${index + 2}`;
+}

@@ -1,0 +1,151 @@
+/**
+ * `portfolio:sample`: a sample book, valued at the prices that `market` shows in the same step.
+ *
+ * The book holds shares of one calendar only, so that its value is a value of one date. The S&P 500 (daily) and GOOG
+ * (on the market since 2004) are replayed at other dates in the same step; with them the book would be worth what it
+ * never was on any day.
+ */
+import { type Feed, type FeedData, publicationId, rowAt } from './feed.js';
+import { closes, FREQUENCIES, type Frequency, type PriceSeries } from './series.js';
+import { annualisedVolatility, drawdowns, round, roundOrNull, valueAtRisk95 } from './statistics.js';
+
+/** So many shares of a symbol, held through the whole pass. */
+export interface Holding {
+  readonly symbol: string;
+  readonly quantity: number;
+}
+
+/** The sample book: at the first prices some 10,000 dollars in each. */
+export const SAMPLE_BOOK: readonly Holding[] = [
+  { symbol: 'MSFT', quantity: 250 },
+  { symbol: 'AMZN', quantity: 150 },
+  { symbol: 'IBM', quantity: 100 },
+  { symbol: 'AAPL', quantity: 400 },
+];
+
+/** Steps that the value at risk looks back, where the pass has so many. */
+export const VAR_WINDOW = 250;
+/** Fewer steps have no worst twentieth. */
+export const VAR_MIN_STEPS = 20;
+
+/** One holding at the prices of a step, in US dollars. */
+export interface PositionData extends Holding {
+  readonly price: number;
+  readonly value: number;
+  /** At the first price of the pass. */
+  readonly cost: number;
+  readonly pnl: number;
+}
+
+/** The data of a message of `portfolio`. Money is in US dollars. */
+export interface PortfolioData extends FeedData {
+  readonly source: 'derived';
+  readonly dataset: string;
+  readonly frequency: Frequency;
+  readonly date: string;
+  readonly value: number;
+  /** What the book cost at the first prices of the pass. */
+  readonly cost: number;
+  readonly pnl: number;
+  /** Of the cost; 1 is one per cent. */
+  readonly pnlPercent: number;
+  /** Of the book's value: annualised, a fraction, over the frequency's window; null until the pass has so many. */
+  readonly volatility: number | null;
+  /** Below the highest value of the pass so far, as a fraction. */
+  readonly drawdown: number;
+  /**
+   * 95 % one-step value at risk by historical simulation: each of the last {@link VAR_WINDOW} steps of the pass is
+   * repeated on the present positions (present value of each × its return in that step), and this is the loss that at
+   * most 5 % of these outcomes exceed. Null before {@link VAR_MIN_STEPS} steps.
+   */
+  readonly var95: number | null;
+  /** Steps that `var95` was computed from. */
+  readonly varSteps: number;
+  readonly positions: readonly PositionData[];
+}
+
+/** The `portfolio` feed. @throws Error where the book's symbols are not known, or not all of one calendar. */
+export function portfolioFeed(
+  series: readonly PriceSeries[],
+  intervalMs: number,
+  book: readonly Holding[] = SAMPLE_BOOK,
+): Feed {
+  const table = portfolioTable(series, book);
+  return {
+    name: 'portfolio',
+    intervalMs,
+    at: (tick) => [
+      {
+        topic: 'portfolio:sample',
+        data: JSON.stringify(table[rowAt(tick, table.length)]),
+        id: publicationId('portfolio', 'sample', tick),
+      },
+    ],
+  };
+}
+
+function portfolioTable(series: readonly PriceSeries[], book: readonly Holding[]): PortfolioData[] {
+  const held = book.map(({ symbol, quantity }) => {
+    const found = series.find((one) => one.symbol === symbol);
+    if (found === undefined) throw new Error(`portfolio: there are no prices of ${symbol}`);
+    return { symbol, quantity, series: found, prices: closes(found) };
+  });
+  const calendar = held[0]?.series;
+  if (calendar === undefined) throw new Error('portfolio: the book is empty');
+  for (const { symbol, series } of held) {
+    const same = series.rows.length === calendar.rows.length;
+    if (!same || series.rows.some(({ date }, row) => date !== calendar.rows[row]!.date)) {
+      throw new Error(`portfolio: ${symbol} and ${calendar.symbol} have prices of different dates`);
+    }
+  }
+
+  const sum = (row: number) => held.reduce((total, one) => total + one.quantity * one.prices[row]!, 0);
+  const values = calendar.rows.map((_, row) => sum(row));
+  const cost = values[0]!;
+  const { volatilityWindow, rowsPerYear } = FREQUENCIES[calendar.frequency];
+  const volatility = annualisedVolatility(values, { window: volatilityWindow, rowsPerYear });
+  const drawdown = drawdowns(values);
+
+  return calendar.rows.map(({ date }, row) => {
+    const value = values[row]!;
+    const varSteps = Math.min(row, VAR_WINDOW);
+    return {
+      source: 'derived',
+      dataset: calendar.dataset,
+      frequency: calendar.frequency,
+      date,
+      value: round(value, 2),
+      cost: round(cost, 2),
+      pnl: round(value - cost, 2),
+      pnlPercent: round((value / cost - 1) * 100, 4),
+      volatility: roundOrNull(volatility[row]!, 6),
+      drawdown: round(drawdown[row]!, 6),
+      var95: varSteps < VAR_MIN_STEPS ? null : round(valueAtRisk95(simulate(held, row, varSteps)), 2),
+      varSteps,
+      positions: held.map(({ symbol, quantity, prices }) => position({ symbol, quantity }, prices, row)),
+    };
+  });
+}
+
+/** What the present positions would have gained in each of the last `steps` steps up to `row`. */
+function simulate(
+  held: readonly { quantity: number; prices: readonly number[] }[],
+  row: number,
+  steps: number,
+): number[] {
+  return Array.from({ length: steps }, (_, back) => {
+    const end = row - back;
+    return held.reduce(
+      (profit, { quantity, prices }) =>
+        profit + quantity * prices[row]! * (prices[end]! / prices[end - 1]! - 1),
+      0,
+    );
+  });
+}
+
+function position(holding: Holding, prices: readonly number[], row: number): PositionData {
+  const price = prices[row]!;
+  const value = holding.quantity * price;
+  const cost = holding.quantity * prices[0]!;
+  return { ...holding, price, value: round(value, 2), cost: round(cost, 2), pnl: round(value - cost, 2) };
+}

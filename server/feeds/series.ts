@@ -1,0 +1,46 @@
+/** The price series that are replayed, and what their two frequencies mean for the figures computed from them. */
+
+/** How far apart the rows of a series are. */
+export type Frequency = 'daily' | 'monthly';
+
+/** Windows are counted in rows. */
+export interface FrequencyTraits {
+  /** Rows in a year, which annualises a volatility. */
+  readonly rowsPerYear: number;
+  /** Log returns that a volatility is computed from. */
+  readonly volatilityWindow: number;
+  /** Rows of the two moving averages whose crossings are signals. */
+  readonly fastWindow: number;
+  readonly slowWindow: number;
+}
+
+export const FREQUENCIES: Readonly<Record<Frequency, FrequencyTraits>> = {
+  daily: { rowsPerYear: 252, volatilityWindow: 20, fastWindow: 20, slowWindow: 50 },
+  monthly: { rowsPerYear: 12, volatilityWindow: 12, fastWindow: 3, slowWindow: 12 },
+};
+
+/** What a dataset says of one day or month. Prices are in the dataset's own unit: US dollars, or index points. */
+export interface PriceRow {
+  /** `YYYY-MM-DD`; a monthly row has the first of its month. */
+  readonly date: string;
+  readonly close: number;
+  /** Only the daily dataset has these. */
+  readonly open?: number;
+  readonly high?: number;
+  readonly low?: number;
+  readonly volume?: number;
+}
+
+/** One symbol's prices, oldest first, never empty. */
+export interface PriceSeries {
+  readonly symbol: string;
+  readonly frequency: Frequency;
+  /** Package and file, e.g. `vega-datasets/stocks.csv`. */
+  readonly dataset: string;
+  readonly rows: readonly PriceRow[];
+}
+
+/** The closing prices alone. */
+export function closes(series: PriceSeries): number[] {
+  return series.rows.map(({ close }) => close);
+}

@@ -1,0 +1,23 @@
+import { HubError } from '../errors.js';
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** @throws HubError `bad_json` where the bytes are no UTF-8. */
+export function bodyText(body: unknown): string {
+  if (!Buffer.isBuffer(body)) return '';
+  try {
+    return UTF8.decode(body);
+  } catch (error) {
+    throw new HubError('bad_json', 'the body is not UTF-8', { field: 'body', cause: error });
+  }
+}
+
+/** @throws HubError `bad_json` that names where. */
+export function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = text.trim() === '' ? 'is empty' : `is no JSON: ${error instanceof Error ? error.message : error}`;
+    throw new HubError('bad_json', `${where} ${reason}`, { field: where, cause: error });
+  }
+}

@@ -1,0 +1,64 @@
+import type { NextFunction, Request, Response } from 'express';
+import { ERRORS, HubError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { ErrorCounts } from '../metrics.js';
+
+/** Answers while the log or the node is away tell when to come back. */
+const RETRY_AFTER_S = 1;
+
+/** Writes an error as RFC 9457 problem details. */
+export function sendProblem(response: Response, error: HubError): void {
+  const { status, title, retry } = ERRORS[error.code];
+  if (retry && status === 503) response.setHeader('Retry-After', String(RETRY_AFTER_S));
+  response
+    .status(status)
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({
+        type: `urn:axiom-streaming:${error.code}`,
+        title,
+        status,
+        detail: error.message,
+        code: error.code,
+        ...(error.field === undefined ? {} : { field: error.field }),
+      }),
+    );
+}
+
+/** The error handler: everything that a route throws comes here. The user never sees a stack. */
+export function problemHandler(logger: Logger, counts: ErrorCounts) {
+  return (error: unknown, request: Request, response: Response, next: NextFunction): void => {
+    const known = toHubError(error);
+    counts.count(known.code);
+    if (known.code === 'internal') {
+      logger.error({ method: request.method, path: request.path, error: describe(error) }, 'http: unexpected error');
+    }
+    if (response.headersSent) next(error);
+    else sendProblem(response, known);
+  };
+}
+
+/** Errors of Express and its body parser carry a status and a type. */
+function toHubError(error: unknown): HubError {
+  if (error instanceof HubError) return error;
+  const { status, type, message, limit } = error as {
+    status?: unknown;
+    type?: unknown;
+    message?: unknown;
+    limit?: unknown;
+  };
+  if (type === 'entity.too.large') {
+    return new HubError('too_large', `the body is larger than ${String(limit)} bytes`, { field: 'body' });
+  }
+  if (type === 'encoding.unsupported' || type === 'charset.unsupported' || status === 415) {
+    return new HubError('unsupported_type', String(message), { field: 'body' });
+  }
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new HubError('bad_request', String(message));
+  }
+  return new HubError('internal', ERRORS.internal.title, { cause: error });
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

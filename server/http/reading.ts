@@ -1,0 +1,70 @@
+/** Topics and streams as they are now, and history. */
+import { type Request, type Response, Router } from 'express';
+import { HubError } from '../errors.js';
+import { readHistory } from '../hub/history.js';
+import type { Hub, HubStream } from '../hub/hub.js';
+import { historyRequest, parseRequest } from '../hub/requests.js';
+import { formatPosition } from '../protocol/cursor.js';
+import { ALL_KEYS, topicName } from '../protocol/topic.js';
+
+/** Topics that one answer lists. */
+const LIST_MAX_TOPICS = 1000;
+
+export function readingRoutes(hub: Hub): Router {
+  const router = Router();
+
+  router.get('/api/streams', (_request: Request, response: Response) => {
+    response.json({ streams: [...hub.streams.values()].map(describeStream) });
+  });
+
+  router.get('/api/streams/:stream', (request: Request<{ stream: string }>, response: Response) => {
+    const stream = hub.stream(request.params.stream, 'stream');
+    const keys = [...stream.tail.lastValues.keys()].sort();
+    response.json({
+      ...describeStream(stream),
+      topics: keys.slice(0, LIST_MAX_TOPICS).map((key) => topicName(stream.config.name, key)),
+      moreTopics: keys.length > LIST_MAX_TOPICS,
+    });
+  });
+
+  router.get('/api/topics/:topic', (request: Request<{ topic: string }>, response: Response) => {
+    const { stream, key } = hub.topic(request.params.topic, 'topic');
+    const { tail, config } = hub.stream(stream);
+    const last = key === ALL_KEYS ? tail.window.get(tail.last) : tail.lastValues.get(key);
+    if (last === undefined) {
+      throw new HubError('not_found', `topic: "${request.params.topic}" has no message yet`, { field: 'topic' });
+    }
+    response
+      .type('json')
+      .send(
+        `{"topic":"${topicName(stream, key)}","class":"${config.class}","epoch":"${tail.epoch}","last":${last.text}}`,
+      );
+  });
+
+  router.get('/api/topics/:topic/messages', async (request: Request<{ topic: string }>, response: Response) => {
+    const { since, limit } = request.query;
+    const wanted = parseRequest(historyRequest, {
+      topic: request.params.topic,
+      since,
+      limit: limit === undefined ? undefined : Number(limit),
+    });
+    const { messages, ...history } = await readHistory(hub, wanted);
+    const head = JSON.stringify(history).slice(0, -1);
+    response.type('json').send(`${head},"messages":[${messages.map(({ text }) => text).join(',')}]}`);
+  });
+  return router;
+}
+
+function describeStream({ config, tail }: HubStream) {
+  const { name, maxMessages, maxAgeMs, maxKeys } = config;
+  return {
+    name,
+    class: config.class,
+    live: tail.live,
+    epoch: tail.epoch,
+    lastSeq: tail.last,
+    cursor: formatPosition(name, tail.epoch, tail.last),
+    keys: tail.lastValues.size,
+    retention: { maxMessages, maxAgeMs, maxKeys },
+  };
+}

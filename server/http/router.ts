@@ -1,0 +1,75 @@
+/** The Express application beside Socket.IO. */
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import helmet from 'helmet';
+import { HubError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { SseTransport } from '../transports/sse/sse-transport.js';
+import { type OperatingOptions, operatingRoutes } from './operating.js';
+import { problemHandler } from './problem.js';
+import { type PublishingOptions, publishingRoutes } from './publishing.js';
+import { readingRoutes } from './reading.js';
+
+export interface RouterOptions extends OperatingOptions, PublishingOptions {
+  readonly logger: Logger;
+  readonly sse: SseTransport;
+  /** Folder of the built page; it may be missing. */
+  readonly webRoot: string;
+  readonly trustProxy: string;
+}
+
+const YEAR_S = 31_536_000;
+/** Methods that some path of the API answers. */
+const METHODS = ['GET', 'HEAD', 'POST'];
+
+export function createRouter(options: RouterOptions): Express {
+  const { hub, logger, metrics, sse, webRoot, trustProxy } = options;
+  const app = express();
+  app.set('trust proxy', trustProxy.split(',').map((part) => part.trim()).filter((part) => part !== ''));
+  app.disable('x-powered-by');
+  app.set('etag', false);
+
+  app.use((request: Request, response: Response, next: NextFunction) => {
+    const started = performance.now();
+    response.on('close', () => {
+      const route = typeof request.route?.path === 'string' ? request.route.path : 'other';
+      // An event stream lasts as long as its client likes.
+      if (route !== '/stream') {
+        const method = METHODS.includes(request.method) ? request.method : 'other';
+        metrics.request(method, route, response.statusCode, performance.now() - started);
+      }
+    });
+    next();
+  });
+  app.use(
+    helmet({
+      contentSecurityPolicy: {
+        directives: {
+          defaultSrc: ["'self'"],
+          connectSrc: ["'self'", 'ws:', 'wss:'],
+          imgSrc: ["'self'", 'data:'],
+          // It would turn a page that is served over plain http into a blank one.
+          upgradeInsecureRequests: null,
+        },
+      },
+      strictTransportSecurity: false,
+    }),
+  );
+
+  app.get('/stream', async (request: Request, response: Response) => {
+    if (hub.draining) throw new HubError('draining', 'the node is being restarted');
+    await sse.serve(request, response, new URL(request.originalUrl, 'http://hub').searchParams);
+  });
+  app.use('/api', (_request: Request, response: Response, next: NextFunction) => {
+    response.setHeader('Cache-Control', 'no-store');
+    next();
+  });
+  app.use(operatingRoutes(options), publishingRoutes(options), readingRoutes(hub));
+  app.use('/assets', express.static(`${webRoot}/assets`, { immutable: true, maxAge: YEAR_S * 1000, index: false }));
+  app.use(express.static(webRoot, { cacheControl: false, etag: true }));
+
+  app.use((request: Request) => {
+    throw new HubError('not_found', `there is no ${request.method} ${request.path.slice(0, 200)}`);
+  });
+  app.use(problemHandler(logger, metrics.errors));
+  return app;
+}

@@ -1,0 +1,155 @@
+/**
+ * What a subscriber gets before it is live: hold → backfill → release → live.
+ *
+ * Nothing is queued while a reader is held. Its tail goes on, and the recent window keeps what comes; the backfill
+ * walks from the first missing seq to the tail's last message, out of the window or, for what is older, the log, and
+ * releases the reader in the very turn in which it has caught up. So there is no gap, no duplicate, and no queue to
+ * bound. (The usual alternative, a queue of held live messages that is merged and deduplicated at the cutover, needs
+ * a bound and an outcome at the bound for each connection.)
+ */
+
+import { CLOSE } from '../protocol/close-codes.js';
+import type { GapInfo, NotRecovered, StreamClass } from '../protocol/message.js';
+import { ALL_KEYS } from '../protocol/topic.js';
+import { sleep } from './backoff.js';
+import type { LogPages } from './log-pages.js';
+import type { StreamMessage } from './stream-message.js';
+import type { StreamReader } from './subscriber.js';
+
+const WINDOW_SLICE = 256;
+/** A connection that takes nothing of its backfill for so long is ended as slow. */
+const STALLED_AFTER_MS = 30_000;
+const DRAIN_POLL_MS = 10;
+
+/** Where each key of a held reader starts, and what it gets first. */
+export interface BackfillPlan {
+  /** By key: messages above this seq are wanted. */
+  readonly starts: ReadonlyMap<string, number>;
+  /** Snapshot or rewind, ascending by seq. */
+  readonly preload: readonly StreamMessage[];
+}
+
+export interface BackfillOptions {
+  readonly pages: LogPages;
+  readonly classOf: (stream: string) => StreamClass;
+  /** Writing pauses while a connection has more than this waiting, bytes. */
+  readonly pauseBytes: number;
+}
+
+/** Writes what the plan says to a held reader, and releases it. @throws HubError where the log cannot be read. */
+export async function backfill(
+  reader: StreamReader,
+  { starts, preload }: BackfillPlan,
+  { pages, classOf, pauseBytes }: BackfillOptions,
+): Promise<void> {
+  const { subscriber, tail } = reader;
+  const highest = Math.max(...starts.values());
+  let position = Math.min(...starts.values());
+  let preloaded = 0;
+  let unchecked = 0;
+
+  const write = async (message: StreamMessage) => {
+    reader.position = message.seq;
+    const frame = subscriber.sink.encoding.encode(message.text, subscriber.cursor());
+    subscriber.write(frame);
+    unchecked += frame.bytes;
+    if (unchecked < pauseBytes / 4) return;
+    unchecked = 0;
+    await whenDrained(reader, pauseBytes);
+  };
+  const isWanted = ({ key, seq }: StreamMessage) =>
+    reader.wants(key) &&
+    (seq > (starts.get(key) ?? Number.POSITIVE_INFINITY) ||
+      seq > (starts.get(ALL_KEYS) ?? Number.POSITIVE_INFINITY));
+
+  while (!subscriber.closed) {
+    if (tail.epoch !== reader.epoch) {
+      subscriber.release(reader);
+      announceLoss(reader, 'epoch_changed', classOf(tail.stream));
+      return;
+    }
+    if (tail.last < highest) {
+      // The client has seen more on another node than this one has.
+      await tail.reach(highest);
+      continue;
+    }
+    if (position >= tail.last && preloaded === preload.length) {
+      subscriber.release(reader);
+      return;
+    }
+    const { from, to, messages } = await nextMessages(reader, position, pages);
+    if (from > position + 1) announceGap(reader, 'trimmed', position + 1, from - 1);
+    for (const message of messages) {
+      while (preloaded < preload.length && preload[preloaded]!.seq < message.seq)
+        await write(preload[preloaded++]!);
+      if (isWanted(message)) await write(message);
+    }
+    if (to >= tail.last) while (preloaded < preload.length) await write(preload[preloaded++]!);
+    position = Math.max(position, to);
+    reader.position = position;
+  }
+}
+
+/** The messages that follow a position, without a pause where the window holds them. `from` shows what is trimmed. */
+function nextMessages(
+  { tail }: StreamReader,
+  position: number,
+  pages: LogPages,
+):
+  | { from: number; to: number; messages: readonly StreamMessage[] }
+  | Promise<{ from: number; to: number; messages: readonly StreamMessage[] }> {
+  const from = position + 1;
+  if (from > tail.last) return { from, to: position, messages: [] };
+  const { first } = tail.window;
+  if (first !== undefined && first <= from) {
+    const messages = tail.window.slice(from, WINDOW_SLICE);
+    return { from, to: messages.at(-1)!.seq, messages };
+  }
+  return pages.read(tail, from).then((page) => {
+    const messages = page.messages.filter(({ seq }) => seq >= from);
+    return { from: messages[0]?.seq ?? page.to + 1, to: page.to, messages };
+  });
+}
+
+async function whenDrained({ subscriber }: StreamReader, pauseBytes: number): Promise<void> {
+  const { sink } = subscriber;
+  let before = sink.bufferedBytes();
+  let stalledMs = 0;
+  while (before > pauseBytes && !subscriber.closed) {
+    await sleep(DRAIN_POLL_MS);
+    const now = sink.bufferedBytes();
+    stalledMs = now < before ? 0 : stalledMs + DRAIN_POLL_MS;
+    before = now;
+    if (stalledMs >= STALLED_AFTER_MS) sink.close(CLOSE.slow);
+  }
+}
+
+/** Tells a released reader that it cannot go on from where it was; a `state` stream follows with what is true now. */
+export function announceLoss(reader: StreamReader, reason: NotRecovered, streamClass: StreamClass): void {
+  announceGap(reader, reason);
+  if (streamClass === 'state') {
+    for (const message of snapshot(reader, reader.keys)) {
+      const { subscriber } = reader;
+      subscriber.write(subscriber.sink.encoding.encode(message.text, subscriber.cursor()));
+    }
+  }
+}
+
+/** Tells a reader of messages that it will not get. */
+export function announceGap(reader: StreamReader, reason: NotRecovered, from?: number, to?: number): void {
+  const info: GapInfo = {
+    stream: reader.tail.stream,
+    topics: reader.topics(),
+    recovered: false,
+    reason,
+    ...(from === undefined || to === undefined ? {} : { from, to }),
+    epoch: reader.tail.epoch,
+  };
+  reader.subscriber.sink.gap(info);
+}
+
+/** The newest message of each key, ascending by seq. */
+export function snapshot({ tail }: StreamReader, keys: ReadonlySet<string>): StreamMessage[] {
+  if (keys.has(ALL_KEYS)) return [...tail.lastValues.values()].sort((a, b) => a.seq - b.seq);
+  return [...keys].flatMap((key) => tail.lastValues.get(key) ?? []).sort((a, b) => a.seq - b.seq);
+}

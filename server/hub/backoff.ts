@@ -1,0 +1,32 @@
+/**
+ * The one place that knows how long to wait before trying again: doubled from 50 ms to 2 s, with jitter, so that the
+ * nodes of a cluster do not return in step.
+ */
+export class Backoff {
+  #failures = 0;
+
+  /** Waits longer after each call, until {@link reset}; ends early when `signal` aborts. */
+  async wait(signal: AbortSignal): Promise<void> {
+    const ms = Math.min(2_000, 50 * 2 ** this.#failures) * (0.5 + Math.random() / 2);
+    this.#failures = Math.min(this.#failures + 1, 10);
+    await sleep(ms, signal);
+  }
+
+  reset(): void {
+    this.#failures = 0;
+  }
+}
+
+/** Resolves after `ms`, or when `signal` aborts. Keeps no process alive. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms).unref();
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}

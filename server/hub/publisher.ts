@@ -1,0 +1,158 @@
+import { ERRORS, type ErrorBody, errorBody, HubError } from '../errors.js';
+import type { AppendEntry, AppendResult, StreamLog } from '../log/stream-log.js';
+import { ALL_KEYS, topicName } from '../protocol/topic.js';
+import type { Hub } from './hub.js';
+
+/** One message to publish. */
+export interface Publication {
+  readonly topic: string;
+  /** JSON text, see {@link jsonText}. */
+  readonly data: string;
+  /** Makes a repeat within five minutes harmless. */
+  readonly id?: string | undefined;
+}
+
+/** What a publisher is told. */
+export interface Published {
+  readonly topic: string;
+  readonly seq: number;
+  readonly epoch: string;
+  /** Log time, ms since the Unix epoch. */
+  readonly time: number;
+  /** Present where the id was known: this is what the first publication was told. */
+  readonly duplicate?: true;
+}
+
+/** The result of one item of a batch. */
+export type PublishResult =
+  | ({ readonly ok: true } & Published)
+  | { readonly ok: false; readonly error: ErrorBody };
+
+/** What was published by this node, for metrics. */
+export interface PublishCounters {
+  /** Committed messages by stream. */
+  readonly published: Map<string, number>;
+  readonly refused: Map<string, number>;
+}
+
+/**
+ * JSON text of a message's data, as it will be carried: without line breaks, which SSE could not carry. In JSON a line
+ * break can only be white space between tokens, so the value is the same, and numbers keep their digits.
+ */
+export function jsonText(text: string): string {
+  return /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ').trim() : text.trim();
+}
+
+/** Validates and commits publications. */
+export class Publisher {
+  readonly counters: PublishCounters = { published: new Map(), refused: new Map() };
+  readonly #hub: Hub;
+  readonly #log: StreamLog;
+  readonly #maxBytes: number;
+
+  constructor(options: { hub: Hub; log: StreamLog; maxMessageBytes: number }) {
+    this.#hub = options.hub;
+    this.#log = options.log;
+    this.#maxBytes = options.maxMessageBytes;
+  }
+
+  /** Publishes one message. @throws HubError where it is not committed, or it is unknown whether it is. */
+  async publish(publication: Publication): Promise<Published> {
+    const { stream, entry } = this.#check(publication);
+    const [result] = await this.#log.append(stream, [entry]);
+    return this.#outcome(stream, entry, result!);
+  }
+
+  /**
+   * Publishes many: those of one stream in order, each with a result of its own. A message that is refused does not
+   * hold back the others.
+   */
+  async publishAll(publications: readonly Publication[]): Promise<PublishResult[]> {
+    const results = new Array<PublishResult>(publications.length);
+    const byStream = new Map<string, { index: number; entry: AppendEntry }[]>();
+    publications.forEach((publication, index) => {
+      try {
+        const { stream, entry } = this.#check(publication);
+        const items = byStream.get(stream) ?? [];
+        items.push({ index, entry });
+        byStream.set(stream, items);
+      } catch (error) {
+        results[index] = { ok: false, error: errorBody(error) };
+      }
+    });
+    await Promise.all(
+      [...byStream].map(async ([stream, items]) => {
+        try {
+          const outcomes = await this.#log.append(
+            stream,
+            items.map(({ entry }) => entry),
+          );
+          items.forEach(({ index, entry }, i) => {
+            try {
+              results[index] = { ok: true, ...this.#outcome(stream, entry, outcomes[i]!) };
+            } catch (error) {
+              results[index] = { ok: false, error: errorBody(error) };
+            }
+          });
+        } catch (error) {
+          for (const { index } of items) results[index] = { ok: false, error: errorBody(error) };
+        }
+      }),
+    );
+    return results;
+  }
+
+  /** Checks what can be checked without the log. @throws HubError that names the field. */
+  #check({ topic: text, data, id }: Publication): { stream: string; entry: AppendEntry } {
+    const { stream, key } = this.#hub.topic(text, `topic`);
+    if (key === ALL_KEYS) {
+      throw new HubError('bad_topic', `topic: "${text}" names a whole stream; a message has one key`, {
+        field: `topic`,
+      });
+    }
+    const bytes = Buffer.byteLength(data);
+    if (bytes > this.#maxBytes) {
+      this.#refuse('too_large');
+      throw new HubError(
+        'too_large',
+        `data: ${bytes} bytes; a message has at most ${this.#maxBytes}`,
+        {
+          field: `data`,
+        },
+      );
+    }
+    return { stream, entry: id === undefined ? { key, data } : { key, data, id } };
+  }
+
+  #outcome(stream: string, { key, id }: AppendEntry, result: AppendResult): Published {
+    const topic = topicName(stream, key);
+    switch (result.status) {
+      case 'appended': {
+        const { published } = this.counters;
+        published.set(stream, (published.get(stream) ?? 0) + 1);
+        return { topic, seq: result.seq, epoch: result.epoch, time: result.time };
+      }
+      case 'duplicate':
+        return { topic, seq: result.seq, epoch: result.epoch, time: result.time, duplicate: true };
+      case 'conflict':
+        this.#refuse('idempotency_conflict');
+        throw new HubError('idempotency_conflict', `id: "${id}" was used for another message`, {
+          field: 'id',
+        });
+      case 'too_many_keys':
+        this.#refuse('too_many_keys');
+        throw new HubError(
+          'too_many_keys',
+          `topic: "${stream}" takes no further key (${ERRORS.too_many_keys.title})`,
+          {
+            field: 'topic',
+          },
+        );
+    }
+  }
+
+  #refuse(reason: string): void {
+    const { refused } = this.counters;
+    refused.set(reason, (refused.get(reason) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,34 @@
+import type { LogEntry } from '../log/stream-log.js';
+import { messageText } from '../protocol/message.js';
+import { topicName } from '../protocol/topic.js';
+
+/** A message as a node holds it: its texts are made at most once, and its data is never parsed. */
+export class StreamMessage {
+  readonly topic: string;
+  readonly key: string;
+  readonly seq: number;
+  /** Log time, ms since the Unix epoch. */
+  readonly time: number;
+  /** JSON text. */
+  readonly data: string;
+  #text: string | undefined;
+
+  constructor(stream: string, { seq, time, key, data }: LogEntry) {
+    this.topic = topicName(stream, key);
+    this.key = key;
+    this.seq = seq;
+    this.time = time;
+    this.data = data;
+  }
+
+  /** The message's JSON text. */
+  get text(): string {
+    this.#text ??= messageText(this.topic, this.seq, this.time, this.data);
+    return this.#text;
+  }
+
+  /** Roughly what the message weighs in memory, bytes. */
+  get weight(): number {
+    return 200 + this.key.length + this.data.length;
+  }
+}

@@ -1,0 +1,328 @@
+/**
+ * One stream as this node follows it: in order, without a hole, each message once.
+ *
+ * An announced batch is delivered when it continues where the tail stands. A gap is filled from the log, once for the
+ * node; what is already delivered is dropped. Announcements can be lost, the last of a burst without leaving a gap, so
+ * the tail compares itself with the top of the log when its subscription (re)starts and every few seconds.
+ *
+ * Each comparison also asks whether the log still holds the tail's own last message. If it does not, the log has lost
+ * what it had announced (a restart without data, a replica promoted behind its master): the epoch is rotated, and
+ * subscribers are told. The run id of the server was rejected as the criterion: it changes with a restart that kept
+ * everything, and stays with a restore that did not.
+ */
+
+import type { LogBatch, LogEntry, LogTop, StreamLog } from '../log/stream-log.js';
+import type { Logger } from '../logger.js';
+import type { NotRecovered } from '../protocol/message.js';
+import { Backoff, sleep } from './backoff.js';
+import { RecentWindow } from './recent-window.js';
+import { StreamMessage } from './stream-message.js';
+
+/** Announced batches that wait while the tail catches up; beyond it they are dropped and read from the log. */
+const PENDING_MAX_MESSAGES = 20_000;
+const FILL_PAGE = 512;
+/** Announcements travel on another connection than the answer of a check: what they miss after so long is lost. */
+const IN_FLIGHT_MS = 150;
+const REACH_POLL_MS = 10;
+
+/** Who hears of a tail. */
+export interface TailListener {
+  /** The next message of the stream. */
+  message(tail: StreamTail, message: StreamMessage): void;
+  /** These messages existed and cannot be had any more. */
+  lost(tail: StreamTail, from: number, to: number, reason: NotRecovered): void;
+  /** A new epoch: seqs, window and last values were reset. */
+  epochChanged(tail: StreamTail): void;
+}
+
+/** What a tail counts, for metrics. */
+export interface TailCounters {
+  gapFills: number;
+  epochRotations: number;
+  epochChanges: number;
+  lostMessages: number;
+}
+
+export interface StreamTailOptions {
+  readonly stream: string;
+  readonly log: StreamLog;
+  readonly listener: TailListener;
+  readonly logger: Logger;
+  readonly counters: TailCounters;
+  readonly windowBytes: number;
+  /** Time between two comparisons with the log, ±30 %. */
+  readonly topCheckMs: number;
+}
+
+export class StreamTail {
+  readonly stream: string;
+  readonly window: RecentWindow;
+  /** The newest message of each key. */
+  readonly lastValues = new Map<string, StreamMessage>();
+  readonly #log: StreamLog;
+  readonly #listener: TailListener;
+  readonly #logger: Logger;
+  readonly #counters: TailCounters;
+  readonly #topCheckMs: number;
+  readonly #stopping = new AbortController();
+  #epoch: string | undefined;
+  #last = 0;
+  #own: LogEntry | undefined;
+  #live = false;
+  #catchingUp = false;
+  #again = false;
+  #pending: LogBatch[] = [];
+  #pendingMessages = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor({ stream, log, listener, logger, counters, windowBytes, topCheckMs }: StreamTailOptions) {
+    this.stream = stream;
+    this.#log = log;
+    this.#listener = listener;
+    this.#logger = logger;
+    this.#counters = counters;
+    this.#topCheckMs = topCheckMs;
+    this.window = new RecentWindow(windowBytes);
+  }
+
+  /** The epoch that the tail is in; '' before it has been live for the first time. */
+  get epoch(): string {
+    return this.#epoch ?? '';
+  }
+
+  /** Seq of the last message that was delivered. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** True while announcements are delivered as they come. */
+  get live(): boolean {
+    return this.#live;
+  }
+
+  /** Resolves when the tail is live. It may take as long as the log is out of reach. */
+  whenLive(): Promise<void> {
+    if (this.#live) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Resolves when the tail has delivered up to `seq`, which the log is known to hold, or has changed its epoch. */
+  async reach(seq: number): Promise<void> {
+    const epoch = this.#epoch;
+    for (
+      let round = 0;
+      this.#last < seq && this.#epoch === epoch && !this.#stopping.signal.aborted;
+      round++
+    ) {
+      await sleep(REACH_POLL_MS, this.#stopping.signal);
+      // The announcement should be on its way; when it is not, the log is asked.
+      if (round % 25 === 24) await this.#catchUp();
+    }
+  }
+
+  /** Begins comparing with the log. Call {@link resumed} when announcements come. */
+  start(): void {
+    void this.#checkTopRegularly();
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+    this.#live = false;
+  }
+
+  /** A batch was announced. */
+  batch(batch: LogBatch): void {
+    if (!this.#live) this.#hold(batch);
+    else if (!this.#accept(batch)) void this.#catchUp();
+  }
+
+  /** Announcements may be missing from now on. */
+  interrupted(): void {
+    this.#live = false;
+  }
+
+  /** Announcements come (again). */
+  resumed(): void {
+    void this.#catchUp();
+  }
+
+  /** Delivers what continues the tail. @returns false, with the batch held, where the log must be asked first. */
+  #accept(batch: LogBatch): boolean {
+    if (batch.epoch !== this.#epoch || batch.first > this.#last + 1) {
+      this.#live = false;
+      this.#hold(batch);
+      return false;
+    }
+    for (let i = this.#last + 1 - batch.first; i < batch.keys.length; i++) {
+      this.#deliver({ seq: batch.first + i, time: batch.time, key: batch.keys[i]!, data: batch.data[i]! });
+    }
+    return true;
+  }
+
+  #hold(batch: LogBatch): void {
+    this.#pending.push(batch);
+    this.#pendingMessages += batch.keys.length;
+    if (this.#pendingMessages <= PENDING_MAX_MESSAGES) return;
+    this.#pending = [];
+    this.#pendingMessages = 0;
+    this.#again = true;
+  }
+
+  #deliver(entry: LogEntry): void {
+    const message = new StreamMessage(this.stream, entry);
+    this.#last = entry.seq;
+    this.#own = entry;
+    this.window.push(message);
+    this.lastValues.set(entry.key, message);
+    this.#listener.message(this, message);
+  }
+
+  /** Reconciles with the log until nothing is held back any more. One at a time; tries as long as it takes. */
+  async #catchUp(): Promise<void> {
+    this.#again = true;
+    if (this.#catchingUp) return;
+    this.#catchingUp = true;
+    const backoff = new Backoff();
+    while (this.#again && !this.#stopping.signal.aborted) {
+      this.#again = false;
+      try {
+        await this.#reconcile();
+        backoff.reset();
+        this.#again ||= !this.#acceptPending();
+      } catch (error) {
+        this.#again = true;
+        this.#logger.warn(
+          { stream: this.stream, error: String(error) },
+          'tail: the log cannot be read, trying again',
+        );
+        await backoff.wait(this.#stopping.signal);
+      }
+    }
+    this.#catchingUp = false;
+    if (this.#stopping.signal.aborted) return;
+    this.#live = true;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #acceptPending(): boolean {
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#pendingMessages = 0;
+    return pending.every((batch, i) => {
+      if (this.#accept(batch)) return true;
+      for (const later of pending.slice(i + 1)) this.#hold(later);
+      return false;
+    });
+  }
+
+  async #reconcile(): Promise<void> {
+    if (this.#epoch === undefined) {
+      await this.#adopt();
+      return;
+    }
+    const top = await this.#log.check(this.stream, this.#last);
+    if (top.epoch === this.#epoch && this.#isOurs(top, this.#last, this.#own)) {
+      if (top.top > this.#last) await this.#fill(top.top);
+      return;
+    }
+    if (top.epoch === this.#epoch) {
+      this.#counters.epochRotations += 1;
+      this.#logger.error(
+        { stream: this.stream, epoch: this.#epoch, last: this.#last, top: top.top },
+        'tail: the log has lost messages that were announced; its epoch is rotated',
+      );
+      await this.#log.rotate(this.stream, this.#epoch);
+    }
+    await this.#adopt();
+  }
+
+  /** Whether the log still is the one that this tail has followed up to `last`. */
+  #isOurs({ top, first, own }: LogTop, last: number, ours: LogEntry | undefined): boolean {
+    if (top < last) return false;
+    if (last === 0 || last < first || ours === undefined) return true;
+    return own !== null && own.key === ours.key && own.time === ours.time && own.data === ours.data;
+  }
+
+  /** Takes the log as it is now: its epoch, last values and top. */
+  async #adopt(): Promise<void> {
+    const before = await this.#log.check(this.stream, 0);
+    const epoch = before.epoch ?? (await this.#log.rotate(this.stream, null));
+    const changed = this.#epoch !== undefined;
+    const values = await this.#log.lastValues(this.stream);
+    // The newest message is the last value of its key, so the newest last value tells the top at that moment.
+    const newest = values.at(-1);
+    const after = await this.#log.check(this.stream, 0);
+    if (after.epoch !== epoch) throw new Error('the epoch changed while the log was read');
+    this.#epoch = epoch;
+    this.#last = newest?.seq ?? before.top;
+    this.#own = newest;
+    this.window.clear();
+    this.lastValues.clear();
+    for (const entry of values) this.lastValues.set(entry.key, new StreamMessage(this.stream, entry));
+    if (changed) {
+      this.#counters.epochChanges += 1;
+      this.#listener.epochChanged(this);
+    }
+    // Batches that were held are in the log, or belong to a life of it that is over.
+    if (after.top > this.#last) await this.#fill(after.top);
+  }
+
+  async #fill(to: number): Promise<void> {
+    this.#counters.gapFills += 1;
+    while (this.#last < to) {
+      const from = this.#last + 1;
+      const entries = await this.#log.range(this.stream, from, to, FILL_PAGE);
+      for (const entry of entries) {
+        if (entry.seq > this.#last + 1) this.#lose(entry.seq - 1);
+        this.#deliver(entry);
+      }
+      if (entries.length === 0) this.#lose(to);
+    }
+  }
+
+  #lose(to: number): void {
+    const from = this.#last + 1;
+    this.#counters.lostMessages += to - from + 1;
+    this.#logger.error(
+      { stream: this.stream, from, to },
+      'tail: messages were trimmed before they were read',
+    );
+    this.#last = to;
+    this.#own = undefined;
+    this.window.clear();
+    this.#listener.lost(this, from, to, 'trimmed');
+  }
+
+  async #checkTopRegularly(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await sleep(this.#topCheckMs * (0.7 + Math.random() * 0.6), signal);
+      if (!this.#live || signal.aborted) continue;
+      try {
+        await this.#checkTop();
+      } catch (error) {
+        // The connection's own probe reports an outage; the next round looks again.
+        this.#logger.debug({ stream: this.stream, error: String(error) }, 'tail: top check failed');
+      }
+    }
+  }
+
+  async #checkTop(): Promise<void> {
+    const [epoch, last, own] = [this.#epoch, this.#last, this.#own];
+    const top = await this.#log.check(this.stream, last);
+    if (!this.#live || epoch !== this.#epoch) return;
+    if (top.epoch === epoch && this.#isOurs(top, last, own)) {
+      if (top.top <= this.#last) return;
+      await sleep(IN_FLIGHT_MS, this.#stopping.signal);
+      if (!this.#live || top.top <= this.#last) return;
+      this.#logger.warn(
+        { stream: this.stream, last: this.#last, top: top.top },
+        'tail: announcements were lost',
+      );
+    }
+    this.#live = false;
+    await this.#catchUp();
+  }
+}

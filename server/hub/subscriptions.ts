@@ -1,0 +1,211 @@
+/**
+ * `subscribe` and `unsubscribe`: plan, announce the verdicts, backfill, go live. One at a time per connection.
+ */
+import { HubError } from '../errors.js';
+import { type Positions, parseCursor } from '../protocol/cursor.js';
+import type { TopicVerdict } from '../protocol/message.js';
+import { type Topic, topicName } from '../protocol/topic.js';
+import { type BackfillPlan, backfill, snapshot } from './backfill.js';
+import { sleep } from './backoff.js';
+import type { Hub } from './hub.js';
+import { lookBack } from './look-back.js';
+import type { SubscribeRequest, UnsubscribeRequest } from './requests.js';
+import { StreamReader, type Subscriber } from './subscriber.js';
+
+/** Backfill pauses at this part of a connection's budget, so that it never makes a connection slow by itself. */
+const PAUSE_AT = 0.25;
+
+/** What a `subscribe` answers before its first message. */
+export interface SubscribeResult {
+  readonly topics: readonly TopicVerdict[];
+  /** What the connection can resume from until it gets its next cursor. */
+  readonly cursor: string;
+}
+
+export interface SubscribeOptions {
+  /**
+   * Called when the subscription is made and its verdicts are known, before anything is written for it.
+   * If it fails the subscription is taken back.
+   */
+  readonly onPlanned: (result: SubscribeResult) => void | Promise<void>;
+  /** How long to wait for a stream that is not live: the log is out of reach. Default: as long as it takes. */
+  readonly waitMs?: number;
+}
+
+/**
+ * Subscribes to topics with `since`, `rewind` or neither. Resolves when the connection is live on them.
+ *
+ * @throws HubError for a bad topic, cursor or number of topics, and `log_unavailable` after `waitMs`; nothing has
+ *   changed then.
+ */
+export async function subscribe(
+  hub: Hub,
+  subscriber: Subscriber,
+  request: SubscribeRequest,
+  options: SubscribeOptions,
+): Promise<void> {
+  const topics = uniqueTopics(hub, request.topics);
+  const positions = request.since === undefined ? undefined : parseCursor(request.since);
+  if (request.since !== undefined && positions === undefined) {
+    throw new HubError('bad_cursor', 'since: this is no cursor of this hub', { field: 'since' });
+  }
+  if (request.conflate !== undefined || request.maxRate !== undefined) {
+    const field = request.conflate === undefined ? 'maxRate' : 'conflate';
+    throw new HubError('unsupported', `${field}: this hub does not conflate yet`, { field });
+  }
+  return inTurn(subscriber, () =>
+    makeSubscription(hub, subscriber, topics, { ...request, positions }, options),
+  );
+}
+
+/** Ends topics. Those that were not subscribed to are ignored. @returns what is still subscribed to. */
+export async function unsubscribe(
+  hub: Hub,
+  subscriber: Subscriber,
+  request: UnsubscribeRequest,
+): Promise<string[]> {
+  const topics = uniqueTopics(hub, request.topics);
+  return inTurn(subscriber, async () => {
+    for (const { stream, key } of topics) {
+      const reader = subscriber.readers.get(stream);
+      if (reader === undefined) continue;
+      const keys = new Set(reader.keys);
+      keys.delete(key);
+      setKeys(hub, subscriber, reader, keys);
+    }
+    hub.tellPosition(subscriber);
+    return subscriber.topics();
+  });
+}
+
+async function makeSubscription(
+  hub: Hub,
+  subscriber: Subscriber,
+  topics: readonly Topic[],
+  request: { readonly positions: Positions | undefined; readonly rewind?: number | undefined },
+  { onPlanned, waitMs }: SubscribeOptions,
+): Promise<void> {
+  if (subscriber.topicCount + topics.length > hub.limits.topicsPerConnection) {
+    const now = new Set([...subscriber.topics(), ...topics.map(({ stream, key }) => topicName(stream, key))]);
+    if (now.size > hub.limits.topicsPerConnection) {
+      throw new HubError(
+        'too_many_topics',
+        `topics: a connection reads at most ${hub.limits.topicsPerConnection}`,
+        {
+          field: 'topics',
+        },
+      );
+    }
+  }
+  const byStream = new Map<string, Set<string>>();
+  for (const { stream, key } of topics) byStream.set(stream, (byStream.get(stream) ?? new Set()).add(key));
+
+  for (const stream of byStream.keys()) await whenLive(hub, stream, waitMs);
+  const { positions, rewind } = request;
+  let verdicts = positions === undefined ? undefined : await hub.judge(topics, positions);
+  const rewound = new Map<string, { readonly barrier: number; readonly plan: BackfillPlan['preload'] }>();
+  if (rewind !== undefined) {
+    for (const [stream, keys] of byStream) {
+      const { tail } = hub.stream(stream);
+      const barrier = tail.last;
+      rewound.set(stream, { barrier, plan: await lookBack(tail, keys, rewind, barrier, hub.pages) });
+    }
+  }
+  // A verdict is of the epoch that it was given in.
+  while (positions !== undefined && verdicts !== undefined && isOutdated(hub, topics, positions, verdicts)) {
+    verdicts = await hub.judge(topics, positions);
+  }
+  if (subscriber.closed) return;
+
+  // From here to the announcement nothing waits: the plan, the holds and the cursor are of one moment.
+  const changes = [...byStream].map(([stream, keys]) => {
+    const { tail, config } = hub.stream(stream);
+    const reader = subscriber.readers.get(stream) ?? new StreamReader(subscriber, tail);
+    const starts = new Map<string, number>([...reader.keys].map((key) => [key, tail.last]));
+    const fresh = new Set<string>();
+    for (const key of keys) {
+      const recovered = verdicts?.find(({ topic }) => topic === topicName(stream, key))?.recovered;
+      const position = positions?.get(stream);
+      if (recovered === true && position !== undefined) {
+        starts.set(key, position.seq);
+      } else {
+        starts.set(key, rewound.get(stream)?.barrier ?? tail.last);
+        fresh.add(key);
+      }
+    }
+    const preload =
+      rewound.get(stream)?.plan ??
+      (config.class === 'state' && fresh.size > 0 ? snapshot(reader, fresh) : []);
+    const before = new Set(reader.keys);
+    subscriber.hold(reader, Math.min(...starts.values()));
+    setKeys(hub, subscriber, reader, new Set([...before, ...keys]));
+    return { reader, before, plan: { starts, preload } };
+  });
+
+  let failure: unknown;
+  try {
+    await onPlanned({
+      topics: verdicts ?? topics.map(({ stream, key }) => ({ topic: topicName(stream, key) })),
+      cursor: subscriber.cursor(),
+    });
+  } catch (error) {
+    failure = error;
+    for (const { reader, before } of changes) setKeys(hub, subscriber, reader, before);
+  }
+  for (const { reader, plan } of changes) {
+    if (reader.keys.size === 0) subscriber.release(reader);
+    else {
+      await backfill(reader, failure === undefined ? plan : { ...plan, preload: [] }, {
+        pages: hub.pages,
+        classOf: (stream) => hub.stream(stream).config.class,
+        pauseBytes: hub.limits.connectionBudgetBytes * PAUSE_AT,
+      });
+    }
+  }
+  if (failure !== undefined) throw failure;
+  hub.tellPosition(subscriber);
+}
+
+function isOutdated(
+  hub: Hub,
+  topics: readonly Topic[],
+  positions: Positions,
+  verdicts: readonly TopicVerdict[],
+): boolean {
+  return topics.some(
+    ({ stream }, i) =>
+      verdicts[i]?.recovered === true && positions.get(stream)?.epoch !== hub.stream(stream).tail.epoch,
+  );
+}
+
+function setKeys(hub: Hub, subscriber: Subscriber, reader: StreamReader, keys: ReadonlySet<string>): void {
+  if (subscriber.closed) return;
+  hub.setKeys(reader, keys);
+  if (keys.size === 0) subscriber.readers.delete(reader.tail.stream);
+  else subscriber.readers.set(reader.tail.stream, reader);
+  hub.refreshSet(subscriber);
+}
+
+async function whenLive(hub: Hub, stream: string, waitMs: number | undefined): Promise<void> {
+  const { tail } = hub.stream(stream);
+  if (tail.live) return;
+  if (waitMs === undefined) return tail.whenLive();
+  const given = new AbortController();
+  await Promise.race([tail.whenLive(), sleep(waitMs, given.signal)]);
+  given.abort();
+  if (!tail.live) throw new HubError('log_unavailable', `The log of "${stream}" is out of reach`);
+}
+
+function uniqueTopics(hub: Hub, texts: readonly string[]): Topic[] {
+  const topics = new Map<string, Topic>();
+  texts.forEach((text, i) => {
+    topics.set(text, hub.topic(text, `topics[${i}]`));
+  });
+  return [...topics.values()];
+}
+
+async function inTurn<T>(subscriber: Subscriber, work: () => Promise<T>): Promise<T> {
+  const turn = subscriber.turn.then(work);
+  subscriber.turn = turn.catch(() => undefined);
+  return turn;
+}

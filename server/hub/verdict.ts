@@ -1,0 +1,49 @@
+import type { StreamLog } from '../log/stream-log.js';
+import type { Position } from '../protocol/cursor.js';
+import type { NotRecovered } from '../protocol/message.js';
+import { ALL_KEYS } from '../protocol/topic.js';
+import type { StreamTail } from './stream-tail.js';
+
+/** Whether everything that matched a topic since a position can still be had. */
+export type Verdict =
+  | { readonly recovered: true }
+  | { readonly recovered: false; readonly reason: NotRecovered };
+
+const RECOVERED: Verdict = { recovered: true };
+
+export interface JudgeOptions {
+  readonly log: StreamLog;
+  /** More messages of a stream than this are not replayed to one connection. */
+  readonly maxMessages: number;
+}
+
+/**
+ * Judges one key of a stream (`*`: all of them) against a position. The log is asked only where the node's own
+ * window and last values do not tell. Never partial: a topic is recovered completely or not at all.
+ */
+export async function judge(
+  tail: StreamTail,
+  key: string,
+  position: Position | undefined,
+  { log, maxMessages }: JudgeOptions,
+): Promise<Verdict> {
+  if (position === undefined) return lost('no_position');
+  if (position.epoch !== tail.epoch) return lost('epoch_changed');
+  const { seq } = position;
+  if (seq > tail.last) {
+    // Another node may have been a moment ahead of this one; only the log knows whether that message exists.
+    const top = await log.check(tail.stream, 0);
+    return top.epoch === position.epoch && seq <= top.top ? RECOVERED : lost('ahead');
+  }
+  const newest = key === ALL_KEYS ? tail.last : (tail.lastValues.get(key)?.seq ?? 0);
+  if (newest <= seq) return RECOVERED;
+  if (tail.last - seq > maxMessages) return lost('limit');
+  if (tail.window.first !== undefined && tail.window.first <= seq + 1) return RECOVERED;
+  const top = await log.check(tail.stream, 0);
+  if (top.epoch !== position.epoch) return lost('epoch_changed');
+  return top.first <= seq + 1 ? RECOVERED : lost('trimmed');
+}
+
+function lost(reason: NotRecovered): Verdict {
+  return { recovered: false, reason };
+}

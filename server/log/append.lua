@@ -1,0 +1,58 @@
+-- The commit point of a publish: all of it happens, or none.
+--
+-- KEYS: 1 log (stream of <seq>-0), 2 meta (hash: epoch, seq), 3 last values (hash: key -> "seq time data"),
+--       4… one idempotency key for each entry that has an id, in order
+-- ARGV: 1 channel, 2 epoch to use where the log has none, 3 maxMessages, 4 maxAgeMs, 5 maxKeys, 6 idempotency ms,
+--       then for each entry: key, data, digest of both ('' where the entry has no id)
+-- Returns: epoch, time in ms, then for each entry its seq, or "seq epoch time" of an earlier one, 'C' or 'K'.
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
+local epoch, seq = meta[1], tonumber(meta[2] or '0')
+if not epoch then
+  -- No epoch: a first start, or the data is gone. Whatever is left of it belongs to nobody.
+  epoch, seq = ARGV[2], 0
+  redis.call('DEL', KEYS[1], KEYS[3])
+  redis.call('HSET', KEYS[2], 'epoch', epoch)
+end
+local clock = redis.call('TIME')
+local time = string.format('%.0f', tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000))
+local max_keys = tonumber(ARGV[5])
+local reply = { epoch, time }
+local fields = {}
+local id_key = 3
+local first = seq + 1
+
+for i = 7, #ARGV, 3 do
+  local key, data, digest = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local result
+  if digest ~= '' then
+    id_key = id_key + 1
+    local known = redis.call('GET', KEYS[id_key])
+    if known then
+      local known_digest, earlier = string.match(known, '^(%S+) (.+)$')
+      if known_digest == digest then result = earlier else result = 'C' end
+    end
+  end
+  if not result and redis.call('HLEN', KEYS[3]) >= max_keys and redis.call('HEXISTS', KEYS[3], key) == 0 then
+    result = 'K'
+  end
+  if not result then
+    seq = seq + 1
+    local text = string.format('%.0f', seq)
+    redis.call('XADD', KEYS[1], text .. '-0', 't', time, 'k', key, 'd', data)
+    redis.call('HSET', KEYS[3], key, text .. ' ' .. time .. ' ' .. data)
+    if digest ~= '' then
+      redis.call('SET', KEYS[id_key], digest .. ' ' .. text .. ' ' .. epoch .. ' ' .. time, 'PX', ARGV[6])
+    end
+    fields[#fields + 1] = key
+    fields[#fields + 1] = data
+    result = seq
+  end
+  reply[#reply + 1] = result
+end
+
+if #fields > 0 then
+  redis.call('HSET', KEYS[2], 'seq', string.format('%.0f', seq))
+  redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[3])
+  redis.call('PUBLISH', ARGV[1], '\150\163hub\192' .. cmsgpack.pack(epoch, first, tonumber(time), fields))
+end
+return reply

@@ -1,0 +1,36 @@
+-- Where a stream's log stands, and what it holds under one seq. Trims what is too old, a slice at a time.
+--
+-- KEYS: 1 log, 2 meta     ARGV: 1 the seq to look at ('0': none), 2 maxAgeMs
+-- Returns: epoch or false, top, first, then the entry's fields (t, time, k, key, d, data) or false.
+local SLICE, SLICES = 500, 20
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
+if not meta[1] then return { false, '0', '1', false } end
+local top = meta[2] or '0'
+
+local function seq_of(entry) return string.match(entry[1], '^(%d+)') end
+local function time_of(entry) return tonumber(entry[2][2]) end
+local function oldest_entry() return redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1] end
+
+local clock = redis.call('TIME')
+local oldest = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000) - tonumber(ARGV[2])
+local head = oldest_entry()
+for _ = 1, SLICES do
+  if not head or time_of(head) >= oldest then break end
+  local slice = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', SLICE)
+  local cut = tonumber(seq_of(slice[#slice])) + 1
+  for i = 1, #slice do
+    if time_of(slice[i]) >= oldest then
+      cut = tonumber(seq_of(slice[i]))
+      break
+    end
+  end
+  redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f-0', cut))
+  head = oldest_entry()
+end
+
+local own = false
+if ARGV[1] ~= '0' then
+  local entry = redis.call('XRANGE', KEYS[1], ARGV[1] .. '-0', ARGV[1] .. '-0')[1]
+  if entry then own = entry[2] end
+end
+return { meta[1], top, head and seq_of(head) or string.format('%.0f', tonumber(top) + 1), own }

@@ -1,0 +1,169 @@
+/**
+ * The in-memory stream log: the embedded default of one node without Redis, and the twin of the Redis log in specs.
+ *
+ * A batch is announced in a later turn than its append, as over a network: a publisher's acknowledgement and the
+ * message's delivery must not depend on their order.
+ */
+import { HubError } from '../errors.js';
+import { newEpoch } from './epoch.js';
+import {
+  type AppendEntry,
+  type AppendResult,
+  IDEMPOTENCY_MS,
+  type LogBatch,
+  type LogEntry,
+  type LogListener,
+  type LogTop,
+  type Retention,
+  type StreamLog,
+} from './stream-log.js';
+
+interface MemoryStream {
+  readonly retention: Retention;
+  epoch: string | null;
+  top: number;
+  /** Ascending and contiguous; trimmed at its head in slices. */
+  entries: LogEntry[];
+  readonly last: Map<string, LogEntry>;
+  /** In the order of their expiry, which is the order of their insertion. */
+  readonly ids: Map<
+    string,
+    { expires: number; key: string; data: string; seq: number; time: number; epoch: string }
+  >;
+}
+
+export interface MemoryStreamLogOptions {
+  /** Retention by stream name: the streams that exist. */
+  readonly streams: ReadonlyMap<string, Retention>;
+  /** Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+export class MemoryStreamLog implements StreamLog {
+  readonly available = true;
+  readonly #streams = new Map<string, MemoryStream>();
+  readonly #now: () => number;
+  #announcements: LogBatch[] = [];
+  #listener: LogListener | undefined;
+
+  constructor({ streams, now = Date.now }: MemoryStreamLogOptions) {
+    this.#now = now;
+    for (const [name, retention] of streams) {
+      this.#streams.set(name, {
+        retention,
+        epoch: null,
+        top: 0,
+        entries: [],
+        last: new Map(),
+        ids: new Map(),
+      });
+    }
+  }
+
+  async append(name: string, entries: readonly AppendEntry[]): Promise<AppendResult[]> {
+    const stream = this.#stream(name);
+    const time = this.#now();
+    stream.epoch ??= newEpoch();
+    const epoch = stream.epoch;
+    forgetIds(stream, time);
+    const batch: LogEntry[] = [];
+    const results = entries.map(({ key, data, id }): AppendResult => {
+      const known = id === undefined ? undefined : stream.ids.get(id);
+      if (known !== undefined) {
+        if (known.key !== key || known.data !== data) return { status: 'conflict' };
+        return { status: 'duplicate', seq: known.seq, epoch: known.epoch, time: known.time };
+      }
+      if (!stream.last.has(key) && stream.last.size >= stream.retention.maxKeys)
+        return { status: 'too_many_keys' };
+      stream.top += 1;
+      const entry: LogEntry = { seq: stream.top, time, key, data };
+      batch.push(entry);
+      stream.last.set(key, entry);
+      if (id !== undefined) {
+        stream.ids.set(id, { expires: time + IDEMPOTENCY_MS, key, data, seq: entry.seq, time, epoch });
+      }
+      return { status: 'appended', seq: entry.seq, epoch, time };
+    });
+    stream.entries.push(...batch);
+    trim(stream, time);
+    this.#announce(name, epoch, batch);
+    return results;
+  }
+
+  async check(name: string, ownSeq: number): Promise<LogTop> {
+    const stream = this.#stream(name);
+    trim(stream, this.#now());
+    const first = stream.entries[0]?.seq ?? stream.top + 1;
+    const own = ownSeq < first ? null : (stream.entries[ownSeq - first] ?? null);
+    return { epoch: stream.epoch, top: stream.top, first, own };
+  }
+
+  async rotate(name: string, expected: string | null): Promise<string> {
+    const stream = this.#stream(name);
+    if (stream.epoch === null || stream.epoch === expected) stream.epoch = newEpoch();
+    return stream.epoch;
+  }
+
+  async range(name: string, from: number, to: number, limit: number): Promise<LogEntry[]> {
+    const { entries } = this.#stream(name);
+    const first = entries[0]?.seq ?? 0;
+    const start = Math.max(0, from - first);
+    return entries.slice(start, Math.max(start, Math.min(to - first + 1, start + limit)));
+  }
+
+  async lastValues(name: string): Promise<LogEntry[]> {
+    return [...this.#stream(name).last.values()].sort((a, b) => a.seq - b.seq);
+  }
+
+  follow(listener: LogListener): void {
+    this.#listener = listener;
+    listener.resumed();
+  }
+
+  async close(): Promise<void> {
+    this.#listener = undefined;
+  }
+
+  #stream(name: string): MemoryStream {
+    const stream = this.#streams.get(name);
+    if (stream === undefined) throw new HubError('unknown_stream', `There is no stream "${name}"`);
+    return stream;
+  }
+
+  #announce(stream: string, epoch: string, entries: readonly LogEntry[]): void {
+    const [head] = entries;
+    if (head === undefined) return;
+    this.#announcements.push({
+      stream,
+      epoch,
+      first: head.seq,
+      time: head.time,
+      keys: entries.map(({ key }) => key),
+      data: entries.map(({ data }) => data),
+    });
+    if (this.#announcements.length === 1) {
+      setImmediate(() => {
+        const batches = this.#announcements;
+        this.#announcements = [];
+        for (const batch of batches) this.#listener?.batch(batch);
+      });
+    }
+  }
+}
+
+function trim(stream: MemoryStream, now: number): void {
+  const { entries, retention } = stream;
+  const oldest = now - retention.maxAgeMs;
+  // Trimmed in slices, as Redis does it: an exact count would shift the whole array at every append.
+  const slack = Math.ceil(retention.maxMessages / 10);
+  let drop = entries.length > retention.maxMessages + slack ? entries.length - retention.maxMessages : 0;
+  while (drop < entries.length && entries[drop]!.time < oldest) drop += 1;
+  if (drop > 0) stream.entries = entries.slice(drop);
+}
+
+function forgetIds({ ids }: MemoryStream, now: number): void {
+  for (const [id, { expires }] of ids) {
+    if (expires > now) return;
+    ids.delete(id);
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * The stream log in Redis. A stream's keys share one hash tag, so that Redis Cluster keeps them in one slot:
+ * `{market}:log` (a Redis stream with the ids `<seq>-0`), `{market}:meta` (epoch, seq), `{market}:last` (newest value
+ * by key) and `{market}:id:<id>` (idempotency, expiring).
+ *
+ * Group commit: appends to one stream that arrive within one turn of the event loop share one script call and one
+ * PUBLISH. The alternative, a call for each, costs Redis five times the CPU and gives nothing: the answer to a
+ * publisher waits for a round trip in both.
+ */
+import { createHash } from 'node:crypto';
+import { HubError } from '../errors.js';
+import { loadScript, type RedisLink, type Reply } from '../redis.js';
+import { newEpoch } from './epoch.js';
+import { decodePayload } from './payload.js';
+import {
+  type AppendEntry,
+  type AppendResult,
+  IDEMPOTENCY_MS,
+  type LogEntry,
+  type LogListener,
+  type LogTop,
+  type Retention,
+  type StreamLog,
+} from './stream-log.js';
+
+const APPEND = loadScript(import.meta.url, 'append.lua');
+const CHECK = loadScript(import.meta.url, 'check.lua');
+const ROTATE = loadScript(import.meta.url, 'rotate.lua');
+
+/** A script call takes at most so much: Redis serves nobody else meanwhile. */
+const GROUP_MAX_ENTRIES = 512;
+const GROUP_MAX_BYTES = 1024 * 1024;
+/** What may wait for Redis on one node, over all streams; beyond it publishes are refused. */
+const WAITING_MAX_BYTES = 64 * 1024 * 1024;
+
+interface Waiting {
+  readonly entries: readonly AppendEntry[];
+  readonly bytes: number;
+  resolve(results: AppendResult[]): void;
+  reject(error: unknown): void;
+}
+
+interface StreamState {
+  readonly name: string;
+  readonly retention: Retention;
+  readonly keys: readonly [log: string, meta: string, last: string];
+  readonly channel: string;
+  queue: Waiting[];
+  scheduled: boolean;
+}
+
+export interface RedisStreamLogOptions {
+  readonly link: RedisLink;
+  readonly streams: ReadonlyMap<string, Retention>;
+  /** The Socket.IO adapter's channel of a stream's room. */
+  readonly channelOf: (stream: string) => string;
+}
+
+export class RedisStreamLog implements StreamLog {
+  readonly #link: RedisLink;
+  readonly #streams = new Map<string, StreamState>();
+  #waitingBytes = 0;
+  #listener: LogListener | undefined;
+  #live = false;
+
+  constructor({ link, streams, channelOf }: RedisStreamLogOptions) {
+    this.#link = link;
+    for (const [name, retention] of streams) {
+      const tag = `{${name}}`;
+      this.#streams.set(name, {
+        name,
+        retention,
+        keys: [`${tag}:log`, `${tag}:meta`, `${tag}:last`],
+        channel: channelOf(name),
+        queue: [],
+        scheduled: false,
+      });
+    }
+    link.on('unsubscribed', () => {
+      if (this.#live) this.#listener?.interrupted();
+    });
+    link.on('subscribed', () => {
+      if (this.#live) this.#listener?.resumed();
+    });
+  }
+
+  get available(): boolean {
+    return this.#link.commandsReady;
+  }
+
+  append(name: string, entries: readonly AppendEntry[]): Promise<AppendResult[]> {
+    const stream = this.#stream(name);
+    if (!this.available) return Promise.reject(new HubError('log_unavailable', 'Redis is out of reach'));
+    const bytes = entries.reduce((sum, { key, data }) => sum + key.length + data.length, 0);
+    if (this.#waitingBytes + bytes > WAITING_MAX_BYTES) {
+      return Promise.reject(new HubError('overloaded', `${this.#waitingBytes} bytes already wait for Redis`));
+    }
+    this.#waitingBytes += bytes;
+    return new Promise((resolve, reject) => {
+      stream.queue.push({ entries, bytes, resolve, reject });
+      if (stream.scheduled) return;
+      stream.scheduled = true;
+      setImmediate(() => {
+        stream.scheduled = false;
+        const queue = stream.queue;
+        stream.queue = [];
+        for (const group of groups(queue)) void this.#commit(stream, group);
+      });
+    });
+  }
+
+  async check(name: string, ownSeq: number): Promise<LogTop> {
+    const { keys, retention } = this.#stream(name);
+    const reply = await this.#link.run(CHECK, keys.slice(0, 2), [String(ownSeq), String(retention.maxAgeMs)]);
+    const [epoch, top, first, own] = list(reply);
+    return {
+      epoch: epoch === null ? null : String(epoch),
+      top: Number(top),
+      first: Number(first),
+      own: own === null || own === undefined ? null : logEntry(ownSeq, list(own)),
+    };
+  }
+
+  async rotate(name: string, expected: string | null): Promise<string> {
+    return String(await this.#link.run(ROTATE, [...this.#stream(name).keys], [expected ?? '', newEpoch()]));
+  }
+
+  async range(name: string, from: number, to: number, limit: number): Promise<LogEntry[]> {
+    const [log] = this.#stream(name).keys;
+    if (to < from) return [];
+    const reply = await this.#link.command(
+      ['XRANGE', log, `${from}-0`, `${to}-0`, 'COUNT', String(limit)],
+      5_000,
+    );
+    return list(reply).map((item) => {
+      const [id, fields] = list(item);
+      return logEntry(Number.parseInt(String(id), 10), list(fields));
+    });
+  }
+
+  async lastValues(name: string): Promise<LogEntry[]> {
+    const fields = list(await this.#link.command(['HGETALL', this.#stream(name).keys[2]], 5_000));
+    const entries: LogEntry[] = [];
+    for (let i = 0; i < fields.length; i += 2) {
+      const value = String(fields[i + 1]);
+      const afterSeq = value.indexOf(' ');
+      const afterTime = value.indexOf(' ', afterSeq + 1);
+      entries.push({
+        seq: Number(value.slice(0, afterSeq)),
+        time: Number(value.slice(afterSeq + 1, afterTime)),
+        key: String(fields[i]),
+        data: value.slice(afterTime + 1),
+      });
+    }
+    return entries.sort((a, b) => a.seq - b.seq);
+  }
+
+  follow(listener: LogListener): void {
+    this.#listener = listener;
+  }
+
+  /** To be called when the adapter has subscribed: from now on, announcements come. */
+  async live(): Promise<void> {
+    await this.#link.subscriptionsLive();
+    this.#live = true;
+    this.#listener?.resumed();
+  }
+
+  /** A payload came in on a stream's channel. @throws Error where it is damaged, or of no configured stream. */
+  receive(name: string, payload: Buffer): void {
+    this.#listener?.batch(decodePayload(this.#stream(name).name, payload));
+  }
+
+  async close(): Promise<void> {
+    this.#listener = undefined;
+  }
+
+  #stream(name: string): StreamState {
+    const stream = this.#streams.get(name);
+    if (stream === undefined) throw new HubError('unknown_stream', `There is no stream "${name}"`);
+    return stream;
+  }
+
+  async #commit(stream: StreamState, group: readonly Waiting[]): Promise<void> {
+    const { keys, channel, retention, name } = stream;
+    const idKeys: string[] = [];
+    const args = [
+      channel,
+      newEpoch(),
+      String(retention.maxMessages),
+      String(retention.maxAgeMs),
+      String(retention.maxKeys),
+      String(IDEMPOTENCY_MS),
+    ];
+    for (const { entries } of group) {
+      for (const { key, data, id } of entries) {
+        if (id === undefined) {
+          args.push(key, data, '');
+        } else {
+          idKeys.push(`{${name}}:id:${id}`);
+          args.push(key, data, digest(key, data));
+        }
+      }
+    }
+    try {
+      const [epoch, time, ...replies] = list(await this.#link.run(APPEND, [...keys, ...idKeys], args));
+      const results = replies.map((reply) => appendResult(reply, String(epoch), Number(time)));
+      let next = 0;
+      for (const waiting of group) {
+        waiting.resolve(results.slice(next, next + waiting.entries.length));
+        next += waiting.entries.length;
+      }
+    } catch (error) {
+      for (const waiting of group) waiting.reject(error);
+    } finally {
+      for (const { bytes } of group) this.#waitingBytes -= bytes;
+    }
+  }
+}
+
+/** Cuts what waits into script calls. Entries that were given together stay together. */
+function* groups(queue: readonly Waiting[]): Generator<Waiting[]> {
+  let group: Waiting[] = [];
+  let count = 0;
+  let bytes = 0;
+  for (const waiting of queue) {
+    if (
+      group.length > 0 &&
+      (count + waiting.entries.length > GROUP_MAX_ENTRIES || bytes + waiting.bytes > GROUP_MAX_BYTES)
+    ) {
+      yield group;
+      group = [];
+      count = 0;
+      bytes = 0;
+    }
+    group.push(waiting);
+    count += waiting.entries.length;
+    bytes += waiting.bytes;
+  }
+  if (group.length > 0) yield group;
+}
+
+function appendResult(reply: Reply, epoch: string, time: number): AppendResult {
+  if (typeof reply === 'number') return { status: 'appended', seq: reply, epoch, time };
+  if (reply === 'C') return { status: 'conflict' };
+  if (reply === 'K') return { status: 'too_many_keys' };
+  const [seq, firstEpoch, firstTime] = String(reply).split(' ');
+  return { status: 'duplicate', seq: Number(seq), epoch: String(firstEpoch), time: Number(firstTime) };
+}
+
+function logEntry(seq: number, fields: readonly Reply[]): LogEntry {
+  const [, time, , key, , data] = fields;
+  return { seq, time: Number(time), key: String(key), data: String(data) };
+}
+
+function digest(key: string, data: string): string {
+  return createHash('sha1').update(key).update('\0').update(data).digest('base64url');
+}
+
+function list(reply: Reply | undefined): Reply[] {
+  if (!Array.isArray(reply))
+    throw new Error(`Redis answered ${JSON.stringify(reply)} where a list was expected`);
+  return reply;
+}

@@ -1,0 +1,73 @@
+/** `npm start`: one node. */
+import { startApp } from './app.js';
+import { ConfigError, readConfig } from './config.js';
+import { createLogger } from './logger.js';
+import { VERSION } from './version.js';
+
+/** Longest time from the first signal to the end of the process. */
+const STOP_DEADLINE_MS = 35_000;
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const logger = createLogger(config.LOG_LEVEL, config.NODE_ID);
+  const app = await startApp(config, logger);
+
+  let stopping = false;
+  const stop = () => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    setTimeout(() => {
+      logger.error('node: it did not stop in time and is ended');
+      process.exit(1);
+    }, STOP_DEADLINE_MS).unref();
+    app.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+
+  const { url } = app;
+  const log = config.REDIS_URL === '' ? 'in memory: messages are gone when this process ends' : 'in Redis';
+  process.stdout.write(
+    [
+      `Axiom Streaming ${VERSION} is ready, node ${app.node}.`,
+      '',
+      `  Page        ${url}/`,
+      `  Socket.IO   ${url}/socket.io/`,
+      `  WebSocket   ${url.replace('http', 'ws')}/ws`,
+      `  SSE         ${url}/stream?topics=market:*`,
+      `  Publish     curl -d '{"hello":"world"}' ${url}/api/topics/news:hello/messages`,
+      `  Health      ${url}/health     Metrics  ${url}/metrics`,
+      '',
+      `  Streams     ${config.streams.map(({ name }) => name).join(', ')}`,
+      `  Log         ${log}`,
+      `  Demo feeds  ${config.FEEDS ? 'on (replayed, derived and sample data; FEEDS=off turns them off)' : 'off'}`,
+      ...(isLoopback(config.HOST)
+        ? []
+        : ['', `  Mind: HOST=${config.HOST}, and this version asks nobody for a token. Anyone who reaches it can publish.`]),
+      '',
+      'Ctrl-C stops it.',
+      '',
+    ].join('\n'),
+  );
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function fail(error: unknown): never {
+  if (error instanceof ConfigError) {
+    process.stderr.write(`The configuration is wrong:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`);
+    process.exit(2);
+  }
+  const code = (error as { code?: unknown }).code;
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = code === 'EADDRINUSE' ? ' Set PORT to another one.' : '';
+  process.stderr.write(`Axiom Streaming could not start: ${message || String(code)}.${hint}\n`);
+  process.exit(1);
+}
+
+main().catch(fail);

@@ -1,0 +1,43 @@
+/**
+ * WebSocket close codes. Each says whether a client should come back, as DESIGN section 4 lists them.
+ * Socket.IO and SSE have no close codes; they close in the way that makes their clients do the same.
+ */
+
+/** What a close code means and what a client does with it. */
+export interface CloseCode {
+  readonly code: number;
+  readonly name: string;
+  readonly meaning: string;
+  /** `yes`: reconnect with the last cursor; `after a change`: not before the cause is mended. */
+  readonly reconnect: 'yes' | 'after a change';
+}
+
+export const CLOSE = {
+  drain: { code: 1012, name: 'drain', meaning: 'the node is being restarted', reconnect: 'yes' },
+  slow: {
+    code: 4008,
+    name: 'slow',
+    meaning: 'the connection read too slowly for its budget of bytes',
+    reconnect: 'yes',
+  },
+  badRequest: {
+    code: 4400,
+    name: 'bad_request',
+    meaning: 'a frame was no JSON object with a known "op"',
+    reconnect: 'after a change',
+  },
+  token: {
+    code: 4401,
+    name: 'token',
+    meaning: 'the token is missing, wrong or expired',
+    reconnect: 'after a change',
+  },
+  denied: {
+    code: 4403,
+    name: 'denied',
+    meaning: 'the token does not allow this',
+    reconnect: 'after a change',
+  },
+  noPong: { code: 4408, name: 'no_pong', meaning: 'no pong came in time', reconnect: 'yes' },
+  tooMany: { code: 4429, name: 'too_many', meaning: 'a limit was passed', reconnect: 'yes' },
+} as const satisfies Record<string, CloseCode>;

@@ -1,0 +1,52 @@
+import type { Socket } from 'socket.io';
+import type { CloseCode } from '../../protocol/close-codes.js';
+import { CLOSE } from '../../protocol/close-codes.js';
+
+/**
+ * What the hub uses of an Engine.IO connection beyond its types: pre-encoded frames and the socket below the
+ * transport. The one cast to internals of engine.io 6.6; `spec/transports/socketio-internals.spec.ts` holds on to it.
+ */
+interface EngineConnection {
+  readonly readyState: 'opening' | 'open' | 'closing' | 'closed';
+  readonly transport: {
+    readonly name: string;
+    /** The `ws` socket, where the transport is a WebSocket. */
+    readonly socket?: {
+      readonly bufferedAmount: number;
+      close(code: number, reason: string): void;
+      terminate(): void;
+    };
+  };
+  readonly writeBuffer: readonly { readonly data?: string | Buffer }[];
+  write(packet: string, options: EnginePacketOptions): void;
+  close(discard?: boolean): void;
+}
+
+/** What engine.io takes along with a packet. It sets `compress` itself where it is missing. */
+export interface EnginePacketOptions {
+  compress: boolean;
+  /** The buffers of a finished WebSocket frame; other transports do not look at it. */
+  readonly wsPreEncodedFrame?: readonly Buffer[];
+}
+
+export function engineConnection(socket: Socket): EngineConnection {
+  return socket.conn as unknown as EngineConnection;
+}
+
+/** Bytes that were handed to a connection and have not left the process. */
+export function bufferedBytes({ transport, writeBuffer }: EngineConnection): number {
+  let bytes = transport.socket?.bufferedAmount ?? 0;
+  for (const { data } of writeBuffer) bytes += data?.length ?? 0;
+  return bytes;
+}
+
+/**
+ * Ends a connection in a way that makes its client come back: never by Socket.IO's own disconnect, after which it
+ * stays away, and for a slow one without the drain that does not come.
+ */
+export function endConnection(connection: EngineConnection, { code, name }: CloseCode): void {
+  const { socket } = connection.transport;
+  if (socket === undefined) connection.close(true);
+  else if (code === CLOSE.slow.code) socket.terminate();
+  else socket.close(code, name);
+}

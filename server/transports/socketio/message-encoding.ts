@@ -1,0 +1,36 @@
+import type { Encoding, Frame } from '../../hub/encoding.js';
+import { textFrame } from '../text-frame.js';
+import type { EnginePacketOptions } from './engine-connection.js';
+
+/** Engine.IO packet type "message". */
+const ENGINE_MESSAGE = '4';
+
+/** A `message` event as a Socket.IO packet, and as the WebSocket frame of it where one is needed. */
+export class SocketIoFrame implements Frame {
+  /** Socket.IO packet: EVENT, then `["message", message, cursor]`. */
+  readonly packet: string;
+  readonly options: EnginePacketOptions;
+
+  constructor(text: string, cursor: string) {
+    const packet = `2["message",${text},"${cursor}"]`;
+    this.packet = packet;
+    let frame: readonly Buffer[] | undefined;
+    this.options = {
+      compress: false,
+      get wsPreEncodedFrame() {
+        frame ??= [textFrame(ENGINE_MESSAGE + packet)];
+        return frame;
+      },
+    };
+  }
+
+  get bytes(): number {
+    return this.packet.length;
+  }
+}
+
+/** Socket.IO packets in JSON, the default parser's. */
+export const socketIoEncoding: Encoding = {
+  name: 'socketio',
+  encode: (text, cursor) => new SocketIoFrame(text, cursor),
+};

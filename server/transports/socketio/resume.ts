@@ -1,0 +1,120 @@
+/**
+ * What an unmodified Socket.IO client may take up again: its session from the store, its cursor from the client
+ * library, which returns the last one that it saw.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Session } from 'socket.io-adapter';
+import { Backoff } from '../../hub/backoff.js';
+import type { Hub } from '../../hub/hub.js';
+import type { Logger } from '../../logger.js';
+import { formatCursor, type Position, parseCursor } from '../../protocol/cursor.js';
+import type { NotRecovered, TopicVerdict } from '../../protocol/message.js';
+import { parseTopic } from '../../protocol/topic.js';
+import type { SessionStore, StoredSession } from './sessions.js';
+
+/** A handshake waits so long for a session store that is out of reach; then the client starts anew. */
+const STORE_WAIT_MS = 15_000;
+const PID = /^[A-Za-z0-9_-]{8,64}$/;
+
+/** What the connection handler of a resumed socket has to do. */
+export interface Resumption {
+  /** Topics that go on from {@link since}. */
+  readonly resumed: readonly string[];
+  readonly since: string;
+  /** `state` topics of which the client cannot have seen anything yet. */
+  readonly fresh: readonly string[];
+}
+
+/** Why a client that asked for its session did not get it. */
+export interface Refusal {
+  readonly reason: NotRecovered | 'session_expired';
+  readonly topics?: readonly TopicVerdict[];
+}
+
+export interface ResumerOptions {
+  readonly hub: Hub;
+  readonly sessions: SessionStore;
+  readonly logger: Logger;
+  /** Ends a connection of this node that still holds the socket id. */
+  readonly takeOver: (sid: string) => void;
+}
+
+export class Resumer {
+  readonly #options: ResumerOptions;
+  /** Refusals on their way from the handshake to the connection handler. */
+  readonly #refusals = new LRUCache<string, Refusal>({ max: 10_000, ttl: 60_000 });
+
+  constructor(options: ResumerOptions) {
+    this.#options = options;
+  }
+
+  /** What Socket.IO asks with the `pid` and `offset` of a returning client. Null: it begins anew. */
+  async restore(pid: string, offset: string): Promise<Session | null> {
+    if (!PID.test(pid)) return null;
+    const session = await this.#load(pid);
+    if (session === null) return this.#refuse(pid, { reason: 'session_expired' });
+    const resumption = plan(this.#options.hub, session, offset);
+    if (resumption === null) return this.#refuse(pid, { reason: 'no_position' });
+
+    const topics = resumption.resumed.flatMap((text) => parseTopic(text) ?? []);
+    const verdicts = await this.#options.hub.judge(topics, parseCursor(resumption.since) ?? new Map());
+    const lost = verdicts.find(({ recovered }) => recovered === false);
+    if (lost !== undefined) return this.#refuse(pid, { reason: lost.reason ?? 'no_position', topics: verdicts });
+
+    this.#options.takeOver(session.sid);
+    return { sid: session.sid, pid, rooms: [...session.topics], data: { resumption }, missedPackets: [] };
+  }
+
+  /** Why the session of a client was refused; once. */
+  refusalOf(pid: string): Refusal | undefined {
+    const refusal = this.#refusals.get(pid);
+    this.#refusals.delete(pid);
+    return refusal;
+  }
+
+  #refuse(pid: string, refusal: Refusal): null {
+    this.#refusals.set(pid, refusal);
+    return null;
+  }
+
+  async #load(pid: string): Promise<StoredSession | null> {
+    const { sessions, logger } = this.#options;
+    const backoff = new Backoff();
+    const deadline = AbortSignal.timeout(STORE_WAIT_MS);
+    for (;;) {
+      try {
+        return await sessions.load(pid);
+      } catch (error) {
+        if (deadline.aborted) {
+          logger.warn({ error: String(error) }, 'socketio: the session store is out of reach, the client starts anew');
+          return null;
+        }
+        await backoff.wait(deadline);
+      }
+    }
+  }
+}
+
+/** @returns null where the client's cursor is none of this hub's. */
+function plan(hub: Hub, session: StoredSession, offset: string): Resumption | null {
+  const seen = parseCursor(offset);
+  const stored = parseCursor(session.cursor);
+  if (seen === undefined || stored === undefined) return null;
+  const since = new Map<string, Position>();
+  const resumed: string[] = [];
+  const fresh: string[] = [];
+  for (const text of session.topics) {
+    const stream = parseTopic(text)?.stream;
+    const config = stream === undefined ? undefined : hub.streams.get(stream)?.config;
+    if (stream === undefined || config === undefined) continue;
+    const position = seen.get(stream) ?? stored.get(stream);
+    if (!seen.has(stream) && config.class === 'state') {
+      // Its snapshot may not have arrived: the cursor would show the stream.
+      fresh.push(text);
+    } else {
+      resumed.push(text);
+      if (position !== undefined) since.set(stream, position);
+    }
+  }
+  return { resumed, fresh, since: formatCursor(since) };
+}

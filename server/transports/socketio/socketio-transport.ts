@@ -1,0 +1,198 @@
+/**
+ * Socket.IO: the hub's verbs and events for clients that were never told about a hub (DESIGN section 3.4).
+ */
+import type { Server as HttpServer } from 'node:http';
+import { Server, type Socket } from 'socket.io';
+import type { Hub } from '../../hub/hub.js';
+import { type Acknowledgement, OPERATIONS, type RequestHandler } from '../../hub/requests.js';
+import type { Subscriber } from '../../hub/subscriber.js';
+import { subscribe } from '../../hub/subscriptions.js';
+import type { Logger } from '../../logger.js';
+import { EMPTY_CURSOR } from '../../protocol/cursor.js';
+import { welcomeInfo } from '../welcome.js';
+import { endConnection, engineConnection } from './engine-connection.js';
+import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
+import { type Resumption, Resumer } from './resume.js';
+import type { SessionStore } from './sessions.js';
+import { SocketSink } from './socket-sink.js';
+import { CLOSE } from '../../protocol/close-codes.js';
+
+export interface SocketIoOptions {
+  readonly httpServer: HttpServer;
+  readonly hub: Hub;
+  readonly requests: RequestHandler;
+  readonly sessions: SessionStore;
+  readonly logger: Logger;
+  readonly node: string;
+  /** How the adapter tells and hands on the stream log's payloads. */
+  readonly payloads: Pick<AdapterHooks, 'isHubPayload' | 'receive' | 'malformed'>;
+  /** The two Redis connections as the adapter wants them; none: a node alone. */
+  readonly clients: { pubClient: object; subClient: object } | undefined;
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+  /** How long a client may be away and still find its session. */
+  readonly sessionMs: number;
+  /** The largest packet that is read, bytes. */
+  readonly maxPacketBytes: number;
+}
+
+type Acknowledge = (acknowledgement: Acknowledgement) => void;
+
+export class SocketIoTransport {
+  readonly io: Server;
+  readonly #options: SocketIoOptions;
+  readonly #resumer: Resumer;
+  readonly #renewal: NodeJS.Timeout;
+
+  constructor(options: SocketIoOptions) {
+    this.#options = options;
+    const { hub, sessions, logger } = options;
+    this.#resumer = new Resumer({ hub, sessions, logger, takeOver: (sid) => this.#takeOver(sid) });
+    const hooks: AdapterHooks = {
+      ...options.payloads,
+      restoreSession: (pid, offset) => this.#resumer.restore(pid, offset),
+    };
+    this.io = new Server(options.httpServer, {
+      adapter: hubAdapter(hooks, options.clients),
+      connectionStateRecovery: { maxDisconnectionDuration: options.sessionMs, skipMiddlewares: false },
+      // Engine.IO would end every upgrade that is not its own after a second.
+      destroyUpgrade: false,
+      serveClient: false,
+      pingInterval: options.pingIntervalMs,
+      pingTimeout: options.pingTimeoutMs,
+      maxHttpBufferSize: options.maxPacketBytes,
+      perMessageDeflate: false,
+      allowRequest: (_request, decide) => {
+        decide(hub.draining ? 'the node is being restarted' : null, !hub.draining);
+      },
+    });
+    this.io.on('connection', (socket) => {
+      this.#connect(socket).catch((error: unknown) => {
+        logger.error({ connection: socket.id, error: String(error) }, 'socketio: a connection could not be set up');
+        endConnection(engineConnection(socket), CLOSE.drain);
+      });
+    });
+    this.#renewal = setInterval(() => this.#renewSessions(), options.sessionMs / 3);
+    this.#renewal.unref();
+  }
+
+  /** Connections at present, by Engine.IO's count. */
+  get connections(): number {
+    return this.io.engine.clientsCount;
+  }
+
+  /** Ends what is left of the connections, and the adapter. */
+  async close(): Promise<void> {
+    clearInterval(this.#renewal);
+    for (const socket of this.io.sockets.sockets.values()) endConnection(engineConnection(socket), CLOSE.drain);
+    this.io.engine.close();
+    this.io.of('/').adapter.close();
+  }
+
+  async #connect(socket: Socket): Promise<void> {
+    const { hub, node } = this.#options;
+    const subscriber = hub.attach(socket.id, new SocketSink(socket));
+    socket.on('disconnect', (reason) => {
+      hub.detach(subscriber);
+      // The client has gone on purpose: nobody will come back for the session.
+      if (reason === 'client namespace disconnect') void this.#forget(socket);
+    });
+    this.#listen(socket, subscriber);
+    if (socket.recovered) {
+      await this.#resume(socket, subscriber);
+      return;
+    }
+    const { pid } = socket.handshake.auth as { pid?: unknown };
+    const refusal = typeof pid === 'string' ? this.#resumer.refusalOf(pid) : undefined;
+    const info = welcomeInfo(hub, node, socket.id);
+    socket.emit('welcome', refusal === undefined ? info : { ...info, recovered: false, ...refusal }, EMPTY_CURSOR);
+  }
+
+  async #resume(socket: Socket, subscriber: Subscriber): Promise<void> {
+    const { hub, node } = this.#options;
+    const { resumption } = socket.data as { resumption: Resumption };
+    socket.data = {};
+    const info = welcomeInfo(hub, node, socket.id);
+    const { resumed, fresh, since } = resumption;
+    const topics = fresh.map((topic) => ({ topic }));
+    if (resumed.length === 0) {
+      socket.emit('welcome', { ...info, recovered: true, topics }, EMPTY_CURSOR);
+    } else {
+      await subscribe(
+        hub,
+        subscriber,
+        { topics: [...resumed], since },
+        {
+          onPlanned: ({ topics: verdicts, cursor }) => {
+            const recovered = verdicts.every((verdict) => verdict.recovered === true);
+            socket.emit('welcome', { ...info, recovered, topics: [...verdicts, ...topics] }, cursor);
+          },
+        },
+      );
+    }
+    if (fresh.length > 0) await subscribe(hub, subscriber, { topics: [...fresh] }, { onPlanned: () => undefined });
+  }
+
+  #listen(socket: Socket, subscriber: Subscriber): void {
+    const { requests } = this.#options;
+    for (const operation of OPERATIONS) {
+      socket.on(operation, (...args: unknown[]) => {
+        const last = args.at(-1);
+        const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;
+        const body = typeof args[0] === 'function' ? undefined : args[0];
+        void requests.handle(subscriber, operation, body, acknowledge, async ({ cursor }) => {
+          this.#joinRooms(socket, subscriber);
+          await this.#save(socket, subscriber, cursor);
+        });
+      });
+    }
+    socket.use(([event, ...args], next) => {
+      const last = args.at(-1);
+      if ((OPERATIONS as readonly string[]).includes(String(event)) || typeof last !== 'function') return next();
+      return void requests.handle(subscriber, String(event), undefined, last as Acknowledge);
+    });
+  }
+
+  /** The rooms named after its topics: ordinary emits to them reach the subscriber. */
+  #joinRooms(socket: Socket, subscriber: Subscriber): void {
+    const topics = new Set(subscriber.topics());
+    for (const room of socket.rooms) {
+      if (room !== socket.id && room.includes(':') && !topics.has(room)) void socket.leave(room);
+    }
+    void socket.join([...topics]);
+  }
+
+  async #save(socket: Socket, subscriber: Subscriber, cursor: string): Promise<void> {
+    await this.#options.sessions.save(privateId(socket), { sid: socket.id, topics: subscriber.topics(), cursor });
+  }
+
+  async #forget(socket: Socket): Promise<void> {
+    try {
+      await this.#options.sessions.remove(privateId(socket));
+    } catch (error) {
+      // It expires by itself.
+      this.#options.logger.debug({ error: String(error) }, 'socketio: a session could not be removed');
+    }
+  }
+
+  async #renewSessions(): Promise<void> {
+    const pids = [...this.io.sockets.sockets.values()].map(privateId);
+    if (pids.length === 0) return;
+    try {
+      await this.#options.sessions.renew(pids);
+    } catch (error) {
+      this.#options.logger.warn({ error: String(error) }, 'socketio: sessions could not be renewed');
+    }
+  }
+
+  /** A client has come back before its old connection was seen to end: two sockets must not share an id. */
+  #takeOver(sid: string): void {
+    const old = this.io.sockets.sockets.get(sid);
+    if (old !== undefined) engineConnection(old).close(true);
+  }
+}
+
+/** The id that only the client and its session know. Private in Socket.IO's types. */
+function privateId(socket: Socket): string {
+  return (socket as unknown as { readonly pid: string }).pid;
+}

@@ -1,0 +1,126 @@
+/**
+ * Server-sent events at `GET /stream`: for browsers' `EventSource` and for scripts with curl.
+ *
+ * A stream that has begun answers 200 whatever happens: any other status ends an EventSource for good. What could not
+ * be resumed is said in the first `position` event.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HubError } from '../../errors.js';
+import type { Hub } from '../../hub/hub.js';
+import { parseRequest, subscribeRequest } from '../../hub/requests.js';
+import { subscribe } from '../../hub/subscriptions.js';
+import type { Logger } from '../../logger.js';
+import { CLOSE } from '../../protocol/close-codes.js';
+import { parseCursor } from '../../protocol/cursor.js';
+import { welcomeInfo } from '../welcome.js';
+import { SseSink } from './sse-sink.js';
+
+/** A comment keeps proxies from taking a quiet stream for a dead one. */
+const COMMENT_EVERY_MS = 15_000;
+
+export interface SseOptions {
+  readonly hub: Hub;
+  readonly node: string;
+  readonly logger: Logger;
+}
+
+export class SseTransport {
+  readonly #options: SseOptions;
+  readonly #sinks = new Set<SseSink>();
+  readonly #comments: NodeJS.Timeout;
+
+  constructor(options: SseOptions) {
+    this.#options = options;
+    this.#comments = setInterval(() => {
+      for (const sink of this.#sinks) sink.comment();
+    }, COMMENT_EVERY_MS);
+    this.#comments.unref();
+  }
+
+  get connections(): number {
+    return this.#sinks.size;
+  }
+
+  /**
+   * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`.
+   *
+   * @throws HubError before anything is written, for topics that cannot be subscribed to.
+   */
+  async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+    const { hub, node, logger } = this.#options;
+    const wanted = readQuery(request, query);
+    for (const [i, topic] of wanted.topics.entries()) hub.topic(topic, `topics[${i}]`);
+    if (wanted.topics.length > hub.limits.topicsPerConnection) {
+      throw new HubError('too_many_topics', `topics: a connection reads at most ${hub.limits.topicsPerConnection}`, {
+        field: 'topics',
+      });
+    }
+    const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
+
+    response.writeHead(200, {
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store, no-transform',
+      'X-Accel-Buffering': 'no',
+    });
+    request.socket.setNoDelay(true);
+    const sink = new SseSink(response);
+    const id = randomUUID();
+    const subscriber = hub.attach(id, sink);
+    this.#sinks.add(sink);
+    response.on('close', () => {
+      this.#sinks.delete(sink);
+      hub.detach(subscriber);
+    });
+    sink.comment();
+    try {
+      const { since, ...rest } = wanted;
+      await subscribe(
+        hub,
+        subscriber,
+        { ...rest, ...(badCursor || since === undefined ? {} : { since, rewind: undefined }) },
+        {
+          onPlanned: ({ topics, cursor }) => {
+            const refused = badCursor ? { recovered: false, reason: 'bad_cursor' } : {};
+            sink.event('position', { ...welcomeInfo(hub, node, id), ...refused, topics, cursor }, cursor);
+          },
+        },
+      );
+    } catch (error) {
+      logger.error({ connection: id, error: String(error) }, 'sse: a stream could not be set up');
+      sink.close(CLOSE.drain);
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#comments);
+    for (const sink of this.#sinks) sink.close(CLOSE.drain);
+  }
+}
+
+function readQuery(request: IncomingMessage, query: URLSearchParams) {
+  const header = request.headers['last-event-id'];
+  // What the browser adds when it comes back is newer than what the address still says.
+  const since = (typeof header === 'string' && header) || query.get('lastEventId') || query.get('since') || undefined;
+  const topics = query.getAll('topics').flatMap((list) => list.split(',').filter((topic) => topic !== ''));
+  if (topics.length === 0) {
+    throw new HubError('bad_request', 'topics: is missing; for example /stream?topics=market:AAPL,news:*', {
+      field: 'topics',
+    });
+  }
+  const known = new Set(['topics', 'since', 'lastEventId', 'rewind', 'conflate', 'maxRate']);
+  for (const name of query.keys()) {
+    if (!known.has(name)) throw new HubError('bad_request', `${name}: is no parameter of /stream`, { field: name });
+  }
+  const number = (name: string) => (query.has(name) ? Number(query.get(name)) : undefined);
+  const { since: _, ...rest } = parseRequest(subscribeRequest, {
+    topics,
+    rewind: number('rewind'),
+    conflate: query.get('conflate') ?? undefined,
+    maxRate: number('maxRate'),
+  });
+  if (rest.conflate !== undefined || rest.maxRate !== undefined) {
+    throw new HubError('unsupported', 'conflate: this hub does not conflate yet', { field: 'conflate' });
+  }
+  return { ...rest, since };
+}

@@ -1,0 +1,147 @@
+/**
+ * Plain WebSocket at `/ws`: the hub's verbs as JSON text frames, for clients without a library.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { HubError } from '../../errors.js';
+import type { Hub } from '../../hub/hub.js';
+import type { RequestHandler } from '../../hub/requests.js';
+import type { Subscriber } from '../../hub/subscriber.js';
+import { CLOSE } from '../../protocol/close-codes.js';
+import { EMPTY_CURSOR } from '../../protocol/cursor.js';
+import { welcomeInfo } from '../welcome.js';
+import { WebSocketSink } from './websocket-sink.js';
+
+export const WEBSOCKET_PATH = '/ws';
+/** Requests of one connection that may wait for their answer. */
+const MAX_PENDING_REQUESTS = 256;
+
+export interface WebSocketOptions {
+  readonly hub: Hub;
+  readonly requests: RequestHandler;
+  readonly node: string;
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+  readonly maxFrameBytes: number;
+}
+
+interface Connection {
+  readonly socket: WebSocket;
+  readonly sink: WebSocketSink;
+  readonly subscriber: Subscriber;
+  pending: number;
+  /** When the last ping was sent, ms of the process's clock. */
+  pingedAt: number;
+  awaitsPong: boolean;
+}
+
+export class WebSocketTransport {
+  readonly #options: WebSocketOptions;
+  readonly #server: WebSocketServer;
+  readonly #connections = new Set<Connection>();
+  readonly #heartbeat: NodeJS.Timeout;
+
+  constructor(options: WebSocketOptions) {
+    this.#options = options;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.maxFrameBytes,
+    });
+    this.#heartbeat = setInterval(() => this.#ping(), Math.min(options.pingIntervalMs, options.pingTimeoutMs) / 4);
+    this.#heartbeat.unref();
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Takes over an HTTP upgrade of {@link WEBSOCKET_PATH}. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#connect(webSocket));
+  }
+
+  close(): void {
+    clearInterval(this.#heartbeat);
+    for (const { sink } of this.#connections) sink.close(CLOSE.drain);
+    this.#server.close();
+  }
+
+  #connect(socket: WebSocket): void {
+    const { hub, node } = this.#options;
+    const sink = new WebSocketSink(socket);
+    const id = randomUUID();
+    const connection: Connection = {
+      socket,
+      sink,
+      subscriber: hub.attach(id, sink),
+      pending: 0,
+      pingedAt: performance.now(),
+      awaitsPong: false,
+    };
+    this.#connections.add(connection);
+    socket.on('close', () => {
+      this.#connections.delete(connection);
+      hub.detach(connection.subscriber);
+    });
+    // `ws` closes the connection itself after an error, with the code that fits.
+    socket.on('error', () => undefined);
+    socket.on('pong', () => {
+      connection.awaitsPong = false;
+    });
+    socket.on('message', (data, isBinary) => this.#receive(connection, isBinary ? undefined : String(data)));
+    sink.send({ op: 'welcome', ...welcomeInfo(hub, node, id), cursor: EMPTY_CURSOR });
+  }
+
+  #receive(connection: Connection, text: string | undefined): void {
+    const frame = text === undefined ? undefined : parseFrame(text);
+    if (frame === undefined) return connection.sink.close(CLOSE.badRequest);
+    if (connection.pending >= MAX_PENDING_REQUESTS) return connection.sink.close(CLOSE.tooMany);
+    const { op, id, messageId, ...rest } = frame;
+    const body = messageId === undefined ? rest : { ...rest, id: messageId };
+    connection.pending += 1;
+    void this.#options.requests
+      .handle(connection.subscriber, op, body, (acknowledgement) => {
+        connection.sink.send({ op: 'ack', ...(id === undefined ? {} : { id }), ...acknowledgement });
+      })
+      .finally(() => {
+        connection.pending -= 1;
+      });
+  }
+
+  #ping(): void {
+    const now = performance.now();
+    const { pingIntervalMs, pingTimeoutMs } = this.#options;
+    for (const connection of this.#connections) {
+      const since = now - connection.pingedAt;
+      if (connection.awaitsPong) {
+        if (since > pingTimeoutMs) connection.sink.close(CLOSE.noPong);
+      } else if (since > pingIntervalMs) {
+        connection.pingedAt = now;
+        connection.awaitsPong = true;
+        connection.socket.ping();
+      }
+    }
+  }
+}
+
+/**
+ * A frame's `id` is the client's, to match the acknowledgement with. The id of a publication, which Socket.IO has in
+ * `id`, is `messageId` here.
+ */
+function parseFrame(text: string): ({ op: string; id?: string | number } & Record<string, unknown>) | undefined {
+  try {
+    const frame: unknown = JSON.parse(text);
+    if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) return undefined;
+    const { op, id } = frame as Record<string, unknown>;
+    if (typeof op !== 'string') return undefined;
+    if (id !== undefined && typeof id !== 'string' && typeof id !== 'number') return undefined;
+    return frame as { op: string };
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw new HubError('internal', 'a frame could not be read', { cause: error });
+  }
+}
