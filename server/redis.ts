@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createClient } from 'redis';
+import { createClient, ErrorReply } from 'redis';
 import { HubError } from './errors.js';
 import type { Logger } from './logger.js';
 
@@ -142,7 +142,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     try {
       return await this.command(['EVALSHA', script.sha, ...rest], deadlineMs);
     } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      if (!(error instanceof ErrorReply && error.message.startsWith('NOSCRIPT'))) throw error;
       return this.command(['EVAL', script.source, ...rest], deadlineMs);
     }
   }
@@ -153,7 +153,8 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     try {
       return (await withDeadline(this.#commands.sendCommand(args), deadlineMs, args[0]!)) as Reply;
     } catch (error) {
-      if (isReplyError(error)) throw error;
+      // What Redis itself answered, as against a connection that failed.
+      if (error instanceof ErrorReply) throw error;
       throw new HubError(
         'log_unavailable',
         'Redis did not answer; it is unknown whether it took the command',
@@ -234,13 +235,6 @@ async function answers(client: Client): Promise<boolean> {
   return withDeadline(client.ping(), PROBE_DEADLINE_MS, 'PING').then(
     () => true,
     () => false,
-  );
-}
-
-/** Errors that Redis itself answered with, as against a connection that failed. */
-function isReplyError(error: unknown): boolean {
-  return (
-    error instanceof Error && /^[A-Z]+ /.test(error.message) && error.constructor.name.endsWith('ErrorReply')
   );
 }
 

@@ -5,6 +5,11 @@
 export class Backoff {
   #failures = 0;
 
+  /** Waits since the last {@link reset}. */
+  get failures(): number {
+    return this.#failures;
+  }
+
   /** Waits longer after each call, until {@link reset}; ends early when `signal` aborts. */
   async wait(signal: AbortSignal): Promise<void> {
     const ms = Math.min(2_000, 50 * 2 ** this.#failures) * (0.5 + Math.random() / 2);

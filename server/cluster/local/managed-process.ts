@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Lines of a process's output that are kept for error messages. */
+const TAIL_LINES = 20;
+const READY_POLL_MS = 25;
+
+export interface ProcessOptions {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Added to this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Resolves to true once the process serves. Asked until it does. */
+  readonly ready: () => Promise<boolean>;
+  readonly readyWithinMs?: number;
+  /** Each line of standard error and output. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** A child process that is started, awaited, signalled, and never left behind. */
+export class ManagedProcess {
+  readonly name: string;
+  readonly #options: ProcessOptions;
+  #child: ChildProcess | undefined;
+  #exited: Promise<number | NodeJS.Signals> | undefined;
+  #tail: string[] = [];
+  readonly #killOnExit = () => this.#child?.kill('SIGKILL');
+
+  constructor(options: ProcessOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined;
+  }
+
+  /** Resolves when the process has ended, with its exit code or signal. At once where it does not run. */
+  get exited(): Promise<number | NodeJS.Signals> {
+    return this.#exited ?? Promise.resolve(0);
+  }
+
+  /** Starts the process and waits until it is ready. @throws Error with the end of its output where it is not. */
+  async start(): Promise<void> {
+    const { command, args, env, onLine, name, readyWithinMs = 15_000 } = this.#options;
+    this.#tail = [];
+    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    process.on('exit', this.#killOnExit);
+    for (const stream of [child.stdout, child.stderr]) {
+      let rest = '';
+      stream?.setEncoding('utf8').on('data', (chunk: string) => {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) {
+          this.#tail = [...this.#tail.slice(1 - TAIL_LINES), line];
+          onLine?.(line);
+        }
+      });
+    }
+    let ended: number | NodeJS.Signals | undefined;
+    this.#exited = new Promise((resolve) => {
+      const end = (result: number | NodeJS.Signals) => {
+        process.off('exit', this.#killOnExit);
+        ended = result;
+        if (this.#child === child) this.#child = undefined;
+        resolve(result);
+      };
+      child.once('error', (error) => {
+        this.#tail.push(error.message);
+        end(1);
+      });
+      child.once('exit', (code, signal) => end(code ?? signal ?? 0));
+    });
+    const deadline = performance.now() + readyWithinMs;
+    while (!(await this.#options.ready())) {
+      if (ended === undefined && performance.now() < deadline) {
+        await delay(READY_POLL_MS);
+        continue;
+      }
+      const why = ended === undefined ? `was not ready within ${readyWithinMs} ms` : `ended with ${ended}`;
+      await this.stop('SIGKILL');
+      throw new Error(`${name} ${why}${this.#tail.length > 0 ? `:\n${this.#tail.join('\n')}` : ''}`);
+    }
+  }
+
+  /** Sends a signal without waiting. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Signals and waits for the end, by SIGKILL after `killAfterMs`. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM', killAfterMs = 40_000): Promise<number | NodeJS.Signals> {
+    const { exited } = this;
+    this.#child?.kill(signal);
+    const kill = setTimeout(this.#killOnExit, killAfterMs);
+    const result = await exited;
+    clearTimeout(kill);
+    return result;
+  }
+}
+
+/** Where Debian keeps programs that an ordinary PATH does not name. */
+const MORE_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/opt/homebrew/bin'];
+
+/** A program that has to be installed first. Its message is one line that says how. */
+export class MissingProgram extends Error {
+  constructor(program: string, debianPackage: string) {
+    super(`${program} is not installed. On Debian or Ubuntu: apt-get install ${debianPackage}`);
+    this.name = 'MissingProgram';
+  }
+}
+
+/** The path of a program. @throws MissingProgram */
+export function findProgram(program: string, debianPackage: string): string {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...MORE_FOLDERS];
+  const found = folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
+  if (found === undefined) throw new MissingProgram(program, debianPackage);
+  return found;
+}

@@ -1,0 +1,32 @@
+import { connect } from 'node:net';
+import { findProgram, ManagedProcess } from './managed-process.js';
+
+/** A Redis of one's own on loopback that keeps nothing on disk, unless `args` say otherwise. */
+export function redisServer(options: {
+  readonly port: number;
+  readonly dir: string;
+  readonly args?: readonly string[];
+  readonly name?: string;
+}): ManagedProcess {
+  const { port, dir, args = ['--save', '', '--appendonly', 'no'], name = 'redis' } = options;
+  return new ManagedProcess({
+    name,
+    command: findProgram('redis-server', 'redis-server'),
+    args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--loglevel', 'warning', ...args],
+    ready: () => answersPing(port),
+  });
+}
+
+function answersPing(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(500, () => end(false));
+    socket.once('error', () => end(false));
+    socket.once('connect', () => socket.write('PING\r\n'));
+    socket.once('data', (data) => end(data.toString().startsWith('+PONG')));
+  });
+}
