@@ -75,7 +75,12 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     onLatency: (ms) => metrics.delivered(ms),
   });
   const publisher = new Publisher({ hub, log, maxMessageBytes: config.MAX_MESSAGE_BYTES });
-  const requests = new RequestHandler({ hub, publisher, logger, onError: (code) => metrics.errors.count(code) });
+  const requests = new RequestHandler({
+    hub,
+    publisher,
+    logger,
+    onError: (code) => metrics.errors.count(code),
+  });
   const heartbeat = { pingIntervalMs: config.PING_INTERVAL_MS, pingTimeoutMs: config.PING_TIMEOUT_MS };
   // A request is a message and some words around it.
   const maxFrameBytes = config.MAX_MESSAGE_BYTES + 16 * 1024;
@@ -132,7 +137,10 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       },
       malformed: (error) => {
         metrics.errors.count('malformed_payload');
-        logger.warn({ error: String(error) }, 'adapter: something on the channel could not be read; it is dropped');
+        logger.warn(
+          { error: String(error) },
+          'adapter: something on the channel could not be read; it is dropped',
+        );
       },
     },
     clients: link?.forAdapter((error) => {

@@ -48,17 +48,29 @@ export const VARIABLES = {
     'Redis for the stream log and the cluster, `redis://…`. Empty: one node with a log in memory.',
     z.string().regex(/^$|^rediss?:\/\/.+/, 'must begin with redis:// or rediss://'),
   ),
-  STREAMS_FILE: variable('', 'JSON file with the streams. Empty: market, news, portfolio, signals, system.', z.string()),
+  STREAMS_FILE: variable(
+    '',
+    'JSON file with the streams. Empty: market, news, portfolio, signals, system.',
+    z.string(),
+  ),
   FEEDS: variable('on', 'Demo feeds, `on` or `off`.', onOff),
   FEEDS_INTERVAL_MS: variable('1000', 'Time between two steps of the replayed prices.', whole(10, 3_600_000)),
-  LOG_LEVEL: variable('info', `One of ${LOG_LEVELS.join(', ')}.`, z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)),
+  LOG_LEVEL: variable(
+    'info',
+    `One of ${LOG_LEVELS.join(', ')}.`,
+    z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
+  ),
   TRUST_PROXY: variable(
     'loopback',
     'Proxies whose X-Forwarded-For is believed: `loopback`, `uniquelocal`, addresses or networks, comma-separated.',
     z.string(),
   ),
   METRICS_TOKEN: variable('', 'Bearer token that `/metrics` asks for. Empty: none.', z.string()),
-  DRAIN_MS: variable('5000', 'Longest time over which a stopping node spreads the end of its connections.', whole(0, 30_000)),
+  DRAIN_MS: variable(
+    '5000',
+    'Longest time over which a stopping node spreads the end of its connections.',
+    whole(0, 30_000),
+  ),
   MAX_MESSAGE_BYTES: variable('65536', 'Largest `data` of a message, as JSON.', whole(1, 16 * MIB)),
   MAX_BATCH_ITEMS: variable('1000', 'Most messages in one batch.', whole(1, 100_000)),
   MAX_BATCH_BYTES: variable('8388608', 'Largest body of a batch.', whole(1, 256 * MIB)),
@@ -68,15 +80,31 @@ export const VARIABLES = {
     'What may wait for one connection before it is ended as slow (code 4008).',
     whole(64 * KIB, GIB),
   ),
-  WINDOW_BYTES: variable('16777216', 'Recent messages that a node keeps in memory, per stream.', whole(0, 4 * GIB)),
+  WINDOW_BYTES: variable(
+    '16777216',
+    'Recent messages that a node keeps in memory, per stream.',
+    whole(0, 4 * GIB),
+  ),
   RECOVERY_MAX_MESSAGES: variable(
     '100000',
     'Messages of a stream that one recovery may walk over; more is answered with `limit`.',
     whole(1, 10_000_000),
   ),
-  SESSION_MS: variable('120000', 'How long a Socket.IO client may be away and still be recovered.', whole(1_000, 86_400_000)),
-  TOP_CHECK_MS: variable('3000', 'Time between two comparisons of a node with the top of the log.', whole(50, 60_000)),
-  PING_INTERVAL_MS: variable('25000', 'Heartbeat of Socket.IO and WebSocket connections.', whole(100, 300_000)),
+  SESSION_MS: variable(
+    '120000',
+    'How long a Socket.IO client may be away and still be recovered.',
+    whole(1_000, 86_400_000),
+  ),
+  TOP_CHECK_MS: variable(
+    '3000',
+    'Time between two comparisons of a node with the top of the log.',
+    whole(50, 60_000),
+  ),
+  PING_INTERVAL_MS: variable(
+    '25000',
+    'Heartbeat of Socket.IO and WebSocket connections.',
+    whole(100, 300_000),
+  ),
   PING_TIMEOUT_MS: variable('20000', 'Time to answer a heartbeat.', whole(100, 300_000)),
 } as const;
 
@@ -108,7 +136,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const text = environment[name] || defaultText;
     const result = schema.safeParse(text);
     if (result.success) values[name] = result.data;
-    else mistakes.push(`${name}: ${result.error.issues[0]?.message} (it is "${name === 'METRICS_TOKEN' ? '…' : text}")`);
+    else
+      mistakes.push(
+        `${name}: ${result.error.issues[0]?.message} (it is "${name === 'METRICS_TOKEN' ? '…' : text}")`,
+      );
   }
   const file = environment.STREAMS_FILE;
   const streams = file ? readStreams(file, mistakes) : DEFAULT_STREAMS;

@@ -46,7 +46,10 @@ async function main(): Promise<void> {
       `  Demo feeds  ${config.FEEDS ? 'on (replayed, derived and sample data; FEEDS=off turns them off)' : 'off'}`,
       ...(isLoopback(config.HOST)
         ? []
-        : ['', `  Mind: HOST=${config.HOST}, and this version asks nobody for a token. Anyone who reaches it can publish.`]),
+        : [
+            '',
+            `  Mind: HOST=${config.HOST}, and this version asks nobody for a token. Anyone who reaches it can publish.`,
+          ]),
       '',
       'Ctrl-C stops it.',
       '',
@@ -60,7 +63,9 @@ function isLoopback(host: string): boolean {
 
 function fail(error: unknown): never {
   if (error instanceof ConfigError) {
-    process.stderr.write(`The configuration is wrong:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`);
+    process.stderr.write(
+      `The configuration is wrong:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`,
+    );
     process.exit(2);
   }
   const code = (error as { code?: unknown }).code;

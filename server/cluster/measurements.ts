@@ -29,7 +29,8 @@ export function measurements(sources: MeasurementSources): () => NodeReport {
       delivered: hub.delivered,
     };
     const seconds = Math.max(0.001, (now.at - before.at) / 1000);
-    const rate = (name: 'published' | 'received' | 'delivered') => Math.round((now[name] - before[name]) / seconds);
+    const rate = (name: 'published' | 'received' | 'delivered') =>
+      Math.round((now[name] - before[name]) / seconds);
     const cpuUs = now.cpu.user + now.cpu.system - before.cpu.user - before.cpu.system;
     const report: NodeReport = {
       node,

@@ -13,7 +13,9 @@ const RESTART_AFTER_MS = 2_000;
 async function main(): Promise<void> {
   const nodes = Number(process.env.NODES || '3');
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > MAX_NODES) {
-    throw new ConfigError([`NODES: must be a whole number from 1 to ${MAX_NODES} (it is "${process.env.NODES}")`]);
+    throw new ConfigError([
+      `NODES: must be a whole number from 1 to ${MAX_NODES} (it is "${process.env.NODES}")`,
+    ]);
   }
   // The nodes read the same environment; a mistake in it should be told once, here.
   const { PORT, REDIS_URL } = readConfig(process.env);
@@ -36,7 +38,9 @@ async function main(): Promise<void> {
   }
   // The nodes count one another through their reports, which come every second and a half.
   await waitForNodes(cluster.url, nodes);
-  process.stdout.write(`${await statusTable(cluster)}\n\nOpen http://localhost:${PORT}/     Ctrl-C stops it.\n`);
+  process.stdout.write(
+    `${await statusTable(cluster)}\n\nOpen http://localhost:${PORT}/     Ctrl-C stops it.\n`,
+  );
 
   const stop = () => {
     if (stopping) process.exit(1);
@@ -58,7 +62,9 @@ async function keepRunning({ process: node }: LocalNode, isStopping: () => boole
   for (;;) {
     const result = await node.exited;
     if (isStopping()) return;
-    process.stdout.write(`${node.name} ended with ${result}; it is started again in ${RESTART_AFTER_MS / 1000} s\n`);
+    process.stdout.write(
+      `${node.name} ended with ${result}; it is started again in ${RESTART_AFTER_MS / 1000} s\n`,
+    );
     await delay(RESTART_AFTER_MS);
     if (isStopping()) return;
     try {
@@ -90,10 +96,17 @@ async function statusTable(cluster: LocalCluster): Promise<string> {
       const memory = report === undefined ? '' : `, ${Math.round(report.rssBytes / 2 ** 20)} MiB`;
       return [name, url, String(pid), report === undefined ? 'silent' : `serves${memory}`];
     }),
-    ['redis', withoutPassword(cluster.redisUrl), String(cluster.redis?.pid ?? '-'), cluster.redis ? 'serves' : 'yours'],
+    [
+      'redis',
+      withoutPassword(cluster.redisUrl),
+      String(cluster.redis?.pid ?? '-'),
+      cluster.redis ? 'serves' : 'yours',
+    ],
   ];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('   ')}`.trimEnd()).join('\n');
+  return rows
+    .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('   ')}`.trimEnd())
+    .join('\n');
 }
 
 function withoutPassword(url: string): string {
@@ -104,7 +117,9 @@ function withoutPassword(url: string): string {
 
 function fail(error: unknown): never {
   if (error instanceof ConfigError) {
-    process.stderr.write(`The configuration is wrong:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`);
+    process.stderr.write(
+      `The configuration is wrong:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`,
+    );
   } else if (error instanceof MissingProgram) {
     process.stderr.write(`${error.message}\n`);
   } else {

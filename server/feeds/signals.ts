@@ -7,7 +7,7 @@
 import type { Publication } from '../hub/publisher.js';
 import { type Feed, type FeedData, publicationId, rowAt } from './feed.js';
 import { closes, FREQUENCIES, type Frequency, type PriceSeries } from './series.js';
-import { movingAverage, round } from './statistics.js';
+import { movingAverage, roundOrNull } from './statistics.js';
 
 /** Shares, or units of the index, of a paper execution. */
 export const PAPER_QUANTITY = 100;
@@ -75,9 +75,10 @@ function crossings(series: PriceSeries): Map<number, SignalData> {
   const found = new Map<number, SignalData>();
   let last: Side | undefined;
   rows.forEach(({ date, close: price }, row) => {
-    const fast = fastAverage[row];
-    const slow = slowAverage[row];
-    if (fast == null || slow == null || fast === slow) return;
+    // As they are sent: a reader who compares them finds the same side, and the last bits of a double are no crossing.
+    const fast = roundOrNull(fastAverage[row]!, 6);
+    const slow = roundOrNull(slowAverage[row]!, 6);
+    if (fast === null || slow === null || fast === slow) return;
     const side = fast > slow ? 'buy' : 'sell';
     if (last !== undefined && side !== last) {
       found.set(row, {
@@ -86,8 +87,8 @@ function crossings(series: PriceSeries): Map<number, SignalData> {
         symbol,
         frequency,
         side,
-        fast: round(fast, 6),
-        slow: round(slow, 6),
+        fast,
+        slow,
         fastWindow,
         slowWindow,
         price,

@@ -17,7 +17,8 @@ export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const reason = text.trim() === '' ? 'is empty' : `is no JSON: ${error instanceof Error ? error.message : error}`;
+    const reason =
+      text.trim() === '' ? 'is empty' : `is no JSON: ${error instanceof Error ? error.message : error}`;
     throw new HubError('bad_json', `${where} ${reason}`, { field: where, cause: error });
   }
 }

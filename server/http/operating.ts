@@ -25,7 +25,8 @@ export function operatingRoutes(options: OperatingOptions): Router {
 
   router.get('/health', (request: Request, response: Response) => {
     const state = readiness(hub, redisUp());
-    const total = (count: (report: NodeReport) => number) => nodes().reduce((sum, report) => sum + count(report), 0);
+    const total = (count: (report: NodeReport) => number) =>
+      nodes().reduce((sum, report) => sum + count(report), 0);
     response.status(state === 'ok' ? 200 : 503).json({
       status: state,
       node,

@@ -31,7 +31,10 @@ export function problemHandler(logger: Logger, counts: ErrorCounts) {
     const known = toHubError(error);
     counts.count(known.code);
     if (known.code === 'internal') {
-      logger.error({ method: request.method, path: request.path, error: describe(error) }, 'http: unexpected error');
+      logger.error(
+        { method: request.method, path: request.path, error: describe(error) },
+        'http: unexpected error',
+      );
     }
     if (response.headersSent) next(error);
     else sendProblem(response, known);

@@ -1,5 +1,5 @@
 /** `POST /api/topics/{topic}/messages` and `POST /api/messages`. */
-import { raw, type Request, type Response, Router } from 'express';
+import { type Request, type Response, Router, raw } from 'express';
 import { errorBody, HubError } from '../errors.js';
 import { jsonText, type Publication, type Publisher, type PublishResult } from '../hub/publisher.js';
 import { parseRequest, publicationId, publishRequest } from '../hub/requests.js';
@@ -18,25 +18,35 @@ export function publishingRoutes(options: PublishingOptions): Router {
 
   // The body is JSON whatever its type says: `curl -d` calls it a form. White space around it is not counted as data.
   const one = raw({ type: () => true, limit: maxMessageBytes + 1024 });
-  router.post('/api/topics/:topic/messages', one, async (request: Request<{ topic: string }>, response: Response) => {
-    const text = bodyText(request.body);
-    parseJson(text, 'body');
-    const id = request.get('Idempotency-Key');
-    if (id !== undefined && !publicationId.safeParse(id).success) {
-      throw new HubError('bad_request', 'Idempotency-Key: must have 1 to 256 characters', { field: 'Idempotency-Key' });
-    }
-    const published = await publisher.publish({ topic: request.params.topic, data: jsonText(text), id });
-    response.status(201).json(published);
-  });
+  router.post(
+    '/api/topics/:topic/messages',
+    one,
+    async (request: Request<{ topic: string }>, response: Response) => {
+      const text = bodyText(request.body);
+      parseJson(text, 'body');
+      const id = request.get('Idempotency-Key');
+      if (id !== undefined && !publicationId.safeParse(id).success) {
+        throw new HubError('bad_request', 'Idempotency-Key: must have 1 to 256 characters', {
+          field: 'Idempotency-Key',
+        });
+      }
+      const published = await publisher.publish({ topic: request.params.topic, data: jsonText(text), id });
+      response.status(201).json(published);
+    },
+  );
 
   const many = raw({ type: () => true, limit: maxBatchBytes });
   router.post('/api/messages', many, async (request: Request, response: Response) => {
     const text = bodyText(request.body);
     const items = readItems(text);
     if (items.length > maxBatchItems) {
-      throw new HubError('batch_too_large', `body: ${items.length} messages; a batch has at most ${maxBatchItems}`, {
-        field: 'body',
-      });
+      throw new HubError(
+        'batch_too_large',
+        `body: ${items.length} messages; a batch has at most ${maxBatchItems}`,
+        {
+          field: 'body',
+        },
+      );
     }
     response.json({ results: await publishItems(publisher, items) });
   });
@@ -48,7 +58,9 @@ function readItems(text: string): unknown[] {
   const trimmed = text.trim();
   if (trimmed === '') throw new HubError('bad_json', 'body is empty', { field: 'body' });
   if (trimmed.startsWith('[')) return parseJson(trimmed, 'body') as unknown[];
-  return trimmed.split(/\r?\n/).flatMap((line, i) => (line.trim() === '' ? [] : [parseJson(line, `line ${i + 1}`)]));
+  return trimmed
+    .split(/\r?\n/)
+    .flatMap((line, i) => (line.trim() === '' ? [] : [parseJson(line, `line ${i + 1}`)]));
 }
 
 /** Items of the wrong form get a result of their own, as those that the log refuses. */

@@ -32,7 +32,9 @@ export function readingRoutes(hub: Hub): Router {
     const { tail, config } = hub.stream(stream);
     const last = key === ALL_KEYS ? tail.window.get(tail.last) : tail.lastValues.get(key);
     if (last === undefined) {
-      throw new HubError('not_found', `topic: "${request.params.topic}" has no message yet`, { field: 'topic' });
+      throw new HubError('not_found', `topic: "${request.params.topic}" has no message yet`, {
+        field: 'topic',
+      });
     }
     response
       .type('json')
@@ -41,17 +43,20 @@ export function readingRoutes(hub: Hub): Router {
       );
   });
 
-  router.get('/api/topics/:topic/messages', async (request: Request<{ topic: string }>, response: Response) => {
-    const { since, limit } = request.query;
-    const wanted = parseRequest(historyRequest, {
-      topic: request.params.topic,
-      since,
-      limit: limit === undefined ? undefined : Number(limit),
-    });
-    const { messages, ...history } = await readHistory(hub, wanted);
-    const head = JSON.stringify(history).slice(0, -1);
-    response.type('json').send(`${head},"messages":[${messages.map(({ text }) => text).join(',')}]}`);
-  });
+  router.get(
+    '/api/topics/:topic/messages',
+    async (request: Request<{ topic: string }>, response: Response) => {
+      const { since, limit } = request.query;
+      const wanted = parseRequest(historyRequest, {
+        topic: request.params.topic,
+        since,
+        limit: limit === undefined ? undefined : Number(limit),
+      });
+      const { messages, ...history } = await readHistory(hub, wanted);
+      const head = JSON.stringify(history).slice(0, -1);
+      response.type('json').send(`${head},"messages":[${messages.map(({ text }) => text).join(',')}]}`);
+    },
+  );
   return router;
 }
 

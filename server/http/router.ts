@@ -24,7 +24,13 @@ const METHODS = ['GET', 'HEAD', 'POST'];
 export function createRouter(options: RouterOptions): Express {
   const { hub, logger, metrics, sse, webRoot, trustProxy } = options;
   const app = express();
-  app.set('trust proxy', trustProxy.split(',').map((part) => part.trim()).filter((part) => part !== ''));
+  app.set(
+    'trust proxy',
+    trustProxy
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  );
   app.disable('x-powered-by');
   app.set('etag', false);
 
@@ -56,7 +62,6 @@ export function createRouter(options: RouterOptions): Express {
   );
 
   app.get('/stream', async (request: Request, response: Response) => {
-    if (hub.draining) throw new HubError('draining', 'the node is being restarted');
     await sse.serve(request, response, new URL(request.originalUrl, 'http://hub').searchParams);
   });
   app.use('/api', (_request: Request, response: Response, next: NextFunction) => {
@@ -64,7 +69,10 @@ export function createRouter(options: RouterOptions): Express {
     next();
   });
   app.use(operatingRoutes(options), publishingRoutes(options), readingRoutes(hub));
-  app.use('/assets', express.static(`${webRoot}/assets`, { immutable: true, maxAge: YEAR_S * 1000, index: false }));
+  app.use(
+    '/assets',
+    express.static(`${webRoot}/assets`, { immutable: true, maxAge: YEAR_S * 1000, index: false }),
+  );
   app.use(express.static(webRoot, { cacheControl: false, etag: true }));
 
   app.use((request: Request) => {

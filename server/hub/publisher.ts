@@ -113,13 +113,9 @@ export class Publisher {
     const bytes = Buffer.byteLength(data);
     if (bytes > this.#maxBytes) {
       this.#refuse('too_large');
-      throw new HubError(
-        'too_large',
-        `data: ${bytes} bytes; a message has at most ${this.#maxBytes}`,
-        {
-          field: `data`,
-        },
-      );
+      throw new HubError('too_large', `data: ${bytes} bytes; a message has at most ${this.#maxBytes}`, {
+        field: `data`,
+      });
     }
     return { stream, entry: id === undefined ? { key, data } : { key, data, id } };
   }

@@ -83,7 +83,12 @@ export class RequestHandler {
   readonly #onError: (code: ErrorCode) => void;
 
   /** @param options.onError hears of every refusal, for metrics */
-  constructor(options: { hub: Hub; publisher: Publisher; logger: Logger; onError?: (code: ErrorCode) => void }) {
+  constructor(options: {
+    hub: Hub;
+    publisher: Publisher;
+    logger: Logger;
+    onError?: (code: ErrorCode) => void;
+  }) {
     this.#hub = options.hub;
     this.#publisher = options.publisher;
     this.#logger = options.logger;

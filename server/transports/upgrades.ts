@@ -10,7 +10,10 @@ const ENGINE_PREFIX = '/socket.io/';
  * Sends HTTP upgrades to whom they belong. What belongs to nobody is refused at once: Engine.IO, told to leave foreign
  * upgrades alone, would let them hang.
  */
-export function routeUpgrades(server: Server, { hub, webSocket }: { hub: Hub; webSocket: WebSocketTransport }): void {
+export function routeUpgrades(
+  server: Server,
+  { hub, webSocket }: { hub: Hub; webSocket: WebSocketTransport },
+): void {
   server.on('upgrade', (request, socket, head) => {
     const path = (request.url ?? '').split('?', 1)[0]!;
     if (path.startsWith(ENGINE_PREFIX)) return;

@@ -22,6 +22,8 @@ export interface LocalClusterOptions {
   readonly redisUrl?: string;
   /** Configuration of the nodes, beside what the cluster itself decides. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Addresses whose X-Forwarded-For NGINX believes: so a spec appears to come from many. Default none. */
+  readonly realIpFrom?: readonly string[];
   /** Each line that a process writes. */
   readonly onLine?: (process: string, line: string) => void;
 }
@@ -64,7 +66,7 @@ export class LocalCluster {
 
   /** Starts everything and waits until it serves. @throws Error with what did not start; nothing is left running. */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
-    const { nodes: count = 3, env, onLine } = options;
+    const { nodes: count = 3, env, onLine, realIpFrom = [] } = options;
     const port = options.port ?? (await freePorts(count + 2));
     const redisPort = options.port === undefined ? port + count + 1 : await freePorts(1);
     const redisUrl = options.redisUrl ?? `redis://127.0.0.1:${redisPort}`;
@@ -78,7 +80,14 @@ export class LocalCluster {
         redisUrl,
         nodes,
         redis: options.redisUrl === undefined ? redisServer({ port: redisPort, dir }) : undefined,
-        nginx: nginx({ dir: join(dir, 'nginx'), host: '127.0.0.1', port, nodePorts: nodes.map((node) => node.port) }),
+        nginx: nginx({
+          dir: join(dir, 'nginx'),
+          host: '127.0.0.1',
+          port,
+          nodePorts: nodes.map((node) => node.port),
+          realIpFrom,
+          onLine: onLine && ((line) => onLine('nginx', line)),
+        }),
         dir,
       });
       await cluster.#startAll();

@@ -51,7 +51,10 @@ export class ManagedProcess {
   async start(): Promise<void> {
     const { command, args, env, onLine, name, readyWithinMs = 15_000 } = this.#options;
     this.#tail = [];
-    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#child = child;
     process.on('exit', this.#killOnExit);
     for (const stream of [child.stdout, child.stderr]) {

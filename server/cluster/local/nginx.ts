@@ -16,6 +16,8 @@ export interface NginxOptions {
   readonly connectionsPerAddress?: number;
   /** Addresses of proxies whose X-Forwarded-For is believed. Default none. */
   readonly realIpFrom?: readonly string[];
+  /** Each line of its error log. */
+  readonly onLine?: ((line: string) => void) | undefined;
 }
 
 /** Fills `${NAME}` in. NGINX's own `$names` have no braces in the templates. @throws Error for a name without value. */
@@ -29,13 +31,13 @@ export function renderTemplate(template: string, values: Readonly<Record<string,
 
 /** NGINX before the nodes, with everything that it writes in `dir`. */
 export function nginx(options: NginxOptions): ManagedProcess {
-  const { dir, host, port, nodePorts, connectionsPerAddress = 20_000, realIpFrom = [] } = options;
+  const { dir, host, port, nodePorts, connectionsPerAddress = 20_000, realIpFrom = [], onLine } = options;
   const command = findProgram('nginx', 'nginx-light');
   mkdirSync(dir, { recursive: true });
   const hub = renderTemplate(readFileSync(join(TEMPLATES, 'hub.conf.template'), 'utf8'), {
     HUB_LISTEN: `${host}:${port}`,
     HUB_UPSTREAM_SERVERS: nodePorts
-      .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=1 fail_timeout=2s;`)
+      .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=2 fail_timeout=1s;`)
       .join('\n    '),
     HUB_REAL_IP: realIpFrom.map((address) => `set_real_ip_from ${address};`).join('\n'),
     HUB_CACHE_DIR: join(dir, 'cache'),
@@ -54,6 +56,7 @@ export function nginx(options: NginxOptions): ManagedProcess {
     command,
     args: ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', 'stderr'],
     ready: () => answers(`http://${host}:${port}/health/live`),
+    ...(onLine === undefined ? {} : { onLine }),
   });
 }
 

@@ -59,7 +59,8 @@ export class Resumer {
     const topics = resumption.resumed.flatMap((text) => parseTopic(text) ?? []);
     const verdicts = await this.#options.hub.judge(topics, parseCursor(resumption.since) ?? new Map());
     const lost = verdicts.find(({ recovered }) => recovered === false);
-    if (lost !== undefined) return this.#refuse(pid, { reason: lost.reason ?? 'no_position', topics: verdicts });
+    if (lost !== undefined)
+      return this.#refuse(pid, { reason: lost.reason ?? 'no_position', topics: verdicts });
 
     this.#options.takeOver(session.sid);
     return { sid: session.sid, pid, rooms: [...session.topics], data: { resumption }, missedPackets: [] };
@@ -86,7 +87,10 @@ export class Resumer {
         return await sessions.load(pid);
       } catch (error) {
         if (deadline.aborted) {
-          logger.warn({ error: String(error) }, 'socketio: the session store is out of reach, the client starts anew');
+          logger.warn(
+            { error: String(error) },
+            'socketio: the session store is out of reach, the client starts anew',
+          );
           return null;
         }
         await backoff.wait(deadline);

@@ -8,14 +8,14 @@ import { type Acknowledgement, OPERATIONS, type RequestHandler } from '../../hub
 import type { Subscriber } from '../../hub/subscriber.js';
 import { subscribe } from '../../hub/subscriptions.js';
 import type { Logger } from '../../logger.js';
+import { CLOSE } from '../../protocol/close-codes.js';
 import { EMPTY_CURSOR } from '../../protocol/cursor.js';
 import { welcomeInfo } from '../welcome.js';
 import { endConnection, engineConnection } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
-import { type Resumption, Resumer } from './resume.js';
+import { Resumer, type Resumption } from './resume.js';
 import type { SessionStore } from './sessions.js';
 import { SocketSink } from './socket-sink.js';
-import { CLOSE } from '../../protocol/close-codes.js';
 
 export interface SocketIoOptions {
   readonly httpServer: HttpServer;
@@ -68,7 +68,10 @@ export class SocketIoTransport {
     });
     this.io.on('connection', (socket) => {
       this.#connect(socket).catch((error: unknown) => {
-        logger.error({ connection: socket.id, error: String(error) }, 'socketio: a connection could not be set up');
+        logger.error(
+          { connection: socket.id, error: String(error) },
+          'socketio: a connection could not be set up',
+        );
         endConnection(engineConnection(socket), CLOSE.drain);
       });
     });
@@ -84,7 +87,8 @@ export class SocketIoTransport {
   /** Ends what is left of the connections, and the adapter. */
   async close(): Promise<void> {
     clearInterval(this.#renewal);
-    for (const socket of this.io.sockets.sockets.values()) endConnection(engineConnection(socket), CLOSE.drain);
+    for (const socket of this.io.sockets.sockets.values())
+      endConnection(engineConnection(socket), CLOSE.drain);
     this.io.engine.close();
     this.io.of('/').adapter.close();
   }
@@ -105,7 +109,11 @@ export class SocketIoTransport {
     const { pid } = socket.handshake.auth as { pid?: unknown };
     const refusal = typeof pid === 'string' ? this.#resumer.refusalOf(pid) : undefined;
     const info = welcomeInfo(hub, node, socket.id);
-    socket.emit('welcome', refusal === undefined ? info : { ...info, recovered: false, ...refusal }, EMPTY_CURSOR);
+    socket.emit(
+      'welcome',
+      refusal === undefined ? info : { ...info, recovered: false, ...refusal },
+      EMPTY_CURSOR,
+    );
   }
 
   async #resume(socket: Socket, subscriber: Subscriber): Promise<void> {
@@ -130,7 +138,8 @@ export class SocketIoTransport {
         },
       );
     }
-    if (fresh.length > 0) await subscribe(hub, subscriber, { topics: [...fresh] }, { onPlanned: () => undefined });
+    if (fresh.length > 0)
+      await subscribe(hub, subscriber, { topics: [...fresh] }, { onPlanned: () => undefined });
   }
 
   #listen(socket: Socket, subscriber: Subscriber): void {
@@ -148,7 +157,8 @@ export class SocketIoTransport {
     }
     socket.use(([event, ...args], next) => {
       const last = args.at(-1);
-      if ((OPERATIONS as readonly string[]).includes(String(event)) || typeof last !== 'function') return next();
+      if ((OPERATIONS as readonly string[]).includes(String(event)) || typeof last !== 'function')
+        return next();
       return void requests.handle(subscriber, String(event), undefined, last as Acknowledge);
     });
   }
@@ -163,7 +173,11 @@ export class SocketIoTransport {
   }
 
   async #save(socket: Socket, subscriber: Subscriber, cursor: string): Promise<void> {
-    await this.#options.sessions.save(privateId(socket), { sid: socket.id, topics: subscriber.topics(), cursor });
+    await this.#options.sessions.save(privateId(socket), {
+      sid: socket.id,
+      topics: subscriber.topics(),
+      cursor,
+    });
   }
 
   async #forget(socket: Socket): Promise<void> {

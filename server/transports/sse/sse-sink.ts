@@ -4,8 +4,8 @@ import type { Sink } from '../../hub/subscriber.js';
 import { CLOSE, type CloseCode } from '../../protocol/close-codes.js';
 import type { DegradedInfo, GapInfo } from '../../protocol/message.js';
 
-/** What a client waits before it returns, where the hub does not say otherwise. */
-const RETRY_MS = 1_000;
+/** What a client waits before it returns. */
+export const RETRY_MS = 1_000;
 
 class SseFrame implements Frame {
   readonly chunk: Buffer;

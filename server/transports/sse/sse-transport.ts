@@ -14,10 +14,16 @@ import type { Logger } from '../../logger.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 import { parseCursor } from '../../protocol/cursor.js';
 import { welcomeInfo } from '../welcome.js';
-import { SseSink } from './sse-sink.js';
+import { RETRY_MS, SseSink } from './sse-sink.js';
 
 /** A comment keeps proxies from taking a quiet stream for a dead one. */
 const COMMENT_EVERY_MS = 15_000;
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  'Cache-Control': 'no-store, no-transform',
+  'X-Accel-Buffering': 'no',
+};
 
 export interface SseOptions {
   readonly hub: Hub;
@@ -52,17 +58,18 @@ export class SseTransport {
     const wanted = readQuery(request, query);
     for (const [i, topic] of wanted.topics.entries()) hub.topic(topic, `topics[${i}]`);
     if (wanted.topics.length > hub.limits.topicsPerConnection) {
-      throw new HubError('too_many_topics', `topics: a connection reads at most ${hub.limits.topicsPerConnection}`, {
-        field: 'topics',
-      });
+      throw new HubError(
+        'too_many_topics',
+        `topics: a connection reads at most ${hub.limits.topicsPerConnection}`,
+        {
+          field: 'topics',
+        },
+      );
     }
+    if (hub.draining) return sendAway(response);
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
-    response.writeHead(200, {
-      'Content-Type': 'text/event-stream; charset=utf-8',
-      'Cache-Control': 'no-store, no-transform',
-      'X-Accel-Buffering': 'no',
-    });
+    response.writeHead(200, HEADERS);
     request.socket.setNoDelay(true);
     const sink = new SseSink(response);
     const id = randomUUID();
@@ -98,10 +105,17 @@ export class SseTransport {
   }
 }
 
+/** An empty stream: the client comes back with its `Last-Event-ID`, to another node. */
+function sendAway(response: ServerResponse): void {
+  response.writeHead(200, HEADERS);
+  response.end(`retry: ${RETRY_MS}\n\n`);
+}
+
 function readQuery(request: IncomingMessage, query: URLSearchParams) {
   const header = request.headers['last-event-id'];
   // What the browser adds when it comes back is newer than what the address still says.
-  const since = (typeof header === 'string' && header) || query.get('lastEventId') || query.get('since') || undefined;
+  const since =
+    (typeof header === 'string' && header) || query.get('lastEventId') || query.get('since') || undefined;
   const topics = query.getAll('topics').flatMap((list) => list.split(',').filter((topic) => topic !== ''));
   if (topics.length === 0) {
     throw new HubError('bad_request', 'topics: is missing; for example /stream?topics=market:AAPL,news:*', {
@@ -110,7 +124,8 @@ function readQuery(request: IncomingMessage, query: URLSearchParams) {
   }
   const known = new Set(['topics', 'since', 'lastEventId', 'rewind', 'conflate', 'maxRate']);
   for (const name of query.keys()) {
-    if (!known.has(name)) throw new HubError('bad_request', `${name}: is no parameter of /stream`, { field: name });
+    if (!known.has(name))
+      throw new HubError('bad_request', `${name}: is no parameter of /stream`, { field: name });
   }
   const number = (name: string) => (query.has(name) ? Number(query.get(name)) : undefined);
   const { since: _, ...rest } = parseRequest(subscribeRequest, {

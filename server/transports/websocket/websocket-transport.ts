@@ -51,7 +51,10 @@ export class WebSocketTransport {
       perMessageDeflate: false,
       maxPayload: options.maxFrameBytes,
     });
-    this.#heartbeat = setInterval(() => this.#ping(), Math.min(options.pingIntervalMs, options.pingTimeoutMs) / 4);
+    this.#heartbeat = setInterval(
+      () => this.#ping(),
+      Math.min(options.pingIntervalMs, options.pingTimeoutMs) / 4,
+    );
     this.#heartbeat.unref();
   }
 
@@ -132,7 +135,9 @@ export class WebSocketTransport {
  * A frame's `id` is the client's, to match the acknowledgement with. The id of a publication, which Socket.IO has in
  * `id`, is `messageId` here.
  */
-function parseFrame(text: string): ({ op: string; id?: string | number } & Record<string, unknown>) | undefined {
+function parseFrame(
+  text: string,
+): ({ op: string; id?: string | number } & Record<string, unknown>) | undefined {
   try {
     const frame: unknown = JSON.parse(text);
     if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) return undefined;

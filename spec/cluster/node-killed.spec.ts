@@ -1,0 +1,57 @@
+import { expect } from 'chai';
+import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
+import { type TestClient, TRANSPORTS } from '../support/client.js';
+import { nodeNamed, startTestCluster } from '../support/cluster.js';
+import { Publishing } from '../support/publishing.js';
+import type { SocketIoTestClient } from '../support/socketio-client.js';
+import { subscribeOver } from '../support/subscribe.js';
+import { until } from '../support/wait.js';
+
+const PER_SECOND = 200;
+
+describe('A client whose node is killed with SIGKILL, under 200 messages per second', function () {
+  this.timeout(60_000);
+  let cluster: LocalCluster;
+  const clients: TestClient[] = [];
+
+  before(async () => {
+    cluster = await startTestCluster();
+  });
+
+  after(async () => {
+    for (const client of clients) client.close();
+    await cluster?.stop();
+  });
+
+  for (const transport of TRANSPORTS) {
+    it(`loses nothing, gets nothing twice and everything in order over ${transport}`, async () => {
+      const topic = `signals:${transport}`;
+      const client = await subscribeOver(transport, { url: cluster.url }, { topics: [topic] });
+      clients.push(client);
+      const killed = nodeNamed(cluster, client.node);
+      const survivor = cluster.nodes.find(({ name }) => name !== killed.name)!;
+      const publishing = new Publishing(survivor.url, topic, PER_SECOND);
+      publishing.start();
+      await until('messages flow', () => client.seen.messages.length >= 100);
+
+      await killed.process.stop('SIGKILL');
+      await until('the client is on another node', () => client.seen.nodes.length > 1, {
+        instead: () => ({ nodes: client.seen.nodes, losses: client.seen.losses }),
+      });
+      const caughtUpFrom = client.seen.messages.length;
+      await until('messages flow again', () => client.seen.messages.length > caughtUpFrom + 100);
+      const published = await publishing.stop();
+      await until('everything has arrived', () => client.seen.messages.length >= published);
+
+      expect(client.seen.data()).to.deep.equal(Array.from({ length: published }, (_, n) => n));
+      expect(client.node).not.to.equal(killed.name);
+      expect(client.seen.gaps).to.deep.equal([]);
+      expect(client.verdicts).to.deep.equal([{ topic, recovered: true }]);
+      if (transport === 'socketio')
+        expect((client as SocketIoTestClient).recovered).to.deep.equal([false, true]);
+
+      client.close();
+      await killed.process.start();
+    });
+  }
+});

@@ -1,0 +1,43 @@
+import {
+  LocalCluster,
+  type LocalClusterOptions,
+  type LocalNode,
+} from '../../server/cluster/local/local-cluster.js';
+import { nextAddress, type TestClient, type TestSubscription, type TransportName } from './client.js';
+import { subscribeOver } from './subscribe.js';
+
+/** A cluster for specs: no feeds, quick heartbeats, and clients that may appear to come from anywhere. */
+export function startTestCluster(options: LocalClusterOptions = {}): Promise<LocalCluster> {
+  const lines =
+    process.env.SPEC_LOGS === undefined
+      ? {}
+      : { onLine: (name: string, line: string) => console.log(name, line) };
+  return LocalCluster.start({
+    realIpFrom: ['127.0.0.1'],
+    ...lines,
+    ...options,
+    env: { FEEDS: 'off', LOG_LEVEL: process.env.SPEC_LOGS ?? 'silent', TOP_CHECK_MS: '1000', ...options.env },
+  });
+}
+
+/** The node of a name. */
+export function nodeNamed(cluster: LocalCluster, name: string): LocalNode {
+  const node = cluster.nodes.find((candidate) => candidate.name === name);
+  if (node === undefined) throw new Error(`there is no node "${name}"`);
+  return node;
+}
+
+/** Subscribes through NGINX until the client is on the node that is wanted. */
+export async function subscribeOnNode(
+  cluster: LocalCluster,
+  node: string,
+  transport: TransportName,
+  subscription: TestSubscription,
+): Promise<TestClient> {
+  for (let i = 0; i < 100; i++) {
+    const client = await subscribeOver(transport, { url: cluster.url, address: nextAddress() }, subscription);
+    if (client.node === node) return client;
+    client.close();
+  }
+  throw new Error(`NGINX sent none of a hundred addresses to ${node}`);
+}

@@ -1,0 +1,21 @@
+/** Waits for conditions. Specs never sleep for a guess. */
+import { setTimeout as delay } from 'node:timers/promises';
+
+const POLL_MS = 5;
+
+/** Resolves when `condition` holds. @throws Error that says what was waited for, and what was the case instead. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  options: { withinMs?: number; instead?: () => unknown } = {},
+): Promise<void> {
+  const { withinMs = 10_000, instead } = options;
+  const deadline = performance.now() + withinMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) {
+      const actual = instead === undefined ? '' : `; instead: ${JSON.stringify(instead())}`;
+      throw new Error(`waited ${withinMs} ms in vain until ${what}${actual}`);
+    }
+    await delay(POLL_MS);
+  }
+}
