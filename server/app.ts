@@ -32,6 +32,8 @@ import { routeUpgrades } from './transports/upgrades.js';
 import { WebSocketTransport } from './transports/websocket/websocket-transport.js';
 import { VERSION } from './version.js';
 
+/** Longer than a proxy keeps a connection that rests (NGINX: 60 s), or a request meets one that is just being closed. */
+const KEEP_ALIVE_MS = 75_000;
 /** What closing HTTP connections may take after everything else has ended. */
 const CLOSE_MS = 1_000;
 
@@ -123,6 +125,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     trustProxy: config.TRUST_PROXY,
   });
   const httpServer = createServer(router);
+  httpServer.keepAliveTimeout = KEEP_ALIVE_MS;
   const socketIo: SocketIoTransport = new SocketIoTransport({
     httpServer,
     hub,

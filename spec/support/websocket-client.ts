@@ -117,9 +117,11 @@ export class WebSocketTestClient implements TestClient {
         this.seen.nodes.push(String(frame.node));
         return;
       case 'message':
-        return this.seen.message(frame.message as Message, String(frame.cursor));
+        this.seen.message(frame.message as Message, String(frame.cursor));
+        return;
       case 'position':
-        return this.seen.position(String(frame.cursor));
+        this.seen.position(String(frame.cursor));
+        return;
       case 'gap':
         this.seen.gaps.push(frame as unknown as GapInfo);
         return;

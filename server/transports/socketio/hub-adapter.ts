@@ -73,9 +73,8 @@ class HubRedisAdapter extends RedisAdapterBase {
     super.broadcast(packet, isForOneLocal(this, options) ? local(options) : options);
   }
 
-  // The hub writes sessions when subscriptions change; a disconnect that is seen adds nothing.
   override persistSession(): void {
-    return undefined;
+    // The hub writes sessions when subscriptions change; a disconnect that is seen adds nothing.
   }
 
   override restoreSession(pid: string, offset: string): Promise<Session> {
@@ -92,7 +91,7 @@ class HubMemoryAdapter extends Adapter {
   }
 
   override persistSession(): void {
-    return undefined;
+    // As above.
   }
 
   override restoreSession(pid: string, offset: string): Promise<Session> {

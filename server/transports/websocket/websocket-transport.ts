@@ -101,8 +101,14 @@ export class WebSocketTransport {
 
   #receive(connection: Connection, text: string | undefined): void {
     const frame = text === undefined ? undefined : parseFrame(text);
-    if (frame === undefined) return connection.sink.close(CLOSE.badRequest);
-    if (connection.pending >= MAX_PENDING_REQUESTS) return connection.sink.close(CLOSE.tooMany);
+    if (frame === undefined) {
+      connection.sink.close(CLOSE.badRequest);
+      return;
+    }
+    if (connection.pending >= MAX_PENDING_REQUESTS) {
+      connection.sink.close(CLOSE.tooMany);
+      return;
+    }
     const { op, id, messageId, ...rest } = frame;
     const body = messageId === undefined ? rest : { ...rest, id: messageId };
     connection.pending += 1;

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# What the specs need and npm does not bring: redis-server and nginx. Installs them where it may, and names them
+# where it may not.
+set -euo pipefail
+
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+packages=()
+command -v redis-server >/dev/null || packages+=(redis-server)
+command -v nginx >/dev/null || packages+=(nginx-light)
+[ ${#packages[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  echo "Installing ${packages[*]} …"
+  export DEBIAN_FRONTEND=noninteractive
+  # Nothing that is installed here may start by itself: the specs start their own.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+    trap 'rm -f "$policy"' EXIT
+  fi
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+  exit 0
+fi
+
+echo "The specs need ${packages[*]}, which this script may not install." >&2
+echo "On Debian or Ubuntu: sudo apt-get install ${packages[*]}" >&2
+echo "On macOS: brew install redis nginx" >&2
+exit 1
