@@ -73,6 +73,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       topicsPerConnection: config.MAX_TOPICS_PER_CONNECTION,
       recoveryMaxMessages: config.RECOVERY_MAX_MESSAGES,
       topCheckMs: config.TOP_CHECK_MS,
+      flushWindowMs: config.FLUSH_WINDOW_MS,
     },
     onLatency: (ms) => metrics.delivered(ms),
   });
@@ -87,8 +88,15 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   // A request is a message and some words around it.
   const maxFrameBytes = config.MAX_MESSAGE_BYTES + 16 * 1024;
 
-  const sse = new SseTransport({ hub, node, logger });
-  const webSocket = new WebSocketTransport({ hub, requests, node, maxFrameBytes, ...heartbeat });
+  const sse = new SseTransport({ hub, node, logger, direct: config.FAST_PATH });
+  const webSocket = new WebSocketTransport({
+    hub,
+    requests,
+    node,
+    maxFrameBytes,
+    direct: config.FAST_PATH,
+    ...heartbeat,
+  });
   const connections = () => ({
     socketio: socketIo.connections,
     websocket: webSocket.connections,
@@ -152,6 +160,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     }),
     sessionMs: config.SESSION_MS,
     maxPacketBytes: maxFrameBytes,
+    direct: config.FAST_PATH,
     ...heartbeat,
   });
   routeUpgrades(httpServer, { hub, webSocket });

@@ -100,6 +100,16 @@ export const VARIABLES = {
     'Time between two comparisons of a node with the top of the log.',
     whole(50, 60_000),
   ),
+  FLUSH_WINDOW_MS: variable(
+    '10',
+    'Longest time that a message waits under load to be written together with others; 0: never.',
+    whole(0, 1000),
+  ),
+  FAST_PATH: variable(
+    'on',
+    'Write past the transports’ own buffers while they are empty. `off` is for diagnosis.',
+    onOff,
+  ),
   PING_INTERVAL_MS: variable(
     '25000',
     'Heartbeat of Socket.IO and WebSocket connections.',

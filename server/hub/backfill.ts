@@ -50,9 +50,7 @@ export async function backfill(
 
   const write = async (message: StreamMessage) => {
     reader.position = message.seq;
-    const frame = subscriber.sink.encoding.encode(message.text, subscriber.cursor());
-    subscriber.write(frame);
-    unchecked += frame.bytes;
+    unchecked += subscriber.write(message);
     if (unchecked < pauseBytes / 4) return;
     unchecked = 0;
     await whenDrained(reader, pauseBytes);
@@ -112,15 +110,14 @@ function nextMessages(
 }
 
 async function whenDrained({ subscriber }: StreamReader, pauseBytes: number): Promise<void> {
-  const { sink } = subscriber;
-  let before = sink.bufferedBytes();
+  let before = subscriber.bufferedBytes();
   let stalledMs = 0;
   while (before > pauseBytes && !subscriber.closed) {
     await sleep(DRAIN_POLL_MS);
-    const now = sink.bufferedBytes();
+    const now = subscriber.bufferedBytes();
     stalledMs = now < before ? 0 : stalledMs + DRAIN_POLL_MS;
     before = now;
-    if (stalledMs >= STALLED_AFTER_MS) sink.close(CLOSE.slow);
+    if (stalledMs >= STALLED_AFTER_MS) subscriber.close(CLOSE.slow);
   }
 }
 
@@ -128,10 +125,7 @@ async function whenDrained({ subscriber }: StreamReader, pauseBytes: number): Pr
 export function announceLoss(reader: StreamReader, reason: NotRecovered, streamClass: StreamClass): void {
   announceGap(reader, reason);
   if (streamClass === 'state') {
-    for (const message of snapshot(reader, reader.keys)) {
-      const { subscriber } = reader;
-      subscriber.write(subscriber.sink.encoding.encode(message.text, subscriber.cursor()));
-    }
+    for (const message of snapshot(reader, reader.keys)) reader.subscriber.write(message);
   }
 }
 
@@ -145,7 +139,7 @@ export function announceGap(reader: StreamReader, reason: NotRecovered, from?: n
     ...(from === undefined || to === undefined ? {} : { from, to }),
     epoch: reader.tail.epoch,
   };
-  reader.subscriber.sink.gap(info);
+  reader.subscriber.gap(info);
 }
 
 /** The newest message of each key, ascending by seq. */

@@ -1,12 +1,18 @@
 /** One message in one transport's form, made once and written to many. Transports add what they need to it. */
 export interface Frame {
-  /** What the frame adds to a connection's buffer. */
-  readonly bytes: number;
+  /** The bytes as they go over the connection. Made when somebody first asks for them. */
+  readonly wire: Buffer;
 }
 
 /** How a transport writes messages. One object for each transport of a node. */
 export interface Encoding {
   readonly name: string;
-  /** @param text the message's JSON text @param cursor the connection's cursor once it has this message */
-  encode(text: string, cursor: string): Frame;
+  /** @param cursor the connection's cursor once it has this message */
+  encode(message: EncodableMessage, cursor: string): Frame;
+}
+
+/** What an encoding reads of a message. */
+export interface EncodableMessage {
+  /** The message's JSON text. */
+  readonly text: string;
 }

@@ -29,24 +29,32 @@ export class Fanout {
     this.#deliverTo(this.#byKey.get(ALL_KEYS), message);
   }
 
+  // Nothing is written here, so nobody joins or leaves while a list is walked.
   #deliverTo(readers: readonly StreamReader[] | undefined, message: StreamMessage): void {
     if (readers === undefined) return;
-    for (const reader of readers) {
-      if (reader.held) continue;
-      reader.subscriber.deliver(message);
-      this.#delivered += 1;
+    let held = 0;
+    for (let i = 0; i < readers.length; i++) {
+      const reader = readers[i]!;
+      if (reader.held) held += 1;
+      else reader.subscriber.deliver(message);
     }
+    this.#delivered += readers.length - held;
   }
 
-  // Lists are replaced rather than changed: a slow reader may be removed while its list is being delivered to.
   #add(key: string, reader: StreamReader): void {
-    this.#byKey.set(key, [...(this.#byKey.get(key) ?? []), reader]);
+    const readers = this.#byKey.get(key);
+    if (readers === undefined) this.#byKey.set(key, [reader]);
+    else readers.push(reader);
   }
 
   #remove(key: string, reader: StreamReader): void {
-    const rest = this.#byKey.get(key)?.filter((other) => other !== reader) ?? [];
-    if (rest.length === 0) this.#byKey.delete(key);
-    else this.#byKey.set(key, rest);
+    const readers = this.#byKey.get(key);
+    const index = readers?.indexOf(reader) ?? -1;
+    if (readers === undefined || index < 0) return;
+    // The order of a list means nothing: the last one takes the place.
+    const last = readers.pop()!;
+    if (last !== reader) readers[index] = last;
+    if (readers.length === 0) this.#byKey.delete(key);
   }
 
   /** Every reader of the stream, once. */

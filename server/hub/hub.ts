@@ -11,6 +11,7 @@ import { parseTopic, TOPIC_FORM, type Topic } from '../protocol/topic.js';
 import { announceGap, announceLoss } from './backfill.js';
 import { sleep } from './backoff.js';
 import { Fanout } from './fanout.js';
+import { Flusher } from './flusher.js';
 import { LogPages } from './log-pages.js';
 import type { StreamMessage } from './stream-message.js';
 import { StreamSets } from './stream-set.js';
@@ -19,8 +20,8 @@ import type { StreamConfig } from './streams.js';
 import { type Sink, type StreamReader, Subscriber } from './subscriber.js';
 import { judge } from './verdict.js';
 
-/** A quiet connection hears its cursor after 10 to 15 s, so that it stays able to resume. */
-const POSITION_EVERY_MS = 5_000;
+/** A quiet connection hears its cursor after 7 to 14 s, so that it stays able to resume. */
+const POSITION_EVERY_MS = 7_000;
 const CLOSE_SPREAD_MS_PER_CONNECTION = 5;
 
 export interface HubLimits {
@@ -32,6 +33,8 @@ export interface HubLimits {
   /** Messages of a stream that one recovery may walk over. */
   readonly recoveryMaxMessages: number;
   readonly topCheckMs: number;
+  /** Longest time that a message waits to be written together with others. */
+  readonly flushWindowMs: number;
 }
 
 /** What a node counts on the hot path; metrics read it when they are asked. */
@@ -75,6 +78,7 @@ export class Hub implements TailListener, LogListener {
   readonly #log: StreamLog;
   readonly #logger: Logger;
   readonly #sets = new StreamSets();
+  readonly #flusher: Flusher;
   readonly #onLatency: (ms: number) => void;
   #positions: NodeJS.Timeout | undefined;
   #degraded = false;
@@ -85,6 +89,7 @@ export class Hub implements TailListener, LogListener {
     this.#logger = logger;
     this.limits = limits;
     this.pages = new LogPages(log);
+    this.#flusher = new Flusher(limits.flushWindowMs);
     this.#onLatency = onLatency;
     for (const config of streams) {
       const tail = new StreamTail({
@@ -147,11 +152,12 @@ export class Hub implements TailListener, LogListener {
       id,
       sink,
       set: this.#sets.of([]),
+      flusher: this.#flusher,
       budgetBytes: this.limits.connectionBudgetBytes,
       onSlow: (slow) => this.#endSlow(slow),
     });
     this.subscribers.set(id, subscriber);
-    if (this.#degraded) sink.degraded({ degraded: true, reason: 'log_unavailable' });
+    if (this.#degraded) subscriber.degraded({ degraded: true, reason: 'log_unavailable' });
     return subscriber;
   }
 
@@ -233,9 +239,9 @@ export class Hub implements TailListener, LogListener {
     await Promise.all(
       subscribers.map(async (subscriber, i) => {
         const ms = Math.round((spread * i) / subscribers.length);
-        subscriber.sink.drain(ms);
+        subscriber.drain(ms);
         if (ms > 0) await sleep(ms);
-        if (!subscriber.closed) subscriber.sink.close(CLOSE.drain);
+        if (!subscriber.closed) subscriber.close(CLOSE.drain);
       }),
     );
   }
@@ -284,7 +290,8 @@ export class Hub implements TailListener, LogListener {
   #setDegraded(degraded: boolean): void {
     if (this.#degraded === degraded) return;
     this.#degraded = degraded;
-    for (const { sink } of this.subscribers.values()) sink.degraded({ degraded, reason: 'log_unavailable' });
+    for (const subscriber of this.subscribers.values())
+      subscriber.degraded({ degraded, reason: 'log_unavailable' });
   }
 
   #endSlow(subscriber: Subscriber): void {
@@ -294,20 +301,13 @@ export class Hub implements TailListener, LogListener {
       { connection: subscriber.id, topics: subscriber.topicCount },
       'hub: a slow connection is ended',
     );
-    subscriber.sink.close(CLOSE.slow);
+    subscriber.close(CLOSE.slow);
   }
 
   #renewPositions(): void {
     for (const subscriber of this.subscribers.values()) {
-      if (subscriber.readers.size > 0 && subscriber.settled) this.tellPosition(subscriber);
+      if (subscriber.quiet && subscriber.readers.size > 0 && subscriber.settled) subscriber.position();
+      subscriber.quiet = true;
     }
-  }
-
-  /** Tells a connection its cursor, unless it has been told the same. */
-  tellPosition(subscriber: Subscriber): void {
-    const cursor = subscriber.cursor();
-    if (cursor === subscriber.toldCursor || subscriber.closed) return;
-    subscriber.toldCursor = cursor;
-    subscriber.sink.position(cursor);
   }
 }

@@ -1,4 +1,5 @@
 import { formatPosition, joinPositions } from '../protocol/cursor.js';
+import { Link } from './chain.js';
 import type { Encoding, Frame } from './encoding.js';
 import type { StreamMessage } from './stream-message.js';
 import type { StreamTail } from './stream-tail.js';
@@ -9,9 +10,9 @@ import type { StreamTail } from './stream-tail.js';
  */
 export class StreamSet {
   readonly #tails: readonly StreamTail[];
+  readonly #lanes = new Map<Encoding, Lane>();
   #message: StreamMessage | undefined;
   #cursor = '';
-  readonly #frames = new Map<Encoding, Frame>();
 
   constructor(tails: readonly StreamTail[]) {
     this.#tails = tails;
@@ -22,19 +23,60 @@ export class StreamSet {
     return joinPositions(this.#tails.map(({ stream, epoch, last }) => formatPosition(stream, epoch, last)));
   }
 
-  /** The frame of the message that is being delivered now; made at most once per encoding. */
-  frame(message: StreamMessage, encoding: Encoding): Frame {
+  /** The cursor that goes with the message that is being delivered now. */
+  cursorAt(message: StreamMessage): string {
     if (this.#message !== message) {
       this.#message = message;
       this.#cursor = this.cursor();
-      this.#frames.clear();
     }
-    let frame = this.#frames.get(encoding);
-    if (frame === undefined) {
-      frame = encoding.encode(message.text, this.#cursor);
-      this.#frames.set(encoding, frame);
+    return this.#cursor;
+  }
+
+  lane(encoding: Encoding): Lane {
+    let lane = this.#lanes.get(encoding);
+    if (lane === undefined) {
+      lane = new Lane(this, encoding);
+      this.#lanes.set(encoding, lane);
     }
-    return frame;
+    return lane;
+  }
+}
+
+/** Connections of one set of streams and one encoding: they get the same frames. */
+export class Lane {
+  readonly #set: StreamSet;
+  readonly #encoding: Encoding;
+  #message: StreamMessage | undefined;
+  #frame: Frame | undefined;
+  #start = Link.start();
+  #round = 0;
+
+  constructor(set: StreamSet, encoding: Encoding) {
+    this.#set = set;
+    this.#encoding = encoding;
+  }
+
+  /** The cursor of its settled connections. */
+  cursor(): string {
+    return this.#set.cursor();
+  }
+
+  /** The frame of the message that is being delivered now; made at most once. */
+  frame(message: StreamMessage): Frame {
+    if (this.#message !== message) {
+      this.#message = message;
+      this.#frame = this.#encoding.encode(message, this.#set.cursorAt(message));
+    }
+    return this.#frame!;
+  }
+
+  /** Where the chains of a flush begin. */
+  start(round: number): Link {
+    if (this.#round !== round) {
+      this.#round = round;
+      this.#start = Link.start();
+    }
+    return this.#start;
   }
 }
 

@@ -2,17 +2,22 @@ import type { CloseCode } from '../protocol/close-codes.js';
 import { formatPosition, joinPositions } from '../protocol/cursor.js';
 import type { DegradedInfo, GapInfo } from '../protocol/message.js';
 import { ALL_KEYS, topicName } from '../protocol/topic.js';
+import type { Link } from './chain.js';
 import type { Encoding, Frame } from './encoding.js';
+import type { Flusher } from './flusher.js';
 import type { StreamMessage } from './stream-message.js';
-import type { StreamSet } from './stream-set.js';
+import type { Lane, StreamSet } from './stream-set.js';
 import type { StreamTail } from './stream-tail.js';
 
-/** A transport's end of one connection. Its methods do not throw, and do nothing once the connection is closed. */
+/**
+ * A transport's end of one connection. Its methods do not throw, and do nothing once the connection is closed. They
+ * are for {@link Subscriber} alone, which keeps frames and events in order.
+ */
 export interface Sink {
   readonly encoding: Encoding;
-  /** Writes a message that {@link encoding} made. */
-  write(frame: Frame): void;
-  /** Tells the connection its cursor while it is quiet, or after what it subscribed to has changed. */
+  /** Writes frames that {@link encoding} made. @returns as {@link bufferedBytes} */
+  write(frames: Link): number;
+  /** Tells the connection its cursor. */
   position(cursor: string): void;
   gap(info: GapInfo): void;
   degraded(info: DegradedInfo): void;
@@ -50,34 +55,45 @@ export class StreamReader {
   }
 }
 
-/** One connection in the hub, whatever its transport. */
-export class Subscriber {
+export interface SubscriberOptions {
   readonly id: string;
   readonly sink: Sink;
+  readonly set: StreamSet;
+  readonly flusher: Flusher;
+  readonly budgetBytes: number;
+  readonly onSlow: (subscriber: Subscriber) => void;
+}
+
+/**
+ * One connection in the hub, whatever its transport.
+ *
+ * Frames wait in {@link pending} until the next flush. Everything else that is said to the connection, and everything
+ * that looks at its cursor, flushes first: a cursor that overtook its messages would lose them at the next cut.
+ */
+export class Subscriber {
+  readonly id: string;
   readonly readers = new Map<string, StreamReader>();
   /** Requests that change subscriptions run one after the other. */
   turn: Promise<unknown> = Promise.resolve();
   closed = false;
-  /** The cursor that the connection was last told outside of messages. */
-  toldCursor = '';
-  #set: StreamSet;
+  /** Set by the hub now and then; false again once something is written. */
+  quiet = false;
+  readonly #sink: Sink;
+  readonly #flusher: Flusher;
+  #pending: Link | undefined;
+  #lane: Lane;
   #held = 0;
-  #written = 0;
+  #toldCursor = '';
   readonly #budgetBytes: number;
   readonly #onSlow: (subscriber: Subscriber) => void;
 
-  constructor(options: {
-    id: string;
-    sink: Sink;
-    set: StreamSet;
-    budgetBytes: number;
-    onSlow: (subscriber: Subscriber) => void;
-  }) {
-    this.id = options.id;
-    this.sink = options.sink;
-    this.#set = options.set;
-    this.#budgetBytes = options.budgetBytes;
-    this.#onSlow = options.onSlow;
+  constructor({ id, sink, set, flusher, budgetBytes, onSlow }: SubscriberOptions) {
+    this.id = id;
+    this.#sink = sink;
+    this.#lane = set.lane(sink.encoding);
+    this.#flusher = flusher;
+    this.#budgetBytes = budgetBytes;
+    this.#onSlow = onSlow;
   }
 
   /** True while nothing is held back: the cursor is that of the tails. */
@@ -98,11 +114,12 @@ export class Subscriber {
 
   /** The streams that it reads have changed. */
   useSet(set: StreamSet): void {
-    this.#set = set;
+    this.#lane = set.lane(this.#sink.encoding);
   }
 
   /** Holds a stream's live messages back, from where the subscriber is in it. */
   hold(reader: StreamReader, position: number): void {
+    this.flush();
     if (!reader.held) this.#held += 1;
     reader.held = true;
     reader.position = position;
@@ -116,7 +133,80 @@ export class Subscriber {
 
   /** What the connection may resume from: everything up to here has been written to it. */
   cursor(): string {
-    if (this.settled) return this.#set.cursor();
+    this.flush();
+    return this.#cursorOfPending();
+  }
+
+  /** Delivers a live message of the tail that it just came from. */
+  deliver(message: StreamMessage): void {
+    this.#append(this.#held === 0 ? this.#lane.frame(message) : this.#encode(message));
+  }
+
+  /** Writes a message of a backfill. @returns the size of its frame, bytes */
+  write(message: StreamMessage): number {
+    const frame = this.#encode(message);
+    this.#append(frame);
+    return frame.wire.length;
+  }
+
+  /** Tells the connection its cursor, unless it was told the same. */
+  position(): void {
+    const cursor = this.cursor();
+    if (cursor === this.#toldCursor || this.closed) return;
+    this.#toldCursor = cursor;
+    this.#sink.position(cursor);
+  }
+
+  gap(info: GapInfo): void {
+    this.flush();
+    this.#sink.gap(info);
+  }
+
+  degraded(info: DegradedInfo): void {
+    this.flush();
+    this.#sink.degraded(info);
+  }
+
+  drain(reconnectInMs: number): void {
+    this.flush();
+    this.#sink.drain(reconnectInMs);
+  }
+
+  close(code: CloseCode): void {
+    this.flush();
+    this.#sink.close(code);
+  }
+
+  /** Bytes that were written and have not left this process. */
+  bufferedBytes(): number {
+    this.flush();
+    return this.#sink.bufferedBytes();
+  }
+
+  /** Writes what waits, and minds the budget. */
+  flush(): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    if (this.closed) return;
+    this.quiet = false;
+    if (this.#sink.write(pending) > this.#budgetBytes) this.#onSlow(this);
+  }
+
+  #append(frame: Frame): void {
+    if (this.#pending === undefined) {
+      this.#pending = this.#lane.start(this.#flusher.round);
+      this.#flusher.add(this);
+    }
+    this.#pending = this.#pending.then(frame);
+  }
+
+  #encode(message: StreamMessage): Frame {
+    return this.#sink.encoding.encode(message, this.#cursorOfPending());
+  }
+
+  #cursorOfPending(): string {
+    if (this.#held === 0) return this.#lane.cursor();
     const parts = [...this.readers.values()]
       .sort((a, b) => (a.tail.stream < b.tail.stream ? -1 : 1))
       .map(({ tail, held, epoch, position }) =>
@@ -125,22 +215,5 @@ export class Subscriber {
           : formatPosition(tail.stream, tail.epoch, tail.last),
       );
     return joinPositions(parts);
-  }
-
-  /** Delivers a live message of the tail that it just came from. */
-  deliver(message: StreamMessage): void {
-    const { encoding } = this.sink;
-    this.write(
-      this.settled ? this.#set.frame(message, encoding) : encoding.encode(message.text, this.cursor()),
-    );
-  }
-
-  /** Writes a message and minds the budget: bytes are counted up, and the sink is asked only when they could be too many. */
-  write(frame: Frame): void {
-    this.sink.write(frame);
-    this.#written += frame.bytes;
-    if (this.#written <= this.#budgetBytes) return;
-    this.#written = this.sink.bufferedBytes();
-    if (this.#written > this.#budgetBytes) this.#onSlow(this);
   }
 }

@@ -73,7 +73,7 @@ export async function unsubscribe(
       keys.delete(key);
       setKeys(hub, subscriber, reader, keys);
     }
-    hub.tellPosition(subscriber);
+    subscriber.position();
     return subscriber.topics();
   });
 }
@@ -163,7 +163,7 @@ async function makeSubscription(
     }
   }
   if (failure !== undefined) throw failure;
-  hub.tellPosition(subscriber);
+  subscriber.position();
 }
 
 function isOutdated(

@@ -1,4 +1,5 @@
-import type { Socket } from 'socket.io';
+import type { Socket } from 'node:net';
+import type { Socket as SocketIoSocket } from 'socket.io';
 import type { CloseCode } from '../../protocol/close-codes.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 
@@ -6,13 +7,16 @@ import { CLOSE } from '../../protocol/close-codes.js';
  * What the hub uses of an Engine.IO connection beyond its types: pre-encoded frames and the socket below the
  * transport. The one cast to internals of engine.io 6.6; `spec/transports/socketio-internals.spec.ts` holds on to it.
  */
-interface EngineConnection {
+export interface EngineConnection {
   readonly readyState: 'opening' | 'open' | 'closing' | 'closed';
   readonly transport: {
     readonly name: string;
     /** The `ws` socket, where the transport is a WebSocket. */
     readonly socket?: {
+      readonly readyState: number;
       readonly bufferedAmount: number;
+      /** The TCP socket below. */
+      readonly _socket?: Socket | null;
       close(code: number, reason: string): void;
       terminate(): void;
     };
@@ -29,8 +33,21 @@ export interface EnginePacketOptions {
   readonly wsPreEncodedFrame?: readonly Buffer[];
 }
 
-export function engineConnection(socket: Socket): EngineConnection {
+export function engineConnection(socket: SocketIoSocket): EngineConnection {
   return socket.conn as unknown as EngineConnection;
+}
+
+/** `ws`'s state of an open connection. */
+const OPEN = 1;
+
+/**
+ * The TCP socket on which finished frames may be written now: only of an open WebSocket, and only while Engine.IO holds
+ * nothing back that was emitted before.
+ */
+export function directSocket({ transport, writeBuffer }: EngineConnection): Socket | undefined {
+  const { socket } = transport;
+  if (socket === undefined || socket.readyState !== OPEN || writeBuffer.length > 0) return undefined;
+  return socket._socket ?? undefined;
 }
 
 /** Bytes that were handed to a connection and have not left the process. */

@@ -10,27 +10,28 @@ export class SocketIoFrame implements Frame {
   /** Socket.IO packet: EVENT, then `["message", message, cursor]`. */
   readonly packet: string;
   readonly options: EnginePacketOptions;
+  #wire: Buffer | undefined;
 
   constructor(text: string, cursor: string) {
     const packet = `2["message",${text},"${cursor}"]`;
     this.packet = packet;
-    let frame: readonly Buffer[] | undefined;
+    const wire = () => this.wire;
     this.options = {
       compress: false,
       get wsPreEncodedFrame() {
-        frame ??= [textFrame(ENGINE_MESSAGE + packet)];
-        return frame;
+        return [wire()];
       },
     };
   }
 
-  get bytes(): number {
-    return this.packet.length;
+  get wire(): Buffer {
+    this.#wire ??= textFrame(ENGINE_MESSAGE + this.packet);
+    return this.#wire;
   }
 }
 
 /** Socket.IO packets in JSON, the default parser's. */
 export const socketIoEncoding: Encoding = {
   name: 'socketio',
-  encode: (text, cursor) => new SocketIoFrame(text, cursor),
+  encode: ({ text }, cursor) => new SocketIoFrame(text, cursor),
 };

@@ -1,25 +1,44 @@
 import type { Socket } from 'socket.io';
-import type { Frame } from '../../hub/encoding.js';
+import type { Link } from '../../hub/chain.js';
 import type { Sink } from '../../hub/subscriber.js';
 import type { CloseCode } from '../../protocol/close-codes.js';
 import type { DegradedInfo, GapInfo } from '../../protocol/message.js';
-import { bufferedBytes, endConnection, engineConnection } from './engine-connection.js';
+import {
+  bufferedBytes,
+  directSocket,
+  type EngineConnection,
+  endConnection,
+  engineConnection,
+} from './engine-connection.js';
 import { type SocketIoFrame, socketIoEncoding } from './message-encoding.js';
 
-/** The hub's end of a Socket.IO connection. Messages go to Engine.IO already encoded; all else is an ordinary event. */
+/** The hub's end of a Socket.IO connection. Messages go out already encoded; all else is an ordinary event. */
 export class SocketSink implements Sink {
   readonly encoding = socketIoEncoding;
   readonly #socket: Socket;
+  readonly #connection: EngineConnection;
+  readonly #direct: boolean;
 
-  constructor(socket: Socket) {
+  /** @param direct write past Engine.IO's buffer while that is empty */
+  constructor(socket: Socket, direct: boolean) {
     this.#socket = socket;
+    this.#connection = engineConnection(socket);
+    this.#direct = direct;
   }
 
-  write(frame: Frame): void {
-    const connection = engineConnection(this.#socket);
-    if (connection.readyState !== 'open') return;
-    const { packet, options } = frame as SocketIoFrame;
-    connection.write(packet, options);
+  write(frames: Link): number {
+    const connection = this.#connection;
+    if (connection.readyState !== 'open') return 0;
+    const tcp = this.#direct ? directSocket(connection) : undefined;
+    if (tcp !== undefined) {
+      tcp.write(frames.joined());
+      return tcp.writableLength;
+    }
+    for (const frame of frames.frames()) {
+      const { packet, options } = frame as SocketIoFrame;
+      connection.write(packet, options);
+    }
+    return bufferedBytes(connection);
   }
 
   // The client library keeps the last string argument of any event as its offset: only a cursor may be one.
@@ -40,10 +59,10 @@ export class SocketSink implements Sink {
   }
 
   bufferedBytes(): number {
-    return bufferedBytes(engineConnection(this.#socket));
+    return bufferedBytes(this.#connection);
   }
 
   close(code: CloseCode): void {
-    endConnection(engineConnection(this.#socket), code);
+    endConnection(this.#connection, code);
   }
 }

@@ -34,6 +34,8 @@ export interface SocketIoOptions {
   readonly sessionMs: number;
   /** The largest packet that is read, bytes. */
   readonly maxPacketBytes: number;
+  /** Write messages past Engine.IO's buffer while that is empty. */
+  readonly direct: boolean;
 }
 
 type Acknowledge = (acknowledgement: Acknowledgement) => void;
@@ -95,7 +97,7 @@ export class SocketIoTransport {
 
   async #connect(socket: Socket): Promise<void> {
     const { hub, node } = this.#options;
-    const subscriber = hub.attach(socket.id, new SocketSink(socket));
+    const subscriber = hub.attach(socket.id, new SocketSink(socket, this.#options.direct));
     socket.on('disconnect', (reason) => {
       hub.detach(subscriber);
       // The client has gone on purpose: nobody will come back for the session.

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Link } from '../../hub/chain.js';
 import type { Encoding, Frame } from '../../hub/encoding.js';
 import type { Sink } from '../../hub/subscriber.js';
 import { CLOSE, type CloseCode } from '../../protocol/close-codes.js';
@@ -7,36 +8,35 @@ import type { DegradedInfo, GapInfo } from '../../protocol/message.js';
 /** What a client waits before it returns. */
 export const RETRY_MS = 1_000;
 
-class SseFrame implements Frame {
-  readonly chunk: Buffer;
-
-  // Message texts have no line breaks (see `jsonText`), so one `data:` line carries each.
-  constructor(text: string, cursor: string) {
-    this.chunk = Buffer.from(`id: ${cursor}\ndata: ${text}\n\n`);
-  }
-
-  get bytes(): number {
-    return this.chunk.length;
-  }
-}
-
 const sseEncoding: Encoding = {
   name: 'sse',
-  encode: (text, cursor) => new SseFrame(text, cursor),
+  // Message texts have no line breaks (see `jsonText`), so one `data:` line carries each.
+  encode: ({ text }, cursor): Frame => ({ wire: Buffer.from(`id: ${cursor}\ndata: ${text}\n\n`) }),
 };
 
 /** The hub's end of an event stream. */
 export class SseSink implements Sink {
   readonly encoding = sseEncoding;
   readonly #response: ServerResponse;
+  readonly #direct: boolean;
 
-  constructor(response: ServerResponse) {
+  /** @param direct write on the TCP socket itself; the response must not be chunked */
+  constructor(response: ServerResponse, direct: boolean) {
     this.#response = response;
+    this.#direct = direct;
     response.write(`retry: ${RETRY_MS}\n\n`);
   }
 
-  write(frame: Frame): void {
-    this.#write((frame as SseFrame).chunk);
+  write(frames: Link): number {
+    const response = this.#response;
+    if (response.writableEnded || response.destroyed) return 0;
+    const tcp = this.#direct ? response.socket : null;
+    if (tcp === null) {
+      for (const { wire } of frames.frames()) response.write(wire);
+      return response.writableLength;
+    }
+    tcp.write(frames.joined());
+    return tcp.writableLength;
   }
 
   /** A named event; with `id` it moves the client's `Last-Event-ID`. */
@@ -73,7 +73,7 @@ export class SseSink implements Sink {
     else this.#response.end();
   }
 
-  #write(chunk: Buffer | string): void {
+  #write(chunk: string): void {
     if (!this.#response.writableEnded && !this.#response.destroyed) this.#response.write(chunk);
   }
 }

@@ -29,6 +29,8 @@ export interface SseOptions {
   readonly hub: Hub;
   readonly node: string;
   readonly logger: Logger;
+  /** Write messages on the TCP sockets themselves. */
+  readonly direct: boolean;
 }
 
 export class SseTransport {
@@ -54,7 +56,7 @@ export class SseTransport {
    * @throws HubError before anything is written, for topics that cannot be subscribed to.
    */
   async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
-    const { hub, node, logger } = this.#options;
+    const { hub, node, logger, direct } = this.#options;
     const wanted = readQuery(request, query);
     for (const [i, topic] of wanted.topics.entries()) hub.topic(topic, `topics[${i}]`);
     if (wanted.topics.length > hub.limits.topicsPerConnection) {
@@ -69,9 +71,11 @@ export class SseTransport {
     if (hub.draining) return sendAway(response);
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
+    // The stream ends with its connection, so it needs no chunks: what is written is what the client reads.
+    response.removeHeader('Transfer-Encoding');
     response.writeHead(200, HEADERS);
     request.socket.setNoDelay(true);
-    const sink = new SseSink(response);
+    const sink = new SseSink(response, direct);
     const id = randomUUID();
     const subscriber = hub.attach(id, sink);
     this.#sinks.add(sink);

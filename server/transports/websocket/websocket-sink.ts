@@ -1,42 +1,40 @@
+import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import type { Link } from '../../hub/chain.js';
 import type { Encoding, Frame } from '../../hub/encoding.js';
 import type { Sink } from '../../hub/subscriber.js';
 import { CLOSE, type CloseCode } from '../../protocol/close-codes.js';
 import type { DegradedInfo, GapInfo } from '../../protocol/message.js';
 import { textFrame } from '../text-frame.js';
 
-class WebSocketFrame implements Frame {
-  readonly frame: readonly [Buffer];
-
-  constructor(text: string, cursor: string) {
-    this.frame = [textFrame(`{"op":"message","message":${text},"cursor":"${cursor}"}`)];
-  }
-
-  get bytes(): number {
-    return this.frame[0].length;
-  }
-}
-
 const webSocketEncoding: Encoding = {
   name: 'websocket',
-  encode: (text, cursor) => new WebSocketFrame(text, cursor),
+  encode: ({ text }, cursor): Frame => ({
+    wire: textFrame(`{"op":"message","message":${text},"cursor":"${cursor}"}`),
+  }),
 };
 
 /**
- * The sender below a `ws` socket, which writes finished frames. The one cast to internals of ws 8; the same frames go
- * to every connection, and the public `send` would frame each anew.
+ * What lies below a `ws` socket: the sender, which writes finished frames, and the TCP socket. The one cast to
+ * internals of ws 8; the same frames go to every connection, and the public `send` would frame each anew.
  */
-interface FrameSender {
+interface Below {
   readonly _sender: { sendFrame(frame: readonly Buffer[]): void };
+  readonly _socket: Socket;
 }
 
 /** The hub's end of a plain WebSocket connection. */
 export class WebSocketSink implements Sink {
   readonly encoding = webSocketEncoding;
   readonly #socket: WebSocket;
+  readonly #below: Below;
+  readonly #direct: boolean;
 
-  constructor(socket: WebSocket) {
+  /** @param direct write on the TCP socket itself */
+  constructor(socket: WebSocket, direct: boolean) {
     this.#socket = socket;
+    this.#below = socket as unknown as Below;
+    this.#direct = direct;
   }
 
   /** Sends one JSON frame. */
@@ -44,9 +42,15 @@ export class WebSocketSink implements Sink {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(JSON.stringify(frame));
   }
 
-  write(frame: Frame): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
-    (this.#socket as unknown as FrameSender)._sender.sendFrame((frame as WebSocketFrame).frame);
+  write(frames: Link): number {
+    if (this.#socket.readyState !== this.#socket.OPEN) return 0;
+    if (this.#direct) {
+      const tcp = this.#below._socket;
+      tcp.write(frames.joined());
+      return tcp.writableLength;
+    }
+    for (const { wire } of frames.frames()) this.#below._sender.sendFrame([wire]);
+    return this.#socket.bufferedAmount;
   }
 
   position(cursor: string): void {

@@ -25,6 +25,8 @@ export interface WebSocketOptions {
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
   readonly maxFrameBytes: number;
+  /** Write messages on the TCP sockets themselves. */
+  readonly direct: boolean;
 }
 
 interface Connection {
@@ -75,7 +77,7 @@ export class WebSocketTransport {
 
   #connect(socket: WebSocket): void {
     const { hub, node } = this.#options;
-    const sink = new WebSocketSink(socket);
+    const sink = new WebSocketSink(socket, this.#options.direct);
     const id = randomUUID();
     const connection: Connection = {
       socket,

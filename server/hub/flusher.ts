@@ -1,0 +1,45 @@
+import type { Subscriber } from './subscriber.js';
+
+/** After a flush the next one waits for this many times what it took, up to the window: at most a third of the time
+ * is spent writing before frames are joined instead. */
+const REST_PER_COST = 2;
+
+/**
+ * When subscribers are written to. Frames wait until the present turn of the event loop has ended, and under load a
+ * little longer: the rest after a flush grows with what the flush cost, from nothing up to `windowMs`. So a message
+ * leaves at once while there is little to do, and one write carries many messages when there is much.
+ */
+export class Flusher {
+  readonly #windowMs: number;
+  #waiting: Subscriber[] = [];
+  #scheduled = false;
+  #restUntil = 0;
+  /** Counts flushes; chains begin anew in each. */
+  round = 1;
+
+  /** @param windowMs longest time that a message waits for others; 0: never */
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs;
+  }
+
+  /** The subscriber has got its first frame since the last flush. */
+  add(subscriber: Subscriber): void {
+    this.#waiting.push(subscriber);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const wait = this.#restUntil - performance.now();
+    if (wait < 1) setImmediate(this.#flush);
+    else setTimeout(this.#flush, wait);
+  }
+
+  readonly #flush = (): void => {
+    const started = performance.now();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#scheduled = false;
+    this.round += 1;
+    for (const subscriber of waiting) subscriber.flush();
+    const ended = performance.now();
+    this.#restUntil = ended + Math.min(this.#windowMs, REST_PER_COST * (ended - started));
+  };
+}
