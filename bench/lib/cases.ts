@@ -1,0 +1,32 @@
+import type { Case } from './run-case.js';
+
+function topicNames(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `market:T${String(i).padStart(5, '0')}`);
+}
+
+/** Everybody reads one topic. */
+export function oneTopic(connections: number, perSecond: number): Case {
+  const topics = topicNames(1);
+  return {
+    name: `1 topic, ${connections.toLocaleString('en')} subscribers, ${perSecond.toLocaleString('en')} msg/s`,
+    topics,
+    subscriptions: Array.from({ length: connections }, () => topics),
+    perSecond,
+  };
+}
+
+/** Everybody reads some of many topics, picked so that neighbours read different ones. */
+export function manyTopics(topicCount: number, each: number, connections: number, perSecond: number): Case {
+  const topics = topicNames(topicCount);
+  return {
+    name: `${topicCount.toLocaleString('en')} topics, ${each} each, ${connections.toLocaleString('en')} subscribers, ${perSecond.toLocaleString('en')} msg/s`,
+    topics,
+    subscriptions: Array.from({ length: connections }, (_, i) =>
+      // A step that shares no factor with the count: every topic gets the same number of readers.
+      Array.from({ length: each }, (_, j) => topics[(i * 7 + j * 11 + ((i * 31) % 17)) % topicCount]!).filter(
+        (topic, j, all) => all.indexOf(topic) === j,
+      ),
+    ),
+    perSecond,
+  };
+}

@@ -1,0 +1,118 @@
+/** One measurement: a server, connections that are subscribed to it, and a publisher at a steady rate. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
+import { freePorts } from '../../server/cluster/local/ports.js';
+import { redisServer } from '../../server/cluster/local/redis-server.js';
+import { Load } from '../load/load.js';
+import type { PublishAnswer, PublishOrder } from '../load/publisher.js';
+import type { Peer } from '../peers/peers.js';
+import { cpuSeconds, cpuSecondsOfTree } from './cpu.js';
+
+const PUBLISHER = fileURLToPath(new URL('../load/publisher.js', import.meta.url));
+
+/** What is put on a server. */
+export interface Case {
+  readonly name: string;
+  /** Topics that are published to, in turn. */
+  readonly topics: readonly string[];
+  /** Topics by connection. */
+  readonly subscriptions: readonly (readonly string[])[];
+  readonly perSecond: number;
+}
+
+/** What came of it, over the measured time. */
+export interface Measured {
+  readonly peer: string;
+  /** Messages that reached a connection. */
+  readonly delivered: number;
+  readonly seconds: number;
+  readonly serverCpuSeconds: number;
+  readonly redisCpuSeconds: number;
+  /** Messages delivered for each second of the serving process's CPU. */
+  readonly perCpuSecond: number;
+  /** Share of what was published in the time that was delivered; below 1 the server falls behind. */
+  readonly share: number;
+  /** Publish to receive, ms, of the sampled connections. */
+  readonly latencies: readonly number[];
+  /** Bytes that the connections received. */
+  readonly bytes: number;
+}
+
+export interface RunOptions {
+  readonly seconds?: number;
+  readonly warmupSeconds?: number;
+  readonly sample?: number;
+}
+
+/** Runs one case on one peer. @throws Error where the sample finds a hole, disorder or wrong content. */
+export async function runCase(peer: Peer, wanted: Case, options: RunOptions = {}): Promise<Measured> {
+  const { seconds = 4, warmupSeconds = 1, sample = 2 } = options;
+  const dir = mkdtempSync(join(tmpdir(), 'axiom-bench-'));
+  const base = await freePorts(4);
+  const redis = redisServer({ port: base, dir });
+  const port = base + 3;
+  const redisUrl = `redis://127.0.0.1:${base}`;
+  let server: ManagedProcess | undefined;
+  let load: Load | undefined;
+  const publisher = fork(PUBLISHER);
+  try {
+    await redis.start();
+    server = peer.process({ port, redisUrl, dir });
+    await server.start();
+    load = await Load.connect({ protocol: peer.protocol, port, topics: wanted.subscriptions, sample });
+    const order: PublishOrder = {
+      way: peer.way,
+      redisUrl,
+      port: peer.way === 'nats' ? port - 1 : port,
+      topics: wanted.topics,
+      perSecond: wanted.perSecond,
+      seconds: warmupSeconds + seconds + 0.5,
+    };
+    publisher.send(order);
+    await delay(warmupSeconds * 1000);
+    await load.forgetLatencies();
+    const pid = server.pid!;
+    const started = performance.now();
+    const before = { count: await load.count(), cpu: cpuSecondsOfTree(pid), redis: cpuSeconds(redis.pid!) };
+    await delay(seconds * 1000);
+    const cpu = cpuSecondsOfTree(pid) - before.cpu;
+    const after = await load.count();
+    const elapsed = (performance.now() - started) / 1000;
+    const redisCpu = cpuSeconds(redis.pid!) - before.redis;
+    const [{ behind }] = (await once(publisher, 'message')) as [PublishAnswer];
+    if (behind > wanted.perSecond) throw new Error(`${peer.name}: the publisher itself fell behind by ${behind} messages`);
+    const errors = after.errors;
+    if (errors.length > 0) throw new Error(`${peer.name}, ${wanted.name}: ${errors.slice(0, 3).join('; ')}`);
+    const delivered = after.messages - before.count.messages;
+    return {
+      peer: peer.name,
+      delivered,
+      seconds: elapsed,
+      serverCpuSeconds: cpu,
+      redisCpuSeconds: redisCpu,
+      perCpuSecond: delivered / cpu,
+      share: delivered / (expectedPerSecond(wanted) * elapsed),
+      latencies: after.latencies,
+      bytes: after.bytes - before.count.bytes,
+    };
+  } finally {
+    publisher.kill('SIGKILL');
+    load?.close();
+    await server?.stop('SIGKILL');
+    await redis.stop('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Deliveries per second when nothing falls behind. */
+function expectedPerSecond({ topics, subscriptions, perSecond }: Case): number {
+  const published = new Set(topics);
+  const reading = subscriptions.reduce((sum, own) => sum + own.filter((topic) => published.has(topic)).length, 0);
+  return (reading / topics.length) * perSecond;
+}

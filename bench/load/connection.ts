@@ -1,0 +1,215 @@
+/**
+ * A lean load connection: a raw TCP socket that counts messages without reading them, as little work as can be done
+ * with a byte stream. One in so many reads what it counts: order and content.
+ */
+import { randomBytes } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+
+export type Protocol = 'socketio' | 'websocket' | 'sse' | 'stock' | 'ws' | 'nats' | 'nchan';
+
+export interface ConnectionOptions {
+  readonly protocol: Protocol;
+  readonly port: number;
+  readonly localAddress: string;
+  readonly topics: readonly string[];
+  /** Reads each message: for the connections of the sample. */
+  readonly onMessage?: ((text: string) => void) | undefined;
+}
+
+/** Frames that are shorter are no messages: acknowledgements, heartbeats, positions. */
+const SHORTEST_MESSAGE = 100;
+
+export class LoadConnection {
+  messages = 0;
+  bytes = 0;
+  readonly ready: Promise<void>;
+  readonly #options: ConnectionOptions;
+  readonly #socket: Socket;
+  #subscribed: () => void = () => undefined;
+  /** What comes before the subscription is acknowledged is no message. */
+  #counting = false;
+  #upgraded = false;
+  #rest: Buffer | undefined;
+  #skip = 0;
+  closed = false;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    const { port, localAddress } = options;
+    this.#socket = connect({ host: '127.0.0.1', port, localAddress, noDelay: true });
+    this.ready = new Promise((resolve, reject) => {
+      this.#subscribed = () => {
+        this.#counting = true;
+        resolve();
+      };
+      this.#socket.once('error', reject);
+      this.#socket.once('close', () => {
+        this.closed = true;
+        reject(new Error(`the connection was closed before it was subscribed (${options.protocol})`));
+      });
+    });
+    this.#socket.once('connect', () => this.#handshake());
+    this.#socket.on('data', (chunk) => this.#receive(chunk));
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Stops reading, as a client that hangs. */
+  stall(): void {
+    this.#socket.pause();
+  }
+
+  #handshake(): void {
+    const { protocol, topics } = this.#options;
+    const query = topics.map(encodeURIComponent).join(',');
+    const path = {
+      socketio: '/socket.io/?EIO=4&transport=websocket',
+      stock: '/socket.io/?EIO=4&transport=websocket',
+      websocket: '/ws',
+      ws: '/',
+      nats: '/',
+      nchan: `/sub?id=${encodeURIComponent(topics[0]!)}`,
+      sse: `/stream?topics=${query}`,
+    }[protocol];
+    const upgrade =
+      protocol === 'sse'
+        ? ''
+        : `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n`;
+    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${upgrade}\r\n`);
+  }
+
+  #receive(chunk: Buffer): void {
+    this.bytes += chunk.length;
+    if (!this.#upgraded) {
+      const end = chunk.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      if (!/^HTTP\/1\.1 (101|200)/.test(chunk.toString('latin1', 0, 15))) {
+        this.#socket.destroy(new Error(`refused: ${chunk.toString('latin1', 0, 60)}`));
+        return;
+      }
+      this.#upgraded = true;
+      this.#greet();
+      if (end + 4 < chunk.length) this.#receive(chunk.subarray(end + 4));
+      return;
+    }
+    if (this.#options.protocol === 'sse') this.#countEvents(chunk);
+    else this.#countFrames(chunk);
+  }
+
+  /** Says who it is and what it wants, in each protocol's words. */
+  #greet(): void {
+    const { protocol, topics } = this.#options;
+    if (protocol === 'socketio' || protocol === 'stock') this.#send('40');
+    if (protocol === 'websocket') this.#send(JSON.stringify({ op: 'subscribe', id: 1, topics }));
+    if (protocol === 'ws') this.#send(JSON.stringify({ topics }));
+    if (protocol === 'nats') {
+      const subscriptions = topics.map((topic, i) => `SUB ${natsSubject(topic)} ${i + 1}\r\n`).join('');
+      this.#send(`CONNECT {"verbose":false,"pedantic":false}\r\n${subscriptions}PING\r\n`);
+    }
+    if (protocol === 'nchan' || protocol === 'sse') this.#subscribed();
+  }
+
+  #countFrames(chunk: Buffer): void {
+    let data = chunk;
+    if (this.#rest !== undefined) {
+      data = Buffer.concat([this.#rest, chunk]);
+      this.#rest = undefined;
+    }
+    let at = this.#skip;
+    while (at < data.length) {
+      const left = data.length - at;
+      if (left < 2) break;
+      const short = data[at + 1]! & 0x7f;
+      const header = short < 126 ? 2 : short === 126 ? 4 : 10;
+      if (left < header) break;
+      const length = short < 126 ? short : short === 126 ? data.readUInt16BE(at + 2) : Number(data.readBigUInt64BE(at + 2));
+      const opcode = data[at]! & 0x0f;
+      const isMessage = this.#counting && length >= SHORTEST_MESSAGE && opcode <= 2;
+      // What has to be read must be there whole; messages are only counted, unless this connection is of the sample.
+      if ((!isMessage || this.#options.onMessage !== undefined || this.#options.protocol === 'nats') && left < header + length) break;
+      if (isMessage && this.#options.protocol !== 'nats') {
+        this.messages += 1;
+        this.#options.onMessage?.(data.toString('utf8', at + header, at + header + length));
+      } else {
+        this.#control(opcode, data.subarray(at + header, at + header + length));
+      }
+      at += header + length;
+    }
+    if (at < data.length) {
+      this.#rest = data.subarray(at);
+      this.#skip = 0;
+    } else {
+      this.#skip = at - data.length;
+    }
+  }
+
+  #control(opcode: number, payload: Buffer): void {
+    if (opcode === 9) this.#send(payload, 10);
+    if (opcode > 2) return;
+    const { protocol, topics } = this.#options;
+    if (protocol === 'nats') {
+      this.#countNats(payload);
+      return;
+    }
+    const text = payload.toString('utf8');
+    if (protocol === 'socketio' || protocol === 'stock') {
+      if (text === '2') this.#send('3');
+      if (text.startsWith('40{')) this.#send(`420${JSON.stringify(['subscribe', { topics }])}`);
+      if (text.startsWith('430')) this.#subscribed();
+    } else if (text.includes('"op":"ack"') || text === 'ready') {
+      this.#subscribed();
+    }
+  }
+
+  /** NATS messages are lines within frames: `MSG <subject> <sid> <size>` and the payload. */
+  #countNats(payload: Buffer): void {
+    for (let at = payload.indexOf('MSG '); at >= 0; at = payload.indexOf('\nMSG ', at + 4)) {
+      this.messages += 1;
+      if (this.#options.onMessage !== undefined) {
+        const start = payload.indexOf('\n', at + 1) + 1;
+        this.#options.onMessage(payload.toString('utf8', start, payload.indexOf('\r', start)));
+      }
+    }
+    if (payload.includes('PONG')) this.#subscribed();
+    if (payload.includes('PING')) this.#send('PONG\r\n');
+  }
+
+  /** An event ends with an empty line; only events with `data:` after `id:` are messages, so lines are counted. */
+  #countEvents(chunk: Buffer): void {
+    const data = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
+    let at = 0;
+    for (;;) {
+      const end = data.indexOf('\n\n', at);
+      if (end < 0) break;
+      if (data[at] === 0x69 /* i of id: */) {
+        this.messages += 1;
+        if (this.#options.onMessage !== undefined) {
+          const text = data.toString('utf8', at, end);
+          this.#options.onMessage(text.slice(text.indexOf('\ndata: ') + 7));
+        }
+      }
+      at = end + 2;
+    }
+    this.#rest = at < data.length ? data.subarray(at) : undefined;
+  }
+
+  #send(payload: string | Buffer, opcode = 1): void {
+    const body = Buffer.from(payload as string);
+    const mask = randomBytes(4);
+    const header = body.length < 126 ? Buffer.from([0x80 | opcode, 0x80 | body.length]) : Buffer.alloc(4);
+    if (body.length >= 126) {
+      header[0] = 0x80 | opcode;
+      header[1] = 0x80 | 126;
+      header.writeUInt16BE(body.length, 2);
+    }
+    for (let i = 0; i < body.length; i++) body[i]! ^= mask[i % 4]!;
+    this.#socket.write(Buffer.concat([header, mask, body]));
+  }
+}
+
+/** NATS has dots where the hub has colons. */
+export function natsSubject(topic: string): string {
+  return topic.replace(':', '.');
+}

@@ -1,0 +1,91 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Protocol } from './connection.js';
+import type { WorkerAnswer, WorkerOrder } from './worker.js';
+
+const WORKER = fileURLToPath(new URL('worker.js', import.meta.url));
+/** A process may have 20,000 descriptors, a source address 28,000 ports. */
+const CONNECTIONS_PER_WORKER = 5_000;
+
+/** What all load connections have counted. */
+export interface Count {
+  readonly connections: number;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly latencies: readonly number[];
+  readonly errors: readonly string[];
+}
+
+/** Load connections in processes of their own, from several loopback addresses. */
+export class Load {
+  readonly #workers: ChildProcess[];
+
+  private constructor(workers: ChildProcess[]) {
+    this.#workers = workers;
+  }
+
+  /**
+   * Connects and subscribes them all.
+   *
+   * @param topics topics by connection
+   * @param sample how many connections of each process read what they get
+   */
+  static async connect(options: {
+    readonly protocol: Protocol;
+    readonly port: number;
+    readonly topics: readonly (readonly string[])[];
+    readonly sample?: number;
+    readonly workers?: number;
+  }): Promise<Load> {
+    const { protocol, port, topics, sample = 2 } = options;
+    const count = options.workers ?? Math.max(2, Math.ceil(topics.length / CONNECTIONS_PER_WORKER));
+    const workers = Array.from({ length: count }, () => fork(WORKER));
+    const load = new Load(workers);
+    const size = Math.ceil(topics.length / count);
+    const answers = await Promise.all(
+      workers.map((worker, i) =>
+        ask(worker, {
+          do: 'connect',
+          protocol,
+          port,
+          localAddress: `127.0.${i + 1}.1`,
+          topics: topics.slice(i * size, (i + 1) * size),
+          sample,
+        }),
+      ),
+    );
+    const errors = answers.flatMap((answer) => answer.errors);
+    if (errors.length > 0) {
+      load.close();
+      throw new Error(`load could not be connected: ${errors[0]}`);
+    }
+    return load;
+  }
+
+  async count(): Promise<Count> {
+    const answers = await Promise.all(this.#workers.map((worker) => ask(worker, { do: 'count' })));
+    const total = (of: (answer: WorkerAnswer) => number) => answers.reduce((sum, answer) => sum + of(answer), 0);
+    return {
+      connections: total(({ connections }) => connections),
+      messages: total(({ messages }) => messages),
+      bytes: total(({ bytes }) => bytes),
+      latencies: answers.flatMap(({ latencies }) => latencies),
+      errors: answers.flatMap(({ errors }) => errors),
+    };
+  }
+
+  async forgetLatencies(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => ask(worker, { do: 'forget latencies' })));
+  }
+
+  close(): void {
+    for (const worker of this.#workers) worker.kill('SIGKILL');
+  }
+}
+
+async function ask(worker: ChildProcess, order: WorkerOrder): Promise<WorkerAnswer> {
+  worker.send(order);
+  const [answer] = (await once(worker, 'message')) as [WorkerAnswer];
+  return answer;
+}
