@@ -133,18 +133,42 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   }
 
   /**
-   * Runs a script by its digest, and by its text where Redis does not know it yet.
+   * Runs a script by its digest, and by its text where Redis does not know it (any more).
    *
    * @throws HubError `log_unavailable` without a connection or an answer within `deadlineMs` (default 900).
    */
-  async run(script: Script, keys: string[], args: string[], deadlineMs = 900): Promise<Reply> {
-    const rest = [String(keys.length), ...keys, ...args];
+  async run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    deadlineMs = 900,
+  ): Promise<Reply> {
     try {
-      return await this.command(['EVALSHA', script.sha, ...rest], deadlineMs);
+      return await this.runKnown(script, keys, args, deadlineMs);
     } catch (error) {
-      if (!(error instanceof ErrorReply && error.message.startsWith('NOSCRIPT'))) throw error;
-      return this.command(['EVAL', script.source, ...rest], deadlineMs);
+      if (!isUnknownScript(error)) throw error;
+      return this.runText(script, keys, args, deadlineMs);
     }
+  }
+
+  /** Runs a script by its digest. @throws as {@link run}, and what {@link isUnknownScript} tells. */
+  runKnown(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    deadlineMs = 900,
+  ): Promise<Reply> {
+    return this.command(['EVALSHA', script.sha, String(keys.length), ...keys, ...args], deadlineMs);
+  }
+
+  /** Runs a script by its text; Redis knows it from then on. @throws as {@link run}. */
+  runText(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    deadlineMs = 900,
+  ): Promise<Reply> {
+    return this.command(['EVAL', script.source, String(keys.length), ...keys, ...args], deadlineMs);
   }
 
   /** One command. @throws HubError `log_unavailable` as {@link run} does; errors of Redis itself as they are. */
@@ -228,6 +252,11 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     );
     this.emit(answering ? 'subscribed' : 'unsubscribed');
   }
+}
+
+/** Whether Redis answered that it does not know the script of a digest. */
+export function isUnknownScript(error: unknown): boolean {
+  return error instanceof ErrorReply && error.message.startsWith('NOSCRIPT');
 }
 
 async function answers(client: Client): Promise<boolean> {

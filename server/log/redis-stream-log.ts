@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { HubError } from '../errors.js';
-import { loadScript, type RedisLink, type Reply } from '../redis.js';
+import { isUnknownScript, loadScript, type RedisLink, type Reply } from '../redis.js';
 import { newEpoch } from './epoch.js';
 import { decodePayload } from './payload.js';
 import {
@@ -47,6 +47,8 @@ interface StreamState {
   readonly channel: string;
   queue: Waiting[];
   scheduled: boolean;
+  /** Present while script calls are sent again by their text; later ones wait, so that none overtakes another. */
+  resending: Promise<unknown> | undefined;
 }
 
 export interface RedisStreamLogOptions {
@@ -74,6 +76,7 @@ export class RedisStreamLog implements StreamLog {
         channel: channelOf(name),
         queue: [],
         scheduled: false,
+        resending: undefined,
       });
     }
     link.on('unsubscribed', () => {
@@ -203,7 +206,7 @@ export class RedisStreamLog implements StreamLog {
       }
     }
     try {
-      const [epoch, time, ...replies] = list(await this.#link.run(APPEND, [...keys, ...idKeys], args));
+      const [epoch, time, ...replies] = list(await this.#append(stream, [...keys, ...idKeys], args));
       const results = replies.map((reply) => appendResult(reply, String(epoch), Number(time)));
       let next = 0;
       for (const waiting of group) {
@@ -214,6 +217,28 @@ export class RedisStreamLog implements StreamLog {
       for (const waiting of group) waiting.reject(error);
     } finally {
       for (const { bytes } of group) this.#waitingBytes -= bytes;
+    }
+  }
+
+  /**
+   * Runs the script in the order of the calls, also while Redis does not know it: after a start, or SCRIPT FLUSH. Calls
+   * that were under way are all refused then, in their order, and are sent again one after the other.
+   */
+  async #append(stream: StreamState, keys: readonly string[], args: readonly string[]): Promise<Reply> {
+    while (stream.resending !== undefined) await stream.resending;
+    try {
+      return await this.#link.runKnown(APPEND, keys, args);
+    } catch (error) {
+      if (!isUnknownScript(error)) throw error;
+      const before = stream.resending ?? Promise.resolve();
+      const again = before.then(() => this.#link.runText(APPEND, keys, args));
+      const settled = again
+        .catch(() => undefined)
+        .then(() => {
+          if (stream.resending === settled) stream.resending = undefined;
+        });
+      stream.resending = settled;
+      return again;
     }
   }
 }

@@ -1,0 +1,30 @@
+/**
+ * Fields of a message's data. Anyone who may publish to a stream may send any JSON, so that nothing is taken on trust:
+ * what is missing or of another type is undefined, and shown as a dash.
+ */
+import { NONE } from './format.js';
+
+const MAX_TEXT = 300;
+
+export function numberOf(data: unknown, field: string): number | undefined {
+  const value = fieldOf(data, field);
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+export function textOf(data: unknown, field: string): string | undefined {
+  const value = fieldOf(data, field);
+  return typeof value === 'string' && value !== '' ? value.slice(0, MAX_TEXT) : undefined;
+}
+
+export function fieldOf(data: unknown, field: string): unknown {
+  return typeof data === 'object' && data !== null && Object.hasOwn(data, field)
+    ? (data as Record<string, unknown>)[field]
+    : undefined;
+}
+
+/** `2008-03-01, monthly`: the day that the data are of, and how far apart such days are. */
+export function dateText(data: unknown): string {
+  return (
+    [textOf(data, 'date'), textOf(data, 'frequency')].filter((part) => part !== undefined).join(', ') || NONE
+  );
+}
