@@ -47,8 +47,8 @@ interface StreamState {
   readonly channel: string;
   queue: Waiting[];
   scheduled: boolean;
-  /** Present while script calls are sent again by their text; later ones wait, so that none overtakes another. */
-  resending: Promise<unknown> | undefined;
+  /** Present while script calls are sent again by their text; the queue waits, so that nothing overtakes them. */
+  resending: Promise<void> | undefined;
 }
 
 export interface RedisStreamLogOptions {
@@ -101,14 +101,7 @@ export class RedisStreamLog implements StreamLog {
     this.#waitingBytes += bytes;
     return new Promise((resolve, reject) => {
       stream.queue.push({ entries, bytes, resolve, reject });
-      if (stream.scheduled) return;
-      stream.scheduled = true;
-      setImmediate(() => {
-        stream.scheduled = false;
-        const queue = stream.queue;
-        stream.queue = [];
-        for (const group of groups(queue)) void this.#commit(stream, group);
-      });
+      this.#schedule(stream);
     });
   }
 
@@ -220,27 +213,42 @@ export class RedisStreamLog implements StreamLog {
     }
   }
 
+  #schedule(stream: StreamState): void {
+    if (stream.scheduled || stream.resending !== undefined) return;
+    stream.scheduled = true;
+    setImmediate(() => {
+      stream.scheduled = false;
+      if (stream.resending !== undefined) return;
+      const queue = stream.queue;
+      stream.queue = [];
+      for (const group of groups(queue)) void this.#commit(stream, group);
+    });
+  }
+
   /**
    * Runs the script in the order of the calls, also while Redis does not know it: after a start, or SCRIPT FLUSH. Calls
    * that were under way are all refused then, in their order, and are sent again one after the other.
    */
   async #append(stream: StreamState, keys: readonly string[], args: readonly string[]): Promise<Reply> {
-    while (stream.resending !== undefined) await stream.resending;
     try {
       return await this.#link.runKnown(APPEND, keys, args);
     } catch (error) {
       if (!isUnknownScript(error)) throw error;
       const before = stream.resending ?? Promise.resolve();
       const again = before.then(() => this.#link.runText(APPEND, keys, args));
-      const settled = again
-        .catch(() => undefined)
-        .then(() => {
-          if (stream.resending === settled) stream.resending = undefined;
-        });
+      const settled = again.then(nothing, nothing).then(() => {
+        if (stream.resending !== settled) return;
+        stream.resending = undefined;
+        if (stream.queue.length > 0) this.#schedule(stream);
+      });
       stream.resending = settled;
       return again;
     }
   }
+}
+
+function nothing(): void {
+  // Whoever appended hears of the outcome.
 }
 
 /** Cuts what waits into script calls. Entries that were given together stay together. */
