@@ -9,6 +9,8 @@ import type { Way } from '../load/publisher.js';
 
 const NCHAN_MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so';
 
+const GC_ON_SIGNAL = fileURLToPath(new URL('gc-on-signal.cjs', import.meta.url));
+
 export interface Peer {
   readonly name: string;
   readonly protocol: Protocol;
@@ -26,7 +28,7 @@ function nodePeer(name: string, protocol: Protocol, way: Way, script: string, en
       new ManagedProcess({
         name,
         command: process.execPath,
-        args: [fileURLToPath(new URL(script, import.meta.url))],
+        args: ['--require', GC_ON_SIGNAL, fileURLToPath(new URL(script, import.meta.url))],
         env: { PORT: String(port), REDIS_URL: redisUrl, ...env },
         ready: () => accepts(port),
       }),

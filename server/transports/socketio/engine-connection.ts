@@ -37,6 +37,32 @@ export function engineConnection(socket: SocketIoSocket): EngineConnection {
   return socket.conn as unknown as EngineConnection;
 }
 
+/**
+ * Lets go of the request that a connection began with: its headers are the larger part of what an idle connection
+ * holds, and nobody reads them once it is set up. Engine.IO's listeners keep the object itself, so it is emptied.
+ */
+export function dropRequest(socket: SocketIoSocket): void {
+  const connection = socket.conn as unknown as { request: DroppableRequest | null };
+  const { request } = connection;
+  if (request !== null && socket.conn.transport.name === 'websocket') {
+    request.headers = {};
+    request.rawHeaders = [];
+    request.url = '';
+    request._query = {};
+    connection.request = null;
+  }
+  const { address, time, issued, secure, xdomain } = socket.handshake;
+  const handshake = { address, time, issued, secure, xdomain, headers: {}, query: {}, auth: {}, url: '' };
+  (socket as { handshake: SocketIoSocket['handshake'] }).handshake = handshake;
+}
+
+interface DroppableRequest {
+  headers: object;
+  rawHeaders: string[];
+  url: string;
+  _query: object;
+}
+
 /** `ws`'s state of an open connection. */
 const OPEN = 1;
 

@@ -11,7 +11,7 @@ import type { Logger } from '../../logger.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 import { EMPTY_CURSOR } from '../../protocol/cursor.js';
 import { welcomeInfo } from '../welcome.js';
-import { endConnection, engineConnection } from './engine-connection.js';
+import { dropRequest, endConnection, engineConnection } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { Resumer, type Resumption } from './resume.js';
 import type { SessionStore } from './sessions.js';
@@ -122,6 +122,7 @@ export class SocketIoTransport {
     const { hub, node } = this.#options;
     const { resumption } = socket.data as { resumption: Resumption };
     socket.data = {};
+    dropRequest(socket);
     const info = welcomeInfo(hub, node, socket.id);
     const { resumed, fresh, since } = resumption;
     const topics = fresh.map((topic) => ({ topic }));
