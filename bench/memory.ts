@@ -29,7 +29,9 @@ export async function kilobytesPerConnection(peer: Peer, connections = CONNECTIO
   const loads: Load[] = [];
   const connect = async (count: number) => {
     const topics = Array.from({ length: count }, () => ['market:T00000']);
-    loads.push(await Load.connect({ protocol: peer.protocol, port: base + 3, topics, sample: 0, workers: 1 }));
+    loads.push(
+      await Load.connect({ protocol: peer.protocol, port: base + 3, topics, sample: 0, workers: 1 }),
+    );
   };
   try {
     await redis.start();

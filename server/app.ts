@@ -166,10 +166,23 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   routeUpgrades(httpServer, { hub, webSocket });
   metrics.observe({ hub, publishing: publisher.counters, connections, link, version: VERSION, node });
 
-  hub.start();
-  if (log instanceof RedisStreamLog) await log.live();
-  await hub.whenLive();
-  await listen(httpServer, config);
+  const end = async () => {
+    sse.close();
+    webSocket.close();
+    await socketIo.close();
+    hub.stop();
+    await log.close();
+    await link?.close();
+  };
+  try {
+    hub.start();
+    if (log instanceof RedisStreamLog) await log.live();
+    await hub.whenLive();
+    await listen(httpServer, config);
+  } catch (error) {
+    await end();
+    throw error;
+  }
   await membership.start();
   const feeds = startFeeds(config, { publisher, leases: backend.leases, node, membership, logger });
 
@@ -182,16 +195,11 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     await feeds?.stop();
     await hub.drain(config.DRAIN_MS);
     await membership.stop();
-    sse.close();
-    webSocket.close();
-    await socketIo.close();
-    httpServer.closeIdleConnections();
     const force = setTimeout(() => httpServer.closeAllConnections(), CLOSE_MS);
+    await end();
+    httpServer.closeIdleConnections();
     await closed;
     clearTimeout(force);
-    hub.stop();
-    await log.close();
-    await link?.close();
     logger.info({ node }, 'node: stopped');
   };
   return { node, hub, port, url: `http://${host === '127.0.0.1' ? 'localhost' : host}:${port}`, stop };

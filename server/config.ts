@@ -2,9 +2,11 @@
  * The configuration: one table of environment variables. The README's table is held to it by a spec.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { DEFAULT_STREAMS, STREAM_DEFAULTS, type StreamConfig } from './hub/streams.js';
+import { CURSOR_MAX_STREAMS } from './protocol/cursor.js';
 import { STREAM_NAME } from './protocol/topic.js';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -29,6 +31,15 @@ function whole(min: number, max: number) {
 }
 
 const onOff = z.enum(['on', 'off'], 'must be "on" or "off"').transform((value) => value === 'on');
+
+/** As Express reads them: a name, an address, or a network in CIDR form. */
+function isProxy(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', bits, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -63,7 +74,18 @@ export const VARIABLES = {
   TRUST_PROXY: variable(
     'loopback',
     'Proxies whose X-Forwarded-For is believed: `loopback`, `uniquelocal`, addresses or networks, comma-separated.',
-    z.string(),
+    z
+      .string()
+      .transform((list) =>
+        list
+          .split(',')
+          .map((proxy) => proxy.trim())
+          .filter(Boolean),
+      )
+      .refine(
+        (list) => list.every(isProxy),
+        'must name `loopback`, `linklocal`, `uniquelocal`, addresses or networks',
+      ),
   ),
   METRICS_TOKEN: variable('', 'Bearer token that `/metrics` asks for. Empty: none.', z.string()),
   DRAIN_MS: variable(
@@ -118,6 +140,9 @@ export const VARIABLES = {
   PING_TIMEOUT_MS: variable('20000', 'Time to answer a heartbeat.', whole(100, 300_000)),
 } as const;
 
+/** Values that no report repeats. */
+const SECRET: ReadonlySet<string> = new Set(['METRICS_TOKEN', 'REDIS_URL']);
+
 type Variables = { [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]['schema']> };
 
 /** The configuration of a node, by variable name, with the streams read from their file. */
@@ -147,9 +172,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const result = schema.safeParse(text);
     if (result.success) values[name] = result.data;
     else
-      mistakes.push(
-        `${name}: ${result.error.issues[0]?.message} (it is "${name === 'METRICS_TOKEN' ? '…' : text}")`,
-      );
+      mistakes.push(`${name}: ${result.error.issues[0]?.message} (it is "${SECRET.has(name) ? '…' : text}")`);
   }
   const file = environment.STREAMS_FILE;
   const streams = file ? readStreams(file, mistakes) : DEFAULT_STREAMS;
@@ -178,12 +201,20 @@ function readStreams(file: string, mistakes: string[]): StreamConfig[] {
   }
   const result = streamsFile.safeParse(content);
   if (!result.success) {
-    for (const { path, message } of result.error.issues) {
-      mistakes.push(`STREAMS_FILE: ${[file, ...path.map(String)].join(' › ')}: ${message}`);
+    for (const issue of result.error.issues) {
+      // What is wrong with a name is said inside of the issue.
+      const message =
+        issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+      mistakes.push(`STREAMS_FILE: ${[file, ...issue.path.map(String)].join(' › ')}: ${message}`);
     }
     return [];
   }
   const streams = Object.entries(result.data).map(([name, stream]) => ({ name, ...stream }));
+  if (streams.length > CURSOR_MAX_STREAMS) {
+    mistakes.push(
+      `STREAMS_FILE: ${file} names ${streams.length} streams; a hub has at most ${CURSOR_MAX_STREAMS}`,
+    );
+  }
   if (streams.length === 0) mistakes.push(`STREAMS_FILE: ${file} names no stream`);
   return streams;
 }

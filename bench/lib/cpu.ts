@@ -1,5 +1,5 @@
 /** CPU time of processes, from /proc. Linux only, as the benches are. */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Clock ticks per second of /proc/<pid>/stat: 100 on every Linux in use. */
 const TICKS_PER_S = 100;

@@ -86,7 +86,8 @@ export async function runCase(peer: Peer, wanted: Case, options: RunOptions = {}
     const elapsed = (performance.now() - started) / 1000;
     const redisCpu = cpuSeconds(redis.pid!) - before.redis;
     const [{ behind }] = (await once(publisher, 'message')) as [PublishAnswer];
-    if (behind > wanted.perSecond) throw new Error(`${peer.name}: the publisher itself fell behind by ${behind} messages`);
+    if (behind > wanted.perSecond)
+      throw new Error(`${peer.name}: the publisher itself fell behind by ${behind} messages`);
     const errors = after.errors;
     if (errors.length > 0) throw new Error(`${peer.name}, ${wanted.name}: ${errors.slice(0, 3).join('; ')}`);
     const delivered = after.messages - before.count.messages;
@@ -113,6 +114,9 @@ export async function runCase(peer: Peer, wanted: Case, options: RunOptions = {}
 /** Deliveries per second when nothing falls behind. */
 function expectedPerSecond({ topics, subscriptions, perSecond }: Case): number {
   const published = new Set(topics);
-  const reading = subscriptions.reduce((sum, own) => sum + own.filter((topic) => published.has(topic)).length, 0);
+  const reading = subscriptions.reduce(
+    (sum, own) => sum + own.filter((topic) => published.has(topic)).length,
+    0,
+  );
   return (reading / topics.length) * perSecond;
 }

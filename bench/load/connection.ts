@@ -124,11 +124,20 @@ export class LoadConnection {
       const short = data[at + 1]! & 0x7f;
       const header = short < 126 ? 2 : short === 126 ? 4 : 10;
       if (left < header) break;
-      const length = short < 126 ? short : short === 126 ? data.readUInt16BE(at + 2) : Number(data.readBigUInt64BE(at + 2));
+      const length =
+        short < 126
+          ? short
+          : short === 126
+            ? data.readUInt16BE(at + 2)
+            : Number(data.readBigUInt64BE(at + 2));
       const opcode = data[at]! & 0x0f;
       const isMessage = this.#counting && length >= SHORTEST_MESSAGE && opcode <= 2;
       // What has to be read must be there whole; messages are only counted, unless this connection is of the sample.
-      if ((!isMessage || this.#options.onMessage !== undefined || this.#options.protocol === 'nats') && left < header + length) break;
+      if (
+        (!isMessage || this.#options.onMessage !== undefined || this.#options.protocol === 'nats') &&
+        left < header + length
+      )
+        break;
       if (isMessage && this.#options.protocol !== 'nats') {
         this.messages += 1;
         this.#options.onMessage?.(data.toString('utf8', at + header, at + header + length));

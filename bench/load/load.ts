@@ -65,7 +65,8 @@ export class Load {
 
   async count(): Promise<Count> {
     const answers = await Promise.all(this.#workers.map((worker) => ask(worker, { do: 'count' })));
-    const total = (of: (answer: WorkerAnswer) => number) => answers.reduce((sum, answer) => sum + of(answer), 0);
+    const total = (of: (answer: WorkerAnswer) => number) =>
+      answers.reduce((sum, answer) => sum + of(answer), 0);
     return {
       connections: total(({ connections }) => connections),
       messages: total(({ messages }) => messages),

@@ -4,10 +4,10 @@
  */
 import { connect, type Socket } from 'node:net';
 import { Emitter } from '@socket.io/redis-emitter';
+import { STREAM_DEFAULTS } from '../../server/hub/streams.js';
 import { RedisStreamLog } from '../../server/log/redis-stream-log.js';
 import { silentLogger } from '../../server/logger.js';
 import { RedisLink } from '../../server/redis.js';
-import { STREAM_DEFAULTS } from '../../server/hub/streams.js';
 import { streamChannel } from '../../server/transports/socketio/hub-adapter.js';
 import { natsSubject } from './connection.js';
 
@@ -37,7 +37,14 @@ process.on('message', (order: PublishOrder) => {
   void publish(order).then((answer) => process.send?.(answer));
 });
 
-async function publish({ way, redisUrl, port, topics, perSecond, seconds }: PublishOrder): Promise<PublishAnswer> {
+async function publish({
+  way,
+  redisUrl,
+  port,
+  topics,
+  perSecond,
+  seconds,
+}: PublishOrder): Promise<PublishAnswer> {
   const { send, flush, close } = await sender(way, redisUrl, port);
   const counts = new Map<string, number>();
   const started = performance.now();

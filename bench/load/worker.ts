@@ -36,7 +36,9 @@ const errors: string[] = [];
 let latencies: number[] = [];
 
 process.on('message', (order: WorkerOrder) => {
-  void obey(order).catch((error: unknown) => errors.push(String(error))).then(answer);
+  void obey(order)
+    .catch((error: unknown) => errors.push(String(error)))
+    .then(answer);
 });
 
 async function obey(order: WorkerOrder): Promise<void> {
@@ -46,7 +48,13 @@ async function obey(order: WorkerOrder): Promise<void> {
   for (let i = 0; i < topics.length; i += AT_ONCE) {
     const group = topics.slice(i, i + AT_ONCE).map((own, j) => {
       const reads = i + j < sample;
-      const connection = new LoadConnection({ protocol, port, localAddress, topics: own, onMessage: reads ? reader() : undefined });
+      const connection = new LoadConnection({
+        protocol,
+        port,
+        localAddress,
+        topics: own,
+        onMessage: reads ? reader() : undefined,
+      });
       connections.push(connection);
       return connection.ready;
     });
@@ -65,7 +73,8 @@ function reader(): (text: string) => void {
     }
     const [, key, n, at] = match as unknown as [string, string, string, string];
     const expected = next.get(key);
-    if (expected !== undefined && Number(n) !== expected && errors.length < 20) errors.push(`${key}: ${n} came where ${expected} was due`);
+    if (expected !== undefined && Number(n) !== expected && errors.length < 20)
+      errors.push(`${key}: ${n} came where ${expected} was due`);
     next.set(key, Number(n) + 1);
     if (latencies.length < MAX_LATENCIES) latencies.push(Number(process.hrtime.bigint() - BigInt(at)) / 1e6);
   };

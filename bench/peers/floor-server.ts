@@ -3,9 +3,10 @@
  * and each TCP socket gets one `write` per flush with the frames of its topics, joined for everybody at once where all
  * read the same. Flushes are paced as the hub's. Nothing else is done: no order, no recovery, no budgets.
  */
+
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { createHash } from 'node:crypto';
 import { createClient } from 'redis';
 import { textFrame } from '../../server/transports/text-frame.js';
 

@@ -19,7 +19,13 @@ export interface Peer {
   process(options: { port: number; redisUrl: string; dir: string }): ManagedProcess;
 }
 
-function nodePeer(name: string, protocol: Protocol, way: Way, script: string, env: Record<string, string> = {}): Peer {
+function nodePeer(
+  name: string,
+  protocol: Protocol,
+  way: Way,
+  script: string,
+  env: Record<string, string> = {},
+): Peer {
   return {
     name,
     protocol,
@@ -74,7 +80,9 @@ export const NCHAN: Peer = {
     if (!existsSync(NCHAN_MODULE)) throw new MissingProgram('Nchan', 'libnginx-mod-nchan');
     const dir = join(parent, 'nchan');
     mkdirSync(dir, { recursive: true });
-    const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${dir}/${name};`);
+    const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+      (name) => `${name}_temp_path ${dir}/${name};`,
+    );
     writeFileSync(
       join(dir, 'nginx.conf'),
       `load_module ${NCHAN_MODULE};

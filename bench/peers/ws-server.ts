@@ -10,7 +10,11 @@ await client.subscribe('bench', (payload) => {
   const message = Buffer.from(payload.slice(space + 1));
   for (const socket of topics.get(payload.slice(0, space)) ?? []) socket.send(message, { binary: false });
 });
-const server = new WebSocketServer({ port: Number(process.env.PORT), host: '127.0.0.1', perMessageDeflate: false });
+const server = new WebSocketServer({
+  port: Number(process.env.PORT),
+  host: '127.0.0.1',
+  perMessageDeflate: false,
+});
 server.on('connection', (socket) => {
   socket.on('message', (data) => {
     for (const topic of (JSON.parse(String(data)) as { topics: string[] }).topics) {

@@ -30,7 +30,7 @@ export function readingRoutes(hub: Hub): Router {
   router.get('/api/topics/:topic', (request: Request<{ topic: string }>, response: Response) => {
     const { stream, key } = hub.topic(request.params.topic, 'topic');
     const { tail, config } = hub.stream(stream);
-    const last = key === ALL_KEYS ? tail.window.get(tail.last) : tail.lastValues.get(key);
+    const last = key === ALL_KEYS ? tail.newest : tail.lastValues.get(key);
     if (last === undefined) {
       throw new HubError('not_found', `topic: "${request.params.topic}" has no message yet`, {
         field: 'topic',

@@ -14,7 +14,7 @@ export interface RouterOptions extends OperatingOptions, PublishingOptions {
   readonly sse: SseTransport;
   /** Folder of the built page; it may be missing. */
   readonly webRoot: string;
-  readonly trustProxy: string;
+  readonly trustProxy: readonly string[];
 }
 
 const YEAR_S = 31_536_000;
@@ -24,13 +24,7 @@ const METHODS = ['GET', 'HEAD', 'POST'];
 export function createRouter(options: RouterOptions): Express {
   const { hub, logger, metrics, sse, webRoot, trustProxy } = options;
   const app = express();
-  app.set(
-    'trust proxy',
-    trustProxy
-      .split(',')
-      .map((part) => part.trim())
-      .filter((part) => part !== ''),
-  );
+  app.set('trust proxy', [...trustProxy]);
   app.disable('x-powered-by');
   app.set('etag', false);
 

@@ -60,7 +60,7 @@ export async function backfill(
     (seq > (starts.get(key) ?? Number.POSITIVE_INFINITY) ||
       seq > (starts.get(ALL_KEYS) ?? Number.POSITIVE_INFINITY));
 
-  while (!subscriber.closed) {
+  while (!subscriber.closed && !subscriber.ended) {
     if (tail.epoch !== reader.epoch) {
       subscriber.release(reader);
       announceLoss(reader, 'epoch_changed', classOf(tail.stream));
@@ -112,7 +112,7 @@ function nextMessages(
 async function whenDrained({ subscriber }: StreamReader, pauseBytes: number): Promise<void> {
   let before = subscriber.bufferedBytes();
   let stalledMs = 0;
-  while (before > pauseBytes && !subscriber.closed) {
+  while (before > pauseBytes && !subscriber.closed && !subscriber.ended) {
     await sleep(DRAIN_POLL_MS);
     const now = subscriber.bufferedBytes();
     stalledMs = now < before ? 0 : stalledMs + DRAIN_POLL_MS;

@@ -26,7 +26,7 @@ export class Link {
   }
 
   /** The link that follows with this frame. */
-  then(frame: Frame): Link {
+  followedBy(frame: Frame): Link {
     const next = this.#next;
     if (next !== undefined && next.frame === frame) return next;
     const link = new Link(this, frame);

@@ -1,7 +1,7 @@
 import { HubError } from '../errors.js';
 import { formatPosition, parseCursor } from '../protocol/cursor.js';
 import type { NotRecovered } from '../protocol/message.js';
-import { topicName } from '../protocol/topic.js';
+import { ALL_KEYS, topicName } from '../protocol/topic.js';
 import type { Hub } from './hub.js';
 import { lookBack } from './look-back.js';
 import type { StreamMessage } from './stream-message.js';
@@ -42,8 +42,9 @@ export async function readHistory(
   await tail.whenLive();
   const topic = topicName(stream, key);
   const page = async (): Promise<History> => {
-    const messages = await lookBack(tail, new Set([key]), limit, tail.last, hub.pages);
-    return { topic, messages, cursor: formatPosition(stream, tail.epoch, tail.last), more: false };
+    const [epoch, last] = [tail.epoch, tail.last];
+    const messages = await lookBack(tail, new Set([key]), limit, last, hub.pages);
+    return { topic, messages, cursor: formatPosition(stream, epoch, last), more: false };
   };
   if (request.since === undefined) return page();
 
@@ -52,12 +53,12 @@ export async function readHistory(
     throw new HubError('bad_cursor', 'since: this is no cursor of this hub', { field: 'since' });
   }
   const [verdict] = await hub.judge([{ stream, key }], positions);
-  const position = positions.get(stream);
-  if (verdict?.recovered !== true || position === undefined) {
+  const { epoch } = tail;
+  if (verdict?.recovered !== true) {
     return { ...(await page()), recovered: false, reason: verdict?.reason ?? 'no_position' };
   }
   const found: StreamMessage[] = [];
-  let seq = position.seq;
+  let seq = verdict.from;
   const end = tail.last;
   while (seq < end && found.length < limit) {
     const first = tail.window.first;
@@ -65,13 +66,15 @@ export async function readHistory(
     const { to, messages } = inWindow
       ? { to: 0, messages: tail.window.slice(seq + 1, 512) }
       : await hub.pages.read(tail, seq + 1);
+    // What was found so far belongs to a life of the log that is over.
+    if (tail.epoch !== epoch) return { ...(await page()), recovered: false, reason: 'epoch_changed' };
     for (const message of messages) {
       if (message.seq <= seq || found.length >= limit) continue;
       seq = message.seq;
-      if (key === '*' || message.key === key) found.push(message);
+      if (key === ALL_KEYS || message.key === key) found.push(message);
     }
     if (found.length < limit) seq = Math.max(seq, to);
   }
-  const cursor = formatPosition(stream, position.epoch, seq);
+  const cursor = formatPosition(stream, epoch, seq);
   return { topic, messages: found, cursor, more: seq < tail.last && found.length >= limit, recovered: true };
 }

@@ -5,8 +5,8 @@ import { HubError } from '../errors.js';
 import type { LogBatch, LogListener, StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
 import { CLOSE } from '../protocol/close-codes.js';
-import type { Position, Positions } from '../protocol/cursor.js';
-import type { NotRecovered, TopicVerdict } from '../protocol/message.js';
+import type { Positions } from '../protocol/cursor.js';
+import type { NotRecovered } from '../protocol/message.js';
 import { parseTopic, TOPIC_FORM, type Topic } from '../protocol/topic.js';
 import { announceGap, announceLoss } from './backfill.js';
 import { sleep } from './backoff.js';
@@ -18,7 +18,7 @@ import { StreamSets } from './stream-set.js';
 import { StreamTail, type TailCounters, type TailListener } from './stream-tail.js';
 import type { StreamConfig } from './streams.js';
 import { type Sink, type StreamReader, Subscriber } from './subscriber.js';
-import { judge } from './verdict.js';
+import { judge, type Verdict } from './verdict.js';
 
 /** A quiet connection hears its cursor after 7 to 14 s, so that it stays able to resume. */
 const POSITION_EVERY_MS = 7_000;
@@ -211,19 +211,18 @@ export class Hub implements TailListener, LogListener {
   }
 
   /** Verdicts for topics against a cursor. Waits until their streams are live. */
-  async judge(topics: readonly Topic[], positions: Positions): Promise<TopicVerdict[]> {
+  judge(topics: readonly Topic[], positions: Positions): Promise<Verdict[]> {
     return Promise.all(
       topics.map(async ({ stream, key }) => {
         const { tail } = this.stream(stream);
         await tail.whenLive();
-        const position: Position | undefined = positions.get(stream);
-        const verdict = await judge(tail, key, position, {
+        const verdict = await judge(tail, key, positions.get(stream), {
           log: this.#log,
           maxMessages: this.limits.recoveryMaxMessages,
         });
         const outcome = verdict.recovered ? 'recovered' : verdict.reason;
         this.counters.recoveries.set(outcome, (this.counters.recoveries.get(outcome) ?? 0) + 1);
-        return { topic: `${stream}:${key}`, ...verdict };
+        return verdict;
       }),
     );
   }
@@ -295,7 +294,7 @@ export class Hub implements TailListener, LogListener {
   }
 
   #endSlow(subscriber: Subscriber): void {
-    if (subscriber.closed) return;
+    if (subscriber.ended) return;
     this.counters.slowConsumers.closed += 1;
     this.#logger.warn(
       { connection: subscriber.id, topics: subscriber.topicCount },

@@ -67,7 +67,9 @@ export class StreamTail {
   readonly #stopping = new AbortController();
   #epoch: string | undefined;
   #last = 0;
-  #own: LogEntry | undefined;
+  #newest: StreamMessage | undefined;
+  /** Whether announcements come. */
+  #announced = false;
   #live = false;
   #catchingUp = false;
   #again = false;
@@ -93,6 +95,11 @@ export class StreamTail {
   /** Seq of the last message that was delivered. */
   get last(): number {
     return this.#last;
+  }
+
+  /** The message under {@link last}, where it is known. */
+  get newest(): StreamMessage | undefined {
+    return this.#newest;
   }
 
   /** True while announcements are delivered as they come. */
@@ -138,11 +145,13 @@ export class StreamTail {
 
   /** Announcements may be missing from now on. */
   interrupted(): void {
+    this.#announced = false;
     this.#live = false;
   }
 
   /** Announcements come (again). */
   resumed(): void {
+    this.#announced = true;
     void this.#catchUp();
   }
 
@@ -171,15 +180,19 @@ export class StreamTail {
   #deliver(entry: LogEntry): void {
     const message = new StreamMessage(this.stream, entry);
     this.#last = entry.seq;
-    this.#own = entry;
+    this.#newest = message;
     this.window.push(message);
     this.lastValues.set(entry.key, message);
     this.#listener.message(this, message);
   }
 
-  /** Reconciles with the log until nothing is held back any more. One at a time; tries as long as it takes. */
+  /**
+   * Reconciles with the log until nothing is held back any more. One at a time; tries as long as it takes. What is
+   * announced meanwhile is held: it must not come between a question to the log and its answer.
+   */
   async #catchUp(): Promise<void> {
     this.#again = true;
+    this.#live = false;
     if (this.#catchingUp) return;
     this.#catchingUp = true;
     const backoff = new Backoff();
@@ -199,7 +212,7 @@ export class StreamTail {
       }
     }
     this.#catchingUp = false;
-    if (this.#stopping.signal.aborted) return;
+    if (this.#stopping.signal.aborted || !this.#announced) return;
     this.#live = true;
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -223,7 +236,7 @@ export class StreamTail {
       return;
     }
     const top = await this.#log.check(this.stream, this.#last);
-    if (top.epoch === this.#epoch && this.#isOurs(top, this.#last, this.#own)) {
+    if (top.epoch === this.#epoch && this.#isOurs(top, this.#last, this.#newest)) {
       if (top.top > this.#last) await this.#fill(top.top);
       return;
     }
@@ -239,7 +252,7 @@ export class StreamTail {
   }
 
   /** Whether the log still is the one that this tail has followed up to `last`. */
-  #isOurs({ top, first, own }: LogTop, last: number, ours: LogEntry | undefined): boolean {
+  #isOurs({ top, first, own }: LogTop, last: number, ours: StreamMessage | undefined): boolean {
     if (top < last) return false;
     if (last === 0 || last < first || ours === undefined) return true;
     return own !== null && own.key === ours.key && own.time === ours.time && own.data === ours.data;
@@ -257,10 +270,10 @@ export class StreamTail {
     if (after.epoch !== epoch) throw new Error('the epoch changed while the log was read');
     this.#epoch = epoch;
     this.#last = newest?.seq ?? before.top;
-    this.#own = newest;
     this.window.clear();
     this.lastValues.clear();
     for (const entry of values) this.lastValues.set(entry.key, new StreamMessage(this.stream, entry));
+    this.#newest = newest && this.lastValues.get(newest.key);
     if (changed) {
       this.#counters.epochChanges += 1;
       this.#listener.epochChanged(this);
@@ -275,14 +288,16 @@ export class StreamTail {
       const from = this.#last + 1;
       const entries = await this.#log.range(this.stream, from, to, FILL_PAGE);
       for (const entry of entries) {
-        if (entry.seq > this.#last + 1) this.#lose(entry.seq - 1);
+        if (entry.seq > this.#last + 1) await this.#lose(entry.seq - 1);
         this.#deliver(entry);
       }
-      if (entries.length === 0) this.#lose(to);
+      if (entries.length === 0) await this.#lose(to);
     }
   }
 
-  #lose(to: number): void {
+  async #lose(to: number): Promise<void> {
+    // The last value of a key outlives its messages: a key that spoke among the lost ones must not seem silent.
+    const values = await this.#log.lastValues(this.stream);
     const from = this.#last + 1;
     this.#counters.lostMessages += to - from + 1;
     this.#logger.error(
@@ -290,8 +305,12 @@ export class StreamTail {
       'tail: messages were trimmed before they were read',
     );
     this.#last = to;
-    this.#own = undefined;
+    this.#newest = undefined;
     this.window.clear();
+    for (const entry of values) {
+      if (entry.seq >= from && entry.seq <= to)
+        this.lastValues.set(entry.key, new StreamMessage(this.stream, entry));
+    }
     this.#listener.lost(this, from, to, 'trimmed');
   }
 
@@ -310,7 +329,7 @@ export class StreamTail {
   }
 
   async #checkTop(): Promise<void> {
-    const [epoch, last, own] = [this.#epoch, this.#last, this.#own];
+    const [epoch, last, own] = [this.#epoch, this.#last, this.#newest];
     const top = await this.#log.check(this.stream, last);
     if (!this.#live || epoch !== this.#epoch) return;
     if (top.epoch === epoch && this.#isOurs(top, last, own)) {
@@ -322,7 +341,6 @@ export class StreamTail {
         'tail: announcements were lost',
       );
     }
-    this.#live = false;
     await this.#catchUp();
   }
 }

@@ -76,6 +76,8 @@ export class Subscriber {
   /** Requests that change subscriptions run one after the other. */
   turn: Promise<unknown> = Promise.resolve();
   closed = false;
+  /** True once the connection has been told to end; nothing is written to it then. */
+  ended = false;
   /** Set by the hub now and then; false again once something is written. */
   quiet = false;
   readonly #sink: Sink;
@@ -152,7 +154,7 @@ export class Subscriber {
   /** Tells the connection its cursor, unless it was told the same. */
   position(): void {
     const cursor = this.cursor();
-    if (cursor === this.#toldCursor || this.closed) return;
+    if (cursor === this.#toldCursor || this.closed || this.ended) return;
     this.#toldCursor = cursor;
     this.#sink.position(cursor);
   }
@@ -173,7 +175,9 @@ export class Subscriber {
   }
 
   close(code: CloseCode): void {
+    if (this.ended) return;
     this.flush();
+    this.ended = true;
     this.#sink.close(code);
   }
 
@@ -188,7 +192,7 @@ export class Subscriber {
     const pending = this.#pending;
     if (pending === undefined) return;
     this.#pending = undefined;
-    if (this.closed) return;
+    if (this.closed || this.ended) return;
     this.quiet = false;
     if (this.#sink.write(pending) > this.#budgetBytes) this.#onSlow(this);
   }
@@ -198,7 +202,7 @@ export class Subscriber {
       this.#pending = this.#lane.start(this.#flusher.round);
       this.#flusher.add(this);
     }
-    this.#pending = this.#pending.then(frame);
+    this.#pending = this.#pending.followedBy(frame);
   }
 
   #encode(message: StreamMessage): Frame {

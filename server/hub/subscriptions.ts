@@ -2,6 +2,7 @@
  * `subscribe` and `unsubscribe`: plan, announce the verdicts, backfill, go live. One at a time per connection.
  */
 import { HubError } from '../errors.js';
+import { CLOSE } from '../protocol/close-codes.js';
 import { type Positions, parseCursor } from '../protocol/cursor.js';
 import type { TopicVerdict } from '../protocol/message.js';
 import { type Topic, topicName } from '../protocol/topic.js';
@@ -11,6 +12,7 @@ import type { Hub } from './hub.js';
 import { lookBack } from './look-back.js';
 import type { SubscribeRequest, UnsubscribeRequest } from './requests.js';
 import { StreamReader, type Subscriber } from './subscriber.js';
+import { topicVerdict, type Verdict } from './verdict.js';
 
 /** Backfill pauses at this part of a connection's budget, so that it never makes a connection slow by itself. */
 const PAUSE_AT = 0.25;
@@ -101,20 +103,7 @@ async function makeSubscription(
   for (const { stream, key } of topics) byStream.set(stream, (byStream.get(stream) ?? new Set()).add(key));
 
   for (const stream of byStream.keys()) await whenLive(hub, stream, waitMs);
-  const { positions, rewind } = request;
-  let verdicts = positions === undefined ? undefined : await hub.judge(topics, positions);
-  const rewound = new Map<string, { readonly barrier: number; readonly plan: BackfillPlan['preload'] }>();
-  if (rewind !== undefined) {
-    for (const [stream, keys] of byStream) {
-      const { tail } = hub.stream(stream);
-      const barrier = tail.last;
-      rewound.set(stream, { barrier, plan: await lookBack(tail, keys, rewind, barrier, hub.pages) });
-    }
-  }
-  // A verdict is of the epoch that it was given in.
-  while (positions !== undefined && verdicts !== undefined && isOutdated(hub, topics, positions, verdicts)) {
-    verdicts = await hub.judge(topics, positions);
-  }
+  const past = await lookAtPast(hub, topics, byStream, request);
   if (subscriber.closed) return;
 
   // From here to the announcement nothing waits: the plan, the holds and the cursor are of one moment.
@@ -122,22 +111,23 @@ async function makeSubscription(
     const { tail, config } = hub.stream(stream);
     const reader = subscriber.readers.get(stream) ?? new StreamReader(subscriber, tail);
     const starts = new Map<string, number>([...reader.keys].map((key) => [key, tail.last]));
+    const rewound = past.rewound.get(stream);
     const fresh = new Set<string>();
     for (const key of keys) {
-      const recovered = verdicts?.find(({ topic }) => topic === topicName(stream, key))?.recovered;
-      const position = positions?.get(stream);
-      if (recovered === true && position !== undefined) {
-        starts.set(key, position.seq);
+      const verdict = past.verdicts?.get(topicName(stream, key));
+      if (verdict?.recovered === true) {
+        starts.set(key, verdict.from);
       } else {
-        starts.set(key, rewound.get(stream)?.barrier ?? tail.last);
+        starts.set(key, rewound?.barrier ?? tail.last);
         fresh.add(key);
       }
     }
     const preload =
-      rewound.get(stream)?.plan ??
-      (config.class === 'state' && fresh.size > 0 ? snapshot(reader, fresh) : []);
+      rewound?.messages ?? (config.class === 'state' && fresh.size > 0 ? snapshot(reader, fresh) : []);
     const before = new Set(reader.keys);
-    subscriber.hold(reader, Math.min(...starts.values()));
+    // A cut before the first message of a snapshot or rewind must find it again.
+    const position = Math.min(...starts.values(), ...(preload.length > 0 ? [preload[0]!.seq - 1] : []));
+    subscriber.hold(reader, position);
     setKeys(hub, subscriber, reader, new Set([...before, ...keys]));
     return { reader, before, plan: { starts, preload } };
   });
@@ -145,37 +135,67 @@ async function makeSubscription(
   let failure: unknown;
   try {
     await onPlanned({
-      topics: verdicts ?? topics.map(({ stream, key }) => ({ topic: topicName(stream, key) })),
+      topics: topics.map((topic) =>
+        topicVerdict(topic, past.verdicts?.get(topicName(topic.stream, topic.key))),
+      ),
       cursor: subscriber.cursor(),
     });
   } catch (error) {
     failure = error;
     for (const { reader, before } of changes) setKeys(hub, subscriber, reader, before);
   }
-  for (const { reader, plan } of changes) {
-    if (reader.keys.size === 0) subscriber.release(reader);
-    else {
-      await backfill(reader, failure === undefined ? plan : { ...plan, preload: [] }, {
-        pages: hub.pages,
-        classOf: (stream) => hub.stream(stream).config.class,
-        pauseBytes: hub.limits.connectionBudgetBytes * PAUSE_AT,
-      });
+  try {
+    for (const { reader, plan } of changes) {
+      if (reader.keys.size === 0) subscriber.release(reader);
+      else {
+        await backfill(reader, failure === undefined ? plan : { ...plan, preload: [] }, {
+          pages: hub.pages,
+          classOf: (stream) => hub.stream(stream).config.class,
+          pauseBytes: hub.limits.connectionBudgetBytes * PAUSE_AT,
+        });
+      }
     }
+  } catch (error) {
+    // The subscription was acknowledged and cannot be kept: the client comes back with its cursor and gets it all.
+    subscriber.close(CLOSE.drain);
+    throw error;
   }
   if (failure !== undefined) throw failure;
   subscriber.position();
 }
 
-function isOutdated(
+/** What a subscription brings from the past: verdicts on a cursor, or the newest messages of each stream. */
+interface Past {
+  /** By topic; undefined without a cursor. */
+  readonly verdicts: ReadonlyMap<string, Verdict> | undefined;
+  /** By stream; messages up to and including the barrier. */
+  readonly rewound: ReadonlyMap<
+    string,
+    { readonly barrier: number; readonly messages: BackfillPlan['preload'] }
+  >;
+}
+
+/** Asks the log where it must. All that it returns is of one epoch per stream: the present one. */
+async function lookAtPast(
   hub: Hub,
   topics: readonly Topic[],
-  positions: Positions,
-  verdicts: readonly TopicVerdict[],
-): boolean {
-  return topics.some(
-    ({ stream }, i) =>
-      verdicts[i]?.recovered === true && positions.get(stream)?.epoch !== hub.stream(stream).tail.epoch,
-  );
+  byStream: ReadonlyMap<string, ReadonlySet<string>>,
+  { positions, rewind }: { readonly positions: Positions | undefined; readonly rewind?: number | undefined },
+): Promise<Past> {
+  for (;;) {
+    const epochs = new Map([...byStream.keys()].map((stream) => [stream, hub.stream(stream).tail.epoch]));
+    const judged = positions === undefined ? undefined : await hub.judge(topics, positions);
+    const verdicts =
+      judged && new Map(topics.map(({ stream, key }, i) => [topicName(stream, key), judged[i]!]));
+    const rewound = new Map<string, { barrier: number; messages: BackfillPlan['preload'] }>();
+    for (const [stream, keys] of rewind === undefined ? [] : byStream) {
+      const { tail } = hub.stream(stream);
+      const barrier = tail.last;
+      rewound.set(stream, { barrier, messages: await lookBack(tail, keys, rewind!, barrier, hub.pages) });
+    }
+    if ([...epochs].every(([stream, epoch]) => hub.stream(stream).tail.epoch === epoch))
+      return { verdicts, rewound };
+  }
 }
 
 function setKeys(hub: Hub, subscriber: Subscriber, reader: StreamReader, keys: ReadonlySet<string>): void {

@@ -1,15 +1,14 @@
 import type { StreamLog } from '../log/stream-log.js';
 import type { Position } from '../protocol/cursor.js';
-import type { NotRecovered } from '../protocol/message.js';
-import { ALL_KEYS } from '../protocol/topic.js';
+import type { NotRecovered, TopicVerdict } from '../protocol/message.js';
+import { ALL_KEYS, type Topic, topicName } from '../protocol/topic.js';
 import type { StreamTail } from './stream-tail.js';
 
 /** Whether everything that matched a topic since a position can still be had. */
 export type Verdict =
-  | { readonly recovered: true }
+  /** `from`: nothing that matches lies between the position and this seq, so the topic may go on after it. */
+  | { readonly recovered: true; readonly from: number }
   | { readonly recovered: false; readonly reason: NotRecovered };
-
-const RECOVERED: Verdict = { recovered: true };
 
 export interface JudgeOptions {
   readonly log: StreamLog;
@@ -33,15 +32,26 @@ export async function judge(
   if (seq > tail.last) {
     // Another node may have been a moment ahead of this one; only the log knows whether that message exists.
     const top = await log.check(tail.stream, 0);
-    return top.epoch === position.epoch && seq <= top.top ? RECOVERED : lost('ahead');
+    return top.epoch === position.epoch && seq <= top.top ? recovered(seq) : lost('ahead');
   }
   const newest = key === ALL_KEYS ? tail.last : (tail.lastValues.get(key)?.seq ?? 0);
-  if (newest <= seq) return RECOVERED;
+  if (newest <= seq) return recovered(tail.last);
   if (tail.last - seq > maxMessages) return lost('limit');
-  if (tail.window.first !== undefined && tail.window.first <= seq + 1) return RECOVERED;
+  if (tail.window.first !== undefined && tail.window.first <= seq + 1) return recovered(seq);
   const top = await log.check(tail.stream, 0);
   if (top.epoch !== position.epoch) return lost('epoch_changed');
-  return top.first <= seq + 1 ? RECOVERED : lost('trimmed');
+  return top.first <= seq + 1 ? recovered(seq) : lost('trimmed');
+}
+
+/** A verdict as clients see it. */
+export function topicVerdict({ stream, key }: Topic, verdict: Verdict | undefined): TopicVerdict {
+  const topic = topicName(stream, key);
+  if (verdict === undefined) return { topic };
+  return verdict.recovered ? { topic, recovered: true } : { topic, recovered: false, reason: verdict.reason };
+}
+
+function recovered(from: number): Verdict {
+  return { recovered: true, from };
 }
 
 function lost(reason: NotRecovered): Verdict {

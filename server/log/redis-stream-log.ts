@@ -91,12 +91,12 @@ export class RedisStreamLog implements StreamLog {
     return this.#link.commandsReady;
   }
 
-  append(name: string, entries: readonly AppendEntry[]): Promise<AppendResult[]> {
+  async append(name: string, entries: readonly AppendEntry[]): Promise<AppendResult[]> {
     const stream = this.#stream(name);
-    if (!this.available) return Promise.reject(new HubError('log_unavailable', 'Redis is out of reach'));
+    if (!this.available) throw new HubError('log_unavailable', 'Redis is out of reach');
     const bytes = entries.reduce((sum, { key, data }) => sum + key.length + data.length, 0);
     if (this.#waitingBytes + bytes > WAITING_MAX_BYTES) {
-      return Promise.reject(new HubError('overloaded', `${this.#waitingBytes} bytes already wait for Redis`));
+      throw new HubError('overloaded', `${this.#waitingBytes} bytes already wait for Redis`);
     }
     this.#waitingBytes += bytes;
     return new Promise((resolve, reject) => {

@@ -19,7 +19,7 @@ export type Positions = ReadonlyMap<string, Position>;
 export const EMPTY_CURSOR = '-';
 
 /** More streams than this in one cursor are refused: no hub has as many, a hostile client might. */
-const MAX_STREAMS = 64;
+export const CURSOR_MAX_STREAMS = 64;
 const EPOCH = /^[A-Za-z0-9]{1,16}$/;
 const SEQ = /^(0|[1-9][0-9]{0,15})$/;
 
@@ -42,8 +42,8 @@ export function formatCursor(positions: Positions): string {
 export function parseCursor(text: string): Map<string, Position> | undefined {
   const positions = new Map<string, Position>();
   if (text === EMPTY_CURSOR) return positions;
-  const parts = text.split('~', MAX_STREAMS + 1);
-  if (parts.length > MAX_STREAMS) return undefined;
+  const parts = text.split('~', CURSOR_MAX_STREAMS + 1);
+  if (parts.length > CURSOR_MAX_STREAMS) return undefined;
   for (const part of parts) {
     const [stream, epoch, seq, ...rest] = part.split('.');
     if (stream === undefined || epoch === undefined || seq === undefined || rest.length > 0) return undefined;

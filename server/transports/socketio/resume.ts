@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache';
 import type { Session } from 'socket.io-adapter';
 import { Backoff } from '../../hub/backoff.js';
 import type { Hub } from '../../hub/hub.js';
+import { topicVerdict } from '../../hub/verdict.js';
 import type { Logger } from '../../logger.js';
 import { formatCursor, type Position, parseCursor } from '../../protocol/cursor.js';
 import type { NotRecovered, TopicVerdict } from '../../protocol/message.js';
@@ -58,9 +59,13 @@ export class Resumer {
 
     const topics = resumption.resumed.flatMap((text) => parseTopic(text) ?? []);
     const verdicts = await this.#options.hub.judge(topics, parseCursor(resumption.since) ?? new Map());
-    const lost = verdicts.find(({ recovered }) => recovered === false);
-    if (lost !== undefined)
-      return this.#refuse(pid, { reason: lost.reason ?? 'no_position', topics: verdicts });
+    const lost = verdicts.find((verdict) => !verdict.recovered);
+    if (lost !== undefined && !lost.recovered) {
+      return this.#refuse(pid, {
+        reason: lost.reason,
+        topics: topics.map((topic, i) => topicVerdict(topic, verdicts[i])),
+      });
+    }
 
     this.#options.takeOver(session.sid);
     return { sid: session.sid, pid, rooms: [...session.topics], data: { resumption }, missedPackets: [] };

@@ -1,0 +1,73 @@
+import { expect } from 'chai';
+import type { Message } from '../../server/protocol/message.js';
+import { until } from '../support/wait.js';
+import type { WebSocketTestClient } from '../support/websocket-client.js';
+import { needsStream, type Target } from './target.js';
+import { eachTestHasVisitor, messagesOf, received } from './visitor.js';
+
+/** Cursors in the middle of a backfill: a connection may be cut after any message of it. */
+export function cutShort(target: Target): void {
+  describe('A cut in the middle of a backfill', () => {
+    needsStream(target, 'news', 'log');
+    const visitor = eachTestHasVisitor(target);
+    const messageFrames = ({ frames }: WebSocketTestClient) =>
+      frames.filter(({ op }) => op === 'message') as unknown as { message: Message; cursor: string }[];
+
+    it('of a rewind loses nothing: each of its messages has a cursor for the rest', async () => {
+      const [a, b] = [target.topic('news'), target.topic('news')];
+      for (const n of [1, 2, 3]) {
+        await visitor().publishAll(a, [`a${n}`]);
+        await visitor().publishAll(b, [`b${n}`]);
+      }
+      const client = await visitor().connectWebSocket();
+      await client.request('subscribe', { topics: [a, b], rewind: 3 });
+      await received(client, b, 3);
+      const rewound = client.seen.data();
+      for (const [i, { cursor }] of messageFrames(client).entries()) {
+        const later = await visitor().subscribe('websocket', { topics: [a, b], since: cursor });
+        await visitor().publish(b, `fence ${i}`);
+        await until('the fence comes', () => later.seen.data(b).includes(`fence ${i}`));
+        const rest = messagesOf(later, a, b).map(({ data }) => String(data));
+        expect(rest.filter((data) => !data.startsWith('fence'))).to.deep.equal(rewound.slice(i + 1));
+      }
+    });
+
+    it('of a snapshot loses no newest value', async function () {
+      const lack = target.lacks('market', 'state');
+      if (lack !== undefined) target.skip(this, lack);
+      const topics = [target.topic('market'), target.topic('market'), target.topic('market')];
+      for (const topic of topics) await visitor().publishAll(topic, ['old', `newest of ${topic}`]);
+      const client = await visitor().connectWebSocket();
+      await client.request('subscribe', { topics });
+      await received(client, topics[2]!, 1);
+      const { cursor } = messageFrames(client)[0]!;
+      const later = await visitor().subscribe('websocket', { topics, since: cursor });
+      await received(later, topics[2]!, 1);
+      await until('the last is the newest', () => later.seen.data().at(-1) === `newest of ${topics[2]}`);
+      for (const topic of topics.slice(1)) {
+        expect(later.seen.data(topic).at(-1)).to.equal(`newest of ${topic}`);
+      }
+    });
+
+    it('of a further topic loses nothing of the first: what comes again is told by its seq', async () => {
+      const [first, further] = [target.topic('news'), target.topic('news')];
+      await visitor().publishAll(further, ['f1', 'f2', 'f3']);
+      const client = await visitor().connectWebSocket();
+      await client.request('subscribe', { topics: [first] });
+      await visitor().publish(first, 1);
+      await received(client, first, 1);
+      await client.request('subscribe', { topics: [further], rewind: 3 });
+      await received(client, further, 3);
+      const { cursor } = messageFrames(client).find(({ message }) => message.data === 'f1')!;
+
+      await visitor().publishAll(first, [2]);
+      const later = await visitor().subscribe('websocket', { topics: [first, further], since: cursor });
+      await received(later, further, 2);
+      await until('the newest comes', () => later.seen.data(first).includes(2));
+      const last = client.seen.messages.find(({ topic }) => topic === first)!.seq;
+      const fresh = messagesOf(later, first).filter(({ seq }) => seq > last);
+      expect(fresh.map(({ data }) => data)).to.deep.equal([2]);
+      expect(later.seen.data(further)).to.deep.equal(['f2', 'f3']);
+    });
+  });
+}

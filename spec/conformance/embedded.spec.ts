@@ -1,0 +1,29 @@
+import { fileURLToPath } from 'node:url';
+import { ManagedProcess } from '../../server/cluster/local/managed-process.js';
+import { answers } from '../../server/cluster/local/nginx.js';
+import { freePorts } from '../../server/cluster/local/ports.js';
+import { conformanceSuite } from './suite.js';
+
+const MAIN = fileURLToPath(new URL('../../server/main.js', import.meta.url));
+
+describe('One node with its log in memory', () => {
+  let url = '';
+  let node: ManagedProcess | undefined;
+
+  before(async () => {
+    const port = await freePorts(1);
+    url = `http://127.0.0.1:${port}`;
+    node = new ManagedProcess({
+      name: 'node',
+      command: process.execPath,
+      args: ['--enable-source-maps', MAIN],
+      env: { HOST: '127.0.0.1', PORT: String(port), REDIS_URL: '', FEEDS: 'off', LOG_LEVEL: 'silent' },
+      ready: () => answers(`${url}/health/ready`),
+    });
+    await node.start();
+  });
+
+  after(() => node?.stop());
+
+  conformanceSuite({ url: () => url, complete: true });
+});

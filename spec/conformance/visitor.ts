@@ -1,0 +1,187 @@
+import { io, type Socket } from 'socket.io-client';
+import type { Message } from '../../server/protocol/message.js';
+import {
+  nextAddress,
+  type TestClient,
+  type TestSubscription,
+  type TransportName,
+} from '../support/client.js';
+import { type Answer, call, publish } from '../support/http.js';
+import { type Ack, connectSocketIo, request, type SocketIoTestClient } from '../support/socketio-client.js';
+import { subscribeOver } from '../support/subscribe.js';
+import { until } from '../support/wait.js';
+import { WebSocketTestClient } from '../support/websocket-client.js';
+import { EventStream } from './event-stream.js';
+import type { StreamInfo, Target } from './target.js';
+
+/** What a publisher is told. */
+export interface Published {
+  readonly topic: string;
+  readonly seq: number;
+  readonly epoch: string;
+  readonly time: number;
+  readonly duplicate?: true;
+}
+
+/** A Socket.IO client that keeps every event with its arguments. */
+export interface RecordedSocket {
+  readonly socket: Socket;
+  readonly events: readonly (readonly [name: string, ...args: unknown[]])[];
+}
+
+/** The transports with requests and acknowledgements. */
+export const SOCKETS = ['socketio', 'websocket'] as const;
+export type SocketName = (typeof SOCKETS)[number];
+
+/** A socket that has not subscribed to anything. */
+export interface Requester {
+  readonly client: TestClient;
+  request(operation: string, body: Record<string, unknown>): Promise<Ack>;
+}
+
+/**
+ * One test's clients. All of them, and its HTTP calls, come from one address, so that a cluster serves them by one node;
+ * another address may be another node.
+ */
+export class Visitor {
+  readonly address = nextAddress();
+  readonly #target: Target;
+  readonly #clients: { close(): void }[] = [];
+
+  constructor(target: Target) {
+    this.#target = target;
+  }
+
+  get url(): string {
+    return this.#target.url;
+  }
+
+  /** Connects and subscribes, from another address where one is given. */
+  async subscribe(
+    transport: TransportName,
+    subscription: TestSubscription,
+    address = this.address,
+  ): Promise<TestClient> {
+    return this.#keep(await subscribeOver(transport, { url: this.url, address }, subscription));
+  }
+
+  /** Connects a socket without subscribing. */
+  async connect(transport: SocketName): Promise<Requester> {
+    if (transport === 'socketio') {
+      const client = await this.connectSocketIo();
+      return { client, request: (operation, body) => request(client.socket, operation, body) };
+    }
+    const client = await this.connectWebSocket();
+    return { client, request: (operation, body) => client.request(operation, body) };
+  }
+
+  async connectSocketIo(
+    transports: readonly ('polling' | 'websocket')[] = ['websocket'],
+  ): Promise<SocketIoTestClient> {
+    return this.#keep(await connectSocketIo({ url: this.url, address: this.address, transports }));
+  }
+
+  async connectWebSocket(): Promise<WebSocketTestClient> {
+    return this.#keep(await WebSocketTestClient.connect({ url: this.url, address: this.address }));
+  }
+
+  /** A Socket.IO client that hears everything from its first event on. */
+  recordSocketIo(auth: Record<string, unknown> = {}): RecordedSocket {
+    const socket = io(this.url, {
+      transports: ['websocket'],
+      extraHeaders: { 'X-Forwarded-For': this.address },
+      forceNew: true,
+      auth,
+    });
+    const events: [string, ...unknown[]][] = [];
+    socket.onAny((name: string, ...args: unknown[]) => events.push([name, ...args]));
+    this.#keep({ close: () => socket.disconnect() });
+    return { socket, events };
+  }
+
+  /** Opens an event stream and reads it as bytes. */
+  async openStream(
+    query: string | Record<string, string>,
+    headers: Record<string, string> = {},
+  ): Promise<EventStream> {
+    const text = typeof query === 'string' ? query : String(new URLSearchParams(query));
+    return this.#keep(
+      await EventStream.open(`${this.url}/stream?${text}`, { 'X-Forwarded-For': this.address, ...headers }),
+    );
+  }
+
+  /** Publishes over HTTP. @throws Error where the answer is not 201. */
+  async publish(topic: string, data: unknown): Promise<Published> {
+    const { status, body } = await publish(this.url, topic, data, { 'X-Forwarded-For': this.address });
+    if (status !== 201) throw new Error(`a publish to ${topic} was answered with ${status}`);
+    return body as unknown as Published;
+  }
+
+  /** Publishes values in their order, and waits until the visitor's node has them. */
+  async publishAll(topic: string, values: readonly unknown[]): Promise<Published[]> {
+    const published: Published[] = [];
+    for (const value of values) published.push(await this.publish(topic, value));
+    const last = published.at(-1);
+    if (last !== undefined) await this.nodeHas(last);
+    return published;
+  }
+
+  /** Resolves when the node that serves this visitor has a message: an acknowledgement may be ahead of it. */
+  async nodeHas({ topic, seq }: Published): Promise<void> {
+    await until(
+      `the node has ${topic} ${seq}`,
+      async () => (await this.stream(topic.split(':', 1)[0]!)).lastSeq >= seq,
+    );
+  }
+
+  /** A stream as this visitor's node sees it now. */
+  stream(name: string): Promise<StreamInfo> {
+    return this.#target.stream(name, this.address);
+  }
+
+  /** Any HTTP call from this visitor's address. */
+  call<T = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: string | Buffer,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<T>> {
+    return call<T>(method, this.url + path, body, { 'X-Forwarded-For': this.address, ...headers });
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.close();
+  }
+
+  #keep<T extends { close(): void }>(client: T): T {
+    this.#clients.push(client);
+    return client;
+  }
+}
+
+/** Gives each test of the `describe` that calls this a visitor of its own, whose clients are closed after the test. */
+export function eachTestHasVisitor(target: Target): () => Visitor {
+  let visitor: Visitor | undefined;
+  beforeEach(() => {
+    visitor = new Visitor(target);
+  });
+  afterEach(() => visitor?.close());
+  return () => {
+    if (visitor === undefined) throw new Error('there is a visitor only while a test runs');
+    return visitor;
+  };
+}
+
+/** Resolves when a client has so many messages of a topic. */
+export async function received(client: TestClient, topic: string, count: number): Promise<void> {
+  await until(
+    `${count} messages of ${topic} have come over ${client.transport}`,
+    () => client.seen.data(topic).length >= count,
+    { instead: () => client.seen.data(topic) },
+  );
+}
+
+/** What a client has seen of some topics, in the order of arrival. */
+export function messagesOf(client: TestClient, ...topics: readonly string[]): Message[] {
+  return client.seen.messages.filter(({ topic }) => topics.includes(topic));
+}

@@ -1,0 +1,315 @@
+/**
+ * The rules of the house, read off the sources: who may import what, where each package lives, and some habits.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string) => readFileSync(`${ROOT}/${path}`, 'utf8');
+
+interface Import {
+  /** A module of the server, e.g. `hub/hub.ts`, or the name of a package. */
+  readonly of: string;
+  readonly isPackage: boolean;
+  /** Nothing of it is there when the program runs. */
+  readonly typesOnly: boolean;
+}
+
+interface Source {
+  /** Path below `server/`. */
+  readonly path: string;
+  readonly text: string;
+  readonly imports: readonly Import[];
+}
+
+const STATEMENT = /^(?:import|export)\s+(type\s+)?([^;'"]*?\sfrom\s+)?['"]([^'"]+)['"]/gm;
+const DYNAMIC = /\bimport\(\s*['"]([^'"]+)['"]/g;
+
+function importsOf(path: string, text: string): Import[] {
+  const found = [...text.matchAll(STATEMENT)].map(([, type, names = '', specifier = '']) => {
+    const listed = /\{([^}]*)\}\s+from\s+$/.exec(names)?.[1];
+    const eachIsType = listed
+      ?.split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== '')
+      .every((name) => name.startsWith('type '));
+    return { specifier, typesOnly: type !== undefined || eachIsType === true };
+  });
+  for (const [, specifier = ''] of text.matchAll(DYNAMIC)) found.push({ specifier, typesOnly: false });
+  return found
+    .filter(({ specifier }) => !specifier.startsWith('node:'))
+    .map(({ specifier, typesOnly }) => {
+      if (!specifier.startsWith('.')) {
+        const [scope = '', name = ''] = specifier.split('/');
+        return { of: scope.startsWith('@') ? `${scope}/${name}` : scope, isPackage: true, typesOnly };
+      }
+      const module = posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts');
+      return { of: module, isPackage: false, typesOnly };
+    });
+}
+
+const SOURCES: readonly Source[] = readdirSync(`${ROOT}/server`, { recursive: true, encoding: 'utf8' })
+  .map((path) => path.replaceAll('\\', '/'))
+  .filter((path) => path.endsWith('.ts'))
+  .sort()
+  .map((path) => ({ path, text: read(`server/${path}`), imports: importsOf(path, read(`server/${path}`)) }));
+
+/**
+ * What may be imported by the modules below a path: the first path that fits decides. `type …` stands for imports of
+ * types alone. A module may import what lies beside it.
+ */
+const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
+  ['protocol/', ['protocol/']],
+  ['errors.ts', []],
+  ['version.ts', []],
+  ['logger.ts', []],
+  ['redis.ts', ['errors.ts', 'type logger.ts']],
+  ['log/', ['log/', 'protocol/', 'errors.ts', 'redis.ts', 'type logger.ts']],
+  ['hub/', ['hub/', 'type log/stream-log.ts', 'protocol/', 'errors.ts', 'type logger.ts']],
+  ['config.ts', ['hub/streams.ts', 'protocol/']],
+  ['metrics.ts', ['type hub/', 'type redis.ts']],
+  // The one place at which the transports meet: who gets an upgrade.
+  ['transports/upgrades.ts', ['transports/websocket/', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts']],
+  [
+    'transports/socketio/',
+    ['transports/socketio/', 'transports/*.ts', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts'],
+  ],
+  [
+    'transports/websocket/',
+    ['transports/websocket/', 'transports/*.ts', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts'],
+  ],
+  [
+    'transports/sse/',
+    ['transports/sse/', 'transports/*.ts', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts'],
+  ],
+  ['transports/', ['transports/*.ts', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts']],
+  [
+    'http/',
+    [
+      'http/',
+      'hub/',
+      'protocol/',
+      'errors.ts',
+      'type logger.ts',
+      'type metrics.ts',
+      'type transports/',
+      'type cluster/',
+    ],
+  ],
+  ['feeds/', ['feeds/', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts', 'type cluster/']],
+  ['cluster/local/', ['cluster/local/']],
+  ['cluster/run.ts', ['config.ts', 'cluster/']],
+  [
+    'cluster/',
+    [
+      'cluster/',
+      'hub/backoff.ts',
+      'type hub/',
+      'redis.ts',
+      'errors.ts',
+      'type logger.ts',
+      'type transports/socketio/sessions.ts',
+    ],
+  ],
+  // The composition root knows everything but what starts it.
+  [
+    'app.ts',
+    [
+      'cluster/',
+      'feeds/',
+      'http/',
+      'hub/',
+      'log/',
+      'protocol/',
+      'transports/',
+      'config.ts',
+      'errors.ts',
+      'logger.ts',
+      'metrics.ts',
+      'redis.ts',
+      'version.ts',
+    ],
+  ],
+  ['main.ts', ['app.ts', 'config.ts', 'logger.ts', 'version.ts']],
+];
+
+/** Where each package may be imported. */
+const HOMES: Readonly<Record<string, readonly string[]>> = {
+  redis: ['redis.ts'],
+  ws: ['transports/websocket/'],
+  'socket.io': ['transports/socketio/'],
+  'socket.io-adapter': ['transports/socketio/'],
+  '@socket.io/redis-adapter': ['transports/socketio/'],
+  express: ['http/'],
+  helmet: ['http/'],
+  'prom-client': ['metrics.ts'],
+  pino: ['logger.ts'],
+  'notepack.io': ['log/payload.ts'],
+  zod: ['config.ts', 'hub/requests.ts'],
+  'lru-cache': ['hub/log-pages.ts', 'transports/socketio/resume.ts'],
+  'csv-parse': ['feeds/dataset.ts'],
+  'vega-datasets': ['feeds/dataset.ts'],
+};
+
+function fits(path: string, pattern: string): boolean {
+  if (pattern.endsWith('/*.ts')) return posix.dirname(path) === pattern.slice(0, -'/*.ts'.length);
+  return pattern.endsWith('/') ? path.startsWith(pattern) : path === pattern;
+}
+
+function isAllowed({ of, typesOnly }: Import, may: readonly string[]): boolean {
+  return may.some((rule) =>
+    rule.startsWith('type ') ? typesOnly && fits(of, rule.slice('type '.length)) : fits(of, rule),
+  );
+}
+
+/** Lines `file: what` for everything in the sources that a test finds. */
+function findings(find: (source: Source) => readonly string[]): string[] {
+  return SOURCES.flatMap((source) => find(source).map((what) => `${source.path}: ${what}`));
+}
+
+describe('The house', () => {
+  it('has sources, and this spec reads their imports', () => {
+    expect(SOURCES.length).to.be.greaterThan(50);
+    const app = SOURCES.find(({ path }) => path === 'app.ts')!;
+    expect(app.imports).to.deep.include({ of: 'hub/hub.ts', isPackage: false, typesOnly: false });
+    expect(app.imports).to.deep.include({ of: 'config.ts', isPackage: false, typesOnly: true });
+    const sample = `import type { A } from './a.js';
+import {
+  type B,
+  type C,
+} from '../hub/b.js';
+import { type D, e } from '@scope/name/deep';
+import 'plain';
+const x = await import('dynamic');
+export * from './barrel.js';
+`;
+    expect(importsOf('log/x.ts', sample)).to.deep.equal([
+      { of: 'log/a.ts', isPackage: false, typesOnly: true },
+      { of: 'hub/b.ts', isPackage: false, typesOnly: true },
+      { of: '@scope/name', isPackage: true, typesOnly: false },
+      { of: 'plain', isPackage: true, typesOnly: false },
+      { of: 'log/barrel.ts', isPackage: false, typesOnly: false },
+      { of: 'dynamic', isPackage: true, typesOnly: false },
+    ]);
+  });
+
+  it('lets imports run one way: main, app, http and transports, hub, the port of the log, protocol', () => {
+    const wrong = findings(({ path, imports }) => {
+      const layer = LAYERS.find(([of]) => fits(path, of));
+      if (layer === undefined) return ['belongs to no layer'];
+      return imports
+        .filter((imported) => !imported.isPackage && !isAllowed(imported, layer[1]))
+        .map(({ of, typesOnly }) => `imports ${typesOnly ? 'types of ' : ''}${of}`);
+    });
+    expect(wrong).to.deep.equal([]);
+  });
+
+  it('imports what exists', () => {
+    const paths = new Set(SOURCES.map(({ path }) => path));
+    const missing = findings(({ imports }) =>
+      imports.filter(({ of, isPackage }) => !isPackage && !paths.has(of)).map(({ of }) => of),
+    );
+    expect(missing).to.deep.equal([]);
+  });
+
+  it('gives each package one home', () => {
+    const homeless = findings(({ path, imports }) =>
+      imports
+        .filter(({ of, isPackage }) => isPackage && !(HOMES[of] ?? []).some((home) => fits(path, home)))
+        .map(({ of }) => `imports ${of}`),
+    );
+    expect(homeless).to.deep.equal([]);
+  });
+
+  it('installs for the server what the server imports, and nothing else', () => {
+    const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
+    // The page bundles the client; the dataset is found by its files.
+    const elsewhere = ['socket.io-client', 'vega-datasets'];
+    const imported = new Set(
+      SOURCES.flatMap(({ imports }) => imports.filter(({ isPackage }) => isPackage).map(({ of }) => of)),
+    );
+    expect(Object.keys(dependencies).filter((name) => !elsewhere.includes(name))).to.have.members([
+      ...imported,
+    ]);
+    for (const name of imported) expect(HOMES, name).to.have.property(name);
+  });
+
+  it('reads the environment where a program begins, and nowhere else', () => {
+    const readers = SOURCES.filter(({ text }) => /\bprocess\.env\b/.test(text)).map(({ path }) => path);
+    expect(readers).to.deep.equal(['cluster/local/managed-process.ts', 'cluster/run.ts', 'main.ts']);
+  });
+
+  it('ends the process where a program begins, and nowhere else', () => {
+    const enders = SOURCES.filter(({ text }) => /\bprocess\.(exit|abort)\(/.test(text)).map(
+      ({ path }) => path,
+    );
+    expect(enders).to.deep.equal(['cluster/run.ts', 'main.ts']);
+  });
+
+  it('has no barrel files', () => {
+    expect(
+      SOURCES.filter(({ path }) => posix.basename(path) === 'index.ts').map(({ path }) => path),
+    ).to.deep.equal([]);
+    expect(
+      findings(({ text }) => text.match(/^export\s+(type\s+)?(\*|\{[^}]*\})\s+from\b.*$/gm) ?? []),
+    ).to.deep.equal([]);
+  });
+
+  it('exports by name', () => {
+    expect(findings(({ text }) => text.match(/^export default\b.*$/gm) ?? [])).to.deep.equal([]);
+  });
+
+  it('names files in kebab-case', () => {
+    const parts = SOURCES.flatMap(({ path }) => path.replace(/\.ts$/, '').split('/'));
+    expect(parts.filter((part) => !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(part))).to.deep.equal([]);
+  });
+
+  it('does without "any" and without silenced checks', () => {
+    const code = (text: string) => text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+    const uses = findings(({ text }) => code(text).match(/(?<=[:<|&,(]\s*|\bas\s+)any\b(?!\s*[:(])/g) ?? []);
+    expect(uses).to.deep.equal([]);
+    expect(findings(({ text }) => text.match(/@ts-(ignore|expect-error|nocheck)/g) ?? [])).to.deep.equal([]);
+  });
+
+  it('keeps files to one idea: none is longer than 350 lines', () => {
+    expect(
+      findings(({ text }) => (text.split('\n').length > 350 ? [`${text.split('\n').length} lines`] : [])),
+    ).to.deep.equal([]);
+  });
+
+  describe('in package.json', () => {
+    const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<
+      'dependencies' | 'devDependencies',
+      Record<string, string>
+    >;
+
+    it('pins exactly the packages whose internals it uses', () => {
+      const all: Record<string, string | undefined> = { ...devDependencies, ...dependencies };
+      for (const name of [
+        'socket.io',
+        '@socket.io/redis-adapter',
+        'socket.io-adapter',
+        'redis',
+        'ws',
+        'notepack.io',
+      ]) {
+        expect(all[name], name).to.match(/^\d+\.\d+\.\d+$/);
+      }
+    });
+
+    it('agrees with the lock file on their versions', () => {
+      const { packages } = JSON.parse(read('package-lock.json')) as {
+        packages: Record<string, { version?: string }>;
+      };
+      for (const [name, version] of Object.entries(dependencies)) {
+        expect(packages[`node_modules/${name}`]?.version, name).to.equal(version);
+      }
+    });
+  });
+
+  it('has a lock file that leaves it to each reader from where packages come', () => {
+    expect(read('package-lock.json').match(/"resolved":.*/g) ?? []).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,19 @@
+/** A node of its own for specs of HTTP: embedded, without feeds, on a port that is free. */
+import { type App, startApp } from '../../server/app.js';
+import { readConfig } from '../../server/config.js';
+import { silentLogger } from '../../server/logger.js';
+
+export function startTestApp(environment: Readonly<Record<string, string>> = {}): Promise<App> {
+  const config = readConfig({ PORT: '0', NODE_ID: 'test-node', FEEDS: 'off', DRAIN_MS: '0', ...environment });
+  return startApp(config, silentLogger);
+}
+
+/** What a problem document says. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  readonly field?: string;
+}

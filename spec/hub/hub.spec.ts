@@ -1,0 +1,218 @@
+import { expect } from 'chai';
+import type { Hub } from '../../server/hub/hub.js';
+import { subscribe } from '../../server/hub/subscriptions.js';
+import { until } from '../support/wait.js';
+import { planned, STREAMS, settle, TestHub } from './support.js';
+
+describe('The hub', () => {
+  let test: TestHub;
+  let hub: Hub;
+
+  const start = async (options: Parameters<typeof TestHub.start>[0] = {}) => {
+    test = await TestHub.start(options);
+    hub = test.hub;
+  };
+  const reading = async (...topics: string[]) => {
+    const connection = test.connect();
+    await subscribe(hub, connection.subscriber, { topics }, planned());
+    return connection;
+  };
+
+  afterEach(() => test.stop());
+
+  it('writes a message to each of its connections that reads it, in the same order', async () => {
+    await start();
+    const [one, other, nobody] = [
+      await reading('news:a', 'market:*'),
+      await reading('news:*', 'market:x'),
+      await reading(),
+    ];
+    await test.publishMany(6, 'news:a', 'market:x', 'news:b');
+
+    const seen = ({ sink }: typeof one) => sink.messages.map(({ topic, seq }) => `${topic} ${seq}`);
+    expect(seen(one)).to.have.members(['news:a 1', 'market:x 1', 'news:a 3', 'market:x 2']);
+    expect(one.sink.seqs('news:a')).to.deep.equal([1, 3]);
+    expect(other.sink.seqs().length).to.equal(6);
+    expect(nobody.sink.messages).to.deep.equal([]);
+    expect(hub.delivered).to.equal(10);
+    expect([...hub.counters.received]).to.deep.equal([
+      ['market', 2],
+      ['news', 4],
+      ['signals', 0],
+    ]);
+  });
+
+  it('is live once every stream is', async () => {
+    await start();
+    expect(hub.live).to.equal(true);
+    test.log.follower.interrupted();
+    expect(hub.live).to.equal(false);
+    test.log.follower.resumed();
+    await hub.whenLive();
+    expect(hub.live).to.equal(true);
+  });
+
+  it('tells its connections of an outage of the log and of its end, and new ones while it lasts', async () => {
+    await start();
+    const before = await reading('news:*');
+    test.log.follower.interrupted();
+    test.log.follower.interrupted();
+    const during = test.connect();
+    test.log.follower.resumed();
+    await hub.whenLive();
+    await settle();
+    const after = test.connect();
+
+    const degraded = { degraded: true, reason: 'log_unavailable' };
+    const over = { degraded: false, reason: 'log_unavailable' };
+    expect(before.sink.degradations).to.deep.equal([degraded, over]);
+    expect(during.sink.degradations).to.deep.equal([degraded, over]);
+    expect(after.sink.degradations).to.deep.equal([]);
+  });
+
+  it('tells the readers of a stream, and nobody else, of messages that are lost', async () => {
+    await start({ streams: STREAMS.map((stream) => ({ ...stream, maxMessages: 10 })) });
+    const [reader, other] = [await reading('news:a', 'news:b'), await reading('market:a')];
+    test.log.announcements = 'drop';
+    test.log.follower.interrupted();
+    for (let n = 0; n < 60; n++) await test.log.append('news', [{ key: 'a', data: String(n) }]);
+    await settle();
+    test.log.follower.resumed();
+    await test.reached('news', 60);
+
+    const { first } = await test.log.check('news', 0);
+    expect(reader.sink.gaps).to.deep.equal([
+      {
+        stream: 'news',
+        topics: ['news:a', 'news:b'],
+        recovered: false,
+        reason: 'trimmed',
+        from: 1,
+        to: first - 1,
+        epoch: hub.stream('news').tail.epoch,
+      },
+    ]);
+    expect(reader.sink.events[0]).to.equal('position '.concat(test.cursor('news', 0)));
+    expect(reader.sink.seqs()).to.deep.equal(Array.from({ length: 61 - first }, (_, i) => first + i));
+    expect(other.sink.gaps).to.deep.equal([]);
+    expect(hub.counters.lostMessages).to.equal(first - 1);
+  });
+
+  it('tells readers of a new epoch, in class "state" with what is true now', async () => {
+    await start();
+    const [state, log] = [await reading('market:a', 'market:b'), await reading('news:*')];
+    await test.publishMany(3, 'market:a', 'market:b', 'market:c');
+    await test.publishMany(2, 'news:a');
+    for (const stream of ['market', 'news']) await test.log.rotate(stream, hub.stream(stream).tail.epoch);
+    test.log.follower.resumed();
+    await until('both are told', () => state.sink.gaps.length === 1 && log.sink.gaps.length === 1);
+
+    const { epoch } = hub.stream('market').tail;
+    expect(state.sink.gaps).to.deep.equal([
+      {
+        stream: 'market',
+        topics: ['market:a', 'market:b'],
+        recovered: false,
+        reason: 'epoch_changed',
+        epoch,
+      },
+    ]);
+    expect(state.sink.events.slice(-3)).to.deep.equal(['gap epoch_changed', 'message 1', 'message 2']);
+    expect(state.sink.messages.slice(-2).map(({ cursor }) => cursor)).to.deep.equal([
+      test.cursor('market', 3),
+      test.cursor('market', 3),
+    ]);
+    expect(log.sink.events.slice(-1)).to.deep.equal(['gap epoch_changed']);
+    expect(log.sink.seqs()).to.deep.equal([1, 2]);
+  });
+
+  it('renews the cursor of a quiet connection, and only where it has changed', async () => {
+    const original = globalThis.setInterval;
+    const renewals: { renew: () => void; everyMs: number }[] = [];
+    globalThis.setInterval = ((renew: () => void, everyMs: number) => {
+      renewals.push({ renew, everyMs });
+      return original(() => undefined, 2 ** 30);
+    }) as typeof setInterval;
+    try {
+      await start();
+    } finally {
+      globalThis.setInterval = original;
+    }
+    expect(renewals.map(({ everyMs }) => everyMs <= 15_000)).to.deep.equal([true]);
+    const quiet = await reading('news:seldom');
+    const nobody = test.connect();
+    await test.publishMany(5, 'news:often');
+    for (let i = 0; i < 3; i++) renewals[0]!.renew();
+
+    expect(quiet.sink.positions).to.deep.equal([test.cursor('news', 0), test.cursor('news', 5)]);
+    expect(nobody.sink.positions).to.deep.equal([]);
+  });
+
+  it('forgets a connection that is gone', async () => {
+    await start();
+    const { sink, subscriber } = await reading('news:a', 'market:*');
+    hub.detach(subscriber);
+    await test.publishMany(2, 'news:a', 'market:a');
+    expect(hub.subscribers.size).to.equal(0);
+    expect([...hub.stream('news').fanout.readers()]).to.deep.equal([]);
+    expect(sink.messages).to.deep.equal([]);
+  });
+
+  it('keeps a connection that has taken the id of another one', async () => {
+    await start();
+    const { subscriber: old } = await reading('news:a');
+    const { sink } = test.connect();
+    const young = hub.attach(old.id, sink);
+    hub.detach(old);
+    expect(hub.subscribers.get(old.id)).to.equal(young);
+  });
+
+  describe('when it drains', () => {
+    it('tells every connection when it will be closed, and closes it then for good', async () => {
+      await start();
+      const connections = [];
+      for (let i = 0; i < 20; i++) connections.push(test.connect());
+      const started = performance.now();
+      const times: number[] = [];
+      for (const { sink } of connections) sink.onClose = () => times.push(performance.now() - started);
+      await hub.drain(60);
+
+      const announced = connections.map(({ sink }) => sink.drains);
+      expect(announced.every((drains) => drains.length === 1)).to.equal(true);
+      expect(announced.flat()).to.deep.equal(Array.from({ length: 20 }, (_, i) => i * 3));
+      for (const { sink } of connections) {
+        expect(sink.closes).to.have.length(1);
+        expect(sink.closes[0]).to.include({ code: 1012, reconnect: 'yes' });
+      }
+      expect(times.at(-1)).to.be.greaterThan(50);
+      expect(hub.draining).to.equal(true);
+    });
+
+    it('closes few connections quickly, however long it might take', async () => {
+      await start();
+      const { sink } = test.connect();
+      await hub.drain(30_000);
+      expect(sink.drains).to.deep.equal([0]);
+      expect(sink.closes).to.have.length(1);
+    });
+
+    it('leaves alone a connection that has gone by itself', async () => {
+      await start();
+      const [, second] = [test.connect(), test.connect()];
+      const draining = hub.drain(1_000);
+      hub.detach(second.subscriber);
+      await draining;
+      expect(second.sink.closes).to.deep.equal([]);
+    });
+  });
+
+  it('names the streams that there are where one is asked for that there is not', async () => {
+    await start();
+    expect(() => hub.stream('sport', 'topic'))
+      .to.throw('There is no stream "sport"; there are: market, news, signals')
+      .that.includes({ code: 'unknown_stream', field: 'topic' });
+    expect(() => hub.topic('x'.repeat(500), 'topics[3]'))
+      .to.throw(/^topics\[3\]: "x{200}" is no topic; a topic is "stream:key"/)
+      .that.includes({ code: 'bad_topic' });
+  });
+});

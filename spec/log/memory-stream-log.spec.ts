@@ -1,0 +1,78 @@
+import { expect } from 'chai';
+import { MemoryStreamLog } from '../../server/log/memory-stream-log.js';
+import { IDEMPOTENCY_MS, type StreamLog } from '../../server/log/stream-log.js';
+import { CONTRACT_STREAMS, Follower, itIsAStreamLog, numbered, ROOMY, seqOf } from './stream-log.contract.js';
+
+describe('The stream log in memory', () => {
+  const open: StreamLog[] = [];
+
+  afterEach(async () => {
+    for (const log of open.splice(0)) await log.close();
+  });
+
+  itIsAStreamLog(async (retention, listener) => {
+    const log = new MemoryStreamLog({
+      streams: new Map(CONTRACT_STREAMS.map((name) => [name, retention])),
+    });
+    log.follow(listener);
+    open.push(log);
+    return log;
+  });
+
+  describe('by its own clock', () => {
+    let now: number;
+
+    const logWith = (retention: Partial<typeof ROOMY>) =>
+      new MemoryStreamLog({ streams: new Map([['news', { ...ROOMY, ...retention }]]), now: () => now });
+
+    beforeEach(() => {
+      now = 1_763_900_000_000;
+    });
+
+    it('stamps messages', async () => {
+      const log = logWith({});
+      const [first] = await log.append('news', numbered(1));
+      now += 1234;
+      const [second] = await log.append('news', numbered(1));
+      expect([first, second]).to.have.deep.nested.property('[0].time', 1_763_900_000_000);
+      expect(second).to.include({ time: 1_763_900_001_234 });
+    });
+
+    it('keeps what is exactly as old as it may be, and forgets what is older', async () => {
+      const log = logWith({ maxAgeMs: 1000 });
+      await log.append('news', numbered(2));
+      now += 600;
+      await log.append('news', numbered(2));
+      now += 400;
+      expect(await log.check('news', 1)).to.deep.include({ first: 1, top: 4 });
+      now += 1;
+      expect(await log.check('news', 1)).to.deep.include({ first: 3, top: 4, own: null });
+      expect((await log.check('news', 3)).own).to.include({ seq: 3 });
+    });
+
+    it('remembers an id for five minutes', async () => {
+      const log = logWith({});
+      const [first] = await log.append('news', [{ key: 'k', data: '1', id: 'one' }]);
+      now += IDEMPOTENCY_MS - 1;
+      const [repeat] = await log.append('news', [{ key: 'k', data: '1', id: 'one' }]);
+      now += 1;
+      const [later] = await log.append('news', [{ key: 'k', data: '1', id: 'one' }]);
+
+      expect(IDEMPOTENCY_MS).to.equal(300_000);
+      expect(repeat).to.deep.equal({ ...first, status: 'duplicate' });
+      expect(later).to.include({ status: 'appended', seq: 2 });
+    });
+  });
+
+  it('answers an append before it announces it, so that nobody comes to depend on the contrary', async () => {
+    const log = new MemoryStreamLog({ streams: new Map([['news', ROOMY]]) });
+    const follower = new Follower();
+    log.follow(follower);
+    const [result] = await log.append('news', numbered(1));
+
+    expect(seqOf(result)).to.equal(1);
+    expect(follower.batches).to.deep.equal([]);
+    await follower.has('news', 1);
+    await log.close();
+  });
+});

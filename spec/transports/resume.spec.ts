@@ -1,0 +1,176 @@
+import { expect } from 'chai';
+import type { Session } from 'socket.io-adapter';
+import { HubError } from '../../server/errors.js';
+import { silentLogger } from '../../server/logger.js';
+import { Resumer, type Resumption } from '../../server/transports/socketio/resume.js';
+import { MemorySessionStore, type StoredSession } from '../../server/transports/socketio/sessions.js';
+import { STREAMS, TestHub } from '../hub/support.js';
+
+const PID = 'private-id_1';
+
+describe('A returning Socket.IO client', () => {
+  let test: TestHub;
+  let store: MemorySessionStore;
+  let resumer: Resumer;
+  let takenOver: string[];
+
+  beforeEach(async () => {
+    test = await TestHub.start();
+    store = new MemorySessionStore(60_000);
+    takenOver = [];
+    resumer = new Resumer({
+      hub: test.hub,
+      sessions: store,
+      logger: silentLogger,
+      takeOver: (sid) => takenOver.push(sid),
+    });
+    await test.publishMany(10, 'news:a', 'market:a');
+  });
+
+  afterEach(() => test.stop());
+
+  const cursor = (...positions: [stream: string, seq: number][]) =>
+    positions.map(([stream, seq]) => test.cursor(stream, seq)).join('~');
+
+  async function restore(session: Partial<StoredSession>, offset: string): Promise<Session | null> {
+    await store.save(PID, { sid: 'sid-1', topics: [], cursor: '-', ...session });
+    return resumer.restore(PID, offset);
+  }
+
+  const resumptionOf = (session: Session | null) => (session!.data as { resumption: Resumption }).resumption;
+
+  it('gets its session back, with its rooms and without packets that were missed', async () => {
+    const session = await restore({ topics: ['news:a', 'market:*'] }, cursor(['market', 3], ['news', 2]));
+    expect(session).to.deep.include({
+      sid: 'sid-1',
+      pid: PID,
+      rooms: ['news:a', 'market:*'],
+      missedPackets: [],
+    });
+    expect(resumptionOf(session)).to.deep.equal({
+      resumed: ['news:a', 'market:*'],
+      since: cursor(['news', 2], ['market', 3]),
+      fresh: [],
+    });
+    expect(takenOver).to.deep.equal(['sid-1']);
+    expect(resumer.refusalOf(PID)).to.equal(undefined);
+  });
+
+  it('goes on from where it was when it subscribed, in a stream of which it has seen nothing since', async () => {
+    const session = await restore(
+      { topics: ['news:a', 'signals:*'], cursor: cursor(['news', 1], ['signals', 0]) },
+      '-',
+    );
+    expect(resumptionOf(session)).to.deep.equal({
+      resumed: ['news:a', 'signals:*'],
+      since: cursor(['news', 1], ['signals', 0]),
+      fresh: [],
+    });
+  });
+
+  it('begins anew in a stream of class "state" of which it has seen nothing: its snapshot may not have come', async () => {
+    const session = await restore(
+      { topics: ['market:a', 'news:a'], cursor: cursor(['market', 4], ['news', 1]) },
+      cursor(['news', 3]),
+    );
+    expect(resumptionOf(session)).to.deep.equal({
+      resumed: ['news:a'],
+      since: cursor(['news', 3]),
+      fresh: ['market:a'],
+    });
+    expect(session?.rooms).to.deep.equal(['market:a', 'news:a']);
+  });
+
+  it('comes back to nothing where it read nothing', async () => {
+    expect(resumptionOf(await restore({}, '-'))).to.deep.equal({ resumed: [], since: '-', fresh: [] });
+  });
+
+  it('is left without topics of streams that are no more', async () => {
+    const session = await restore({ topics: ['sport:a', 'news:a'] }, `sport.abc.4~${cursor(['news', 3])}`);
+    expect(resumptionOf(session).resumed).to.deep.equal(['news:a']);
+  });
+
+  describe('begins anew, and is told why once,', () => {
+    it('when its session has expired', async () => {
+      expect(await resumer.restore(PID, cursor(['news', 1]))).to.equal(null);
+      expect(resumer.refusalOf(PID)).to.deep.equal({ reason: 'session_expired' });
+      expect(resumer.refusalOf(PID)).to.equal(undefined);
+      expect(takenOver).to.deep.equal([]);
+    });
+
+    it('when what it brings is no cursor', async () => {
+      expect(await restore({ topics: ['news:a'] }, 'hello')).to.equal(null);
+      expect(resumer.refusalOf(PID)).to.deep.equal({ reason: 'no_position' });
+    });
+
+    it('when one of its topics cannot be recovered: never partly', async () => {
+      const session = await restore(
+        { topics: ['news:a', 'market:a'] },
+        `${cursor(['news', 2])}~market.older.3`,
+      );
+      expect(session).to.equal(null);
+      expect(resumer.refusalOf(PID)).to.deep.equal({
+        reason: 'epoch_changed',
+        topics: [
+          { topic: 'news:a', recovered: true },
+          { topic: 'market:a', recovered: false, reason: 'epoch_changed' },
+        ],
+      });
+      expect(takenOver).to.deep.equal([]);
+    });
+
+    it('when its cursor is ahead of the log', async () => {
+      expect(await restore({ topics: ['news:a'] }, cursor(['news', 99]))).to.equal(null);
+      expect(resumer.refusalOf(PID)?.reason).to.equal('ahead');
+    });
+
+    it('when what it missed is trimmed', async () => {
+      await test.stop();
+      test = await TestHub.start({
+        streams: STREAMS.map((stream) => ({ ...stream, maxMessages: 10 })),
+        limits: { windowBytes: 0 },
+      });
+      resumer = new Resumer({
+        hub: test.hub,
+        sessions: store,
+        logger: silentLogger,
+        takeOver: () => undefined,
+      });
+      for (let n = 0; n < 5; n++) await test.publishMany(10, 'news:a');
+      expect(await restore({ topics: ['news:a'] }, cursor(['news', 3]))).to.equal(null);
+      expect(resumer.refusalOf(PID)?.reason).to.equal('trimmed');
+    });
+  });
+
+  it('that brings no id of the hub’s making is not looked for', async () => {
+    let asked = 0;
+    store.load = async () => {
+      asked += 1;
+      return null;
+    };
+    for (const pid of [
+      '',
+      'short',
+      'x'.repeat(65),
+      'has blank_id',
+      '{axiom}:nodes',
+      'a:b:c:d:e:f',
+      'line\nbreak',
+    ]) {
+      expect(await resumer.restore(pid, '-'), pid).to.equal(null);
+    }
+    expect(asked).to.equal(0);
+  });
+
+  it('waits for a store that is out of reach for a moment', async () => {
+    const load = store.load.bind(store);
+    let failures = 3;
+    store.load = async (pid) => {
+      if (failures-- > 0) throw new HubError('log_unavailable', 'Redis is out of reach');
+      return load(pid);
+    };
+    const session = await restore({ topics: ['news:a'] }, cursor(['news', 2]));
+    expect(session?.sid).to.equal('sid-1');
+    expect(failures).to.equal(-1);
+  });
+});
