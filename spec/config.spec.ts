@@ -222,7 +222,7 @@ describe('The configuration', () => {
     const rows = readFileSync(README, 'utf8')
       .split('\n')
       .flatMap((line) => {
-        const [, name, text, meaning] = /^\| `([A-Z_]+)` \| *(.*?) *\| (.+) \|$/.exec(line) ?? [];
+        const [, name, text, meaning] = /^\| `([A-Z_]+)` +\| *(.*?) *\| +(.+?) *\|$/.exec(line) ?? [];
         return name === undefined ? [] : [[name, text?.replace(/^`(.*)`$/, '$1'), meaning] as const];
       });
     expect(rows).to.deep.equal(
