@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import type { Message } from '../../server/protocol/message.js';
+import { TRANSPORTS, type TransportName } from '../support/client.js';
 import { until } from '../support/wait.js';
 import type { WebSocketTestClient } from '../support/websocket-client.js';
 import { needsStream, type Target } from './target.js';
-import { eachTestHasVisitor, messagesOf, received } from './visitor.js';
+import { eachTestHasVisitor, messagesOf, received, type Visitor } from './visitor.js';
 
-/** Cursors in the middle of a backfill: a connection may be cut after any message of it. */
+/** Cursors of a backfill: a connection may be cut before its first message, and after any of them. */
 export function cutShort(target: Target): void {
   describe('A cut in the middle of a backfill', () => {
     needsStream(target, 'news', 'log');
@@ -70,4 +71,46 @@ export function cutShort(target: Target): void {
       expect(later.seen.data(further)).to.deep.equal(['f2', 'f3']);
     });
   });
+
+  for (const [name, streamClass, rewind] of [
+    ['market', 'state', undefined],
+    ['news', 'log', 3],
+  ] as const) {
+    describe(`A client that got nothing but the first cursor of ${rewind ? 'a rewind' : 'a snapshot'}`, () => {
+      needsStream(target, name, streamClass);
+      const visitor = eachTestHasVisitor(target);
+
+      for (const transport of TRANSPORTS) {
+        it(`gets the backfill when it comes back over ${transport}`, async () => {
+          const topic = target.topic(name);
+          await visitor().publishAll(topic, ['newest']);
+          const since = await firstCursorOf(visitor(), transport, topic, rewind);
+          const later = await visitor().subscribe(transport, { topics: [topic], since });
+          await visitor().publish(topic, 'live');
+          await until('live comes', () => later.seen.data(topic).includes('live'));
+          expect(messagesOf(later, topic).map(({ data }) => data)).to.deep.equal(['newest', 'live']);
+        });
+      }
+    });
+  }
+}
+
+/** The cursor that comes with the acknowledgement, or over SSE with the first position. */
+async function firstCursorOf(
+  visitor: Visitor,
+  transport: TransportName,
+  topic: string,
+  rewind: number | undefined,
+): Promise<string> {
+  const options = rewind === undefined ? {} : { rewind };
+  if (transport === 'sse') {
+    const stream = await visitor.openStream({ topics: topic, ...(rewind ? { rewind: String(rewind) } : {}) });
+    await until('the position comes', () => stream.events.length > 0);
+    stream.close();
+    return stream.events[0]!.id!;
+  }
+  const { client, request } = await visitor.connect(transport);
+  const { cursor } = await request('subscribe', { topics: [topic], ...options });
+  client.close();
+  return String(cursor);
 }
