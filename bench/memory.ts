@@ -8,10 +8,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import { freePorts } from '../server/cluster/local/ports.js';
 import { redisServer } from '../server/cluster/local/redis-server.js';
 import { residentBytes } from './lib/cpu.js';
+import { isMain, option } from './lib/main.js';
+import { saveResult } from './lib/results.js';
 import { median } from './lib/statistics.js';
 import { Load } from './load/load.js';
 import { hub, type Peer, PLAIN_WS, STOCK } from './peers/peers.js';
@@ -59,16 +60,20 @@ async function restingBytes(pid: number): Promise<number> {
   return residentBytes(pid);
 }
 
-/** Kilobytes per connection by peer, medians of `rounds`. */
-export async function memory(rounds: number): Promise<Map<string, number>> {
+export interface MemoryRow {
+  readonly peer: string;
+  /** Kilobytes (1,000 bytes) per idle connection. */
+  readonly kilobytes: number;
+}
+
+export async function benchMemory(rounds: number): Promise<void> {
   const all = new Map<string, number[]>(MEMORY_PEERS.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const peer of MEMORY_PEERS) all.get(peer.name)!.push(await kilobytesPerConnection(peer));
   }
-  return new Map([...all].map(([name, values]) => [name, median(values)]));
+  const rows: MemoryRow[] = [...all].map(([peer, values]) => ({ peer, kilobytes: median(values) }));
+  for (const { peer, kilobytes } of rows) console.log(`${peer.padEnd(20)} ${kilobytes.toFixed(1)} KB`);
+  saveResult('memory', rows);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const result = await memory(3);
-  for (const [name, kilobytes] of result) console.log(name.padEnd(20), `${kilobytes.toFixed(1)} KB`);
-}
+if (isMain(import.meta.url)) await benchMemory(option('rounds', 3));

@@ -207,11 +207,13 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
 
 async function connectBackend(config: Config, logger: Logger): Promise<Backend> {
   const streams = new Map(config.streams.map((stream) => [stream.name, stream]));
+  // Sessions of living connections are renewed every third of the time: so much longer they last.
+  const sessionLastsMs = Math.ceil((config.SESSION_MS * 4) / 3);
   if (config.REDIS_URL === '') {
     return {
       log: new MemoryStreamLog({ streams }),
       link: undefined,
-      sessions: new MemorySessionStore(config.SESSION_MS),
+      sessions: new MemorySessionStore(sessionLastsMs),
       leases: new SingleNodeLeases(),
       reports: new SingleNodeReports(),
     };
@@ -221,7 +223,7 @@ async function connectBackend(config: Config, logger: Logger): Promise<Backend> 
   return {
     log: new RedisStreamLog({ link, streams, channelOf: streamChannel }),
     link,
-    sessions: new RedisSessionStore(link, config.SESSION_MS),
+    sessions: new RedisSessionStore(link, sessionLastsMs),
     leases: new RedisLeases(link),
     reports: new RedisNodeReports(link),
   };

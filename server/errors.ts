@@ -28,7 +28,6 @@ export const ERRORS = {
   too_many_topics: { status: 422, title: 'The connection reads as many topics as it may', retry: false },
   internal: { status: 500, title: 'Something went wrong in the hub', retry: true },
   overloaded: { status: 503, title: 'The hub has more waiting than it may hold', retry: true },
-  draining: { status: 503, title: 'The node is being restarted', retry: true },
   log_unavailable: { status: 503, title: 'The stream log is out of reach', retry: true },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -5,6 +5,7 @@ import type { NodeReport } from '../cluster/node-report.js';
 import { HubError } from '../errors.js';
 import type { Hub } from '../hub/hub.js';
 import type { Metrics } from '../metrics.js';
+import { EXACT } from './exact.js';
 
 export interface OperatingOptions {
   readonly hub: Hub;
@@ -21,7 +22,7 @@ export interface OperatingOptions {
 
 export function operatingRoutes(options: OperatingOptions): Router {
   const { hub, node, version, metrics, metricsToken, nodes, redisUp } = options;
-  const router = Router();
+  const router = Router(EXACT);
 
   router.get('/health', (request: Request, response: Response) => {
     const state = readiness(hub, redisUp());

@@ -1,9 +1,16 @@
 /** `POST /api/topics/{topic}/messages` and `POST /api/messages`. */
 import { type Request, type Response, Router, raw } from 'express';
 import { errorBody, HubError } from '../errors.js';
-import { jsonText, type Publication, type Publisher, type PublishResult } from '../hub/publisher.js';
+import {
+  dataText,
+  jsonText,
+  type Publication,
+  type Publisher,
+  type PublishResult,
+} from '../hub/publisher.js';
 import { parseRequest, publicationId, publishRequest } from '../hub/requests.js';
 import { bodyText, parseJson } from './body.js';
+import { EXACT } from './exact.js';
 
 export interface PublishingOptions {
   readonly publisher: Publisher;
@@ -14,7 +21,7 @@ export interface PublishingOptions {
 
 export function publishingRoutes(options: PublishingOptions): Router {
   const { publisher, maxMessageBytes, maxBatchItems, maxBatchBytes } = options;
-  const router = Router();
+  const router = Router(EXACT);
 
   // The body is JSON whatever its type says: `curl -d` calls it a form. White space around it is not counted as data.
   const one = raw({ type: () => true, limit: maxMessageBytes + 1024 });
@@ -71,7 +78,7 @@ async function publishItems(publisher: Publisher, items: readonly unknown[]): Pr
   items.forEach((item, i) => {
     try {
       const { topic, data, id } = parseRequest(publishRequest, item);
-      publications.push({ topic, data: JSON.stringify(data), id });
+      publications.push({ topic, data: dataText(data), id });
       indexes.push(i);
     } catch (error) {
       results[i] = { ok: false, error: errorBody(error) };

@@ -6,12 +6,13 @@ import type { Hub, HubStream } from '../hub/hub.js';
 import { historyRequest, parseRequest } from '../hub/requests.js';
 import { formatPosition } from '../protocol/cursor.js';
 import { ALL_KEYS, topicName } from '../protocol/topic.js';
+import { EXACT } from './exact.js';
 
 /** Topics that one answer lists. */
 const LIST_MAX_TOPICS = 1000;
 
 export function readingRoutes(hub: Hub): Router {
-  const router = Router();
+  const router = Router(EXACT);
 
   router.get('/api/streams', (_request: Request, response: Response) => {
     response.json({ streams: [...hub.streams.values()].map(describeStream) });

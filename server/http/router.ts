@@ -18,6 +18,21 @@ export interface RouterOptions extends OperatingOptions, PublishingOptions {
 }
 
 const YEAR_S = 31_536_000;
+/** What each path of the API answers, for those who ask otherwise. */
+const PATHS: readonly (readonly [path: string, methods: string])[] = [
+  ['/stream', 'GET'],
+  ['/health', 'GET'],
+  ['/health/live', 'GET'],
+  ['/health/ready', 'GET'],
+  ['/metrics', 'GET'],
+  ['/api/nodes', 'GET'],
+  ['/api/streams', 'GET'],
+  ['/api/streams/:stream', 'GET'],
+  ['/api/topics/:topic', 'GET'],
+  ['/api/topics/:topic/messages', 'GET, POST'],
+  ['/api/messages', 'POST'],
+];
+
 /** Methods that some path of the API answers. */
 const METHODS = ['GET', 'HEAD', 'POST'];
 
@@ -25,6 +40,8 @@ export function createRouter(options: RouterOptions): Express {
   const { hub, logger, metrics, sse, webRoot, trustProxy } = options;
   const app = express();
   app.set('trust proxy', [...trustProxy]);
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
   app.disable('x-powered-by');
   app.set('etag', false);
 
@@ -56,6 +73,10 @@ export function createRouter(options: RouterOptions): Express {
   );
 
   app.get('/stream', async (request: Request, response: Response) => {
+    if (request.method === 'HEAD') {
+      response.type('text/event-stream').end();
+      return;
+    }
     await sse.serve(request, response, new URL(request.originalUrl, 'http://hub').searchParams);
   });
   app.use('/api', (_request: Request, response: Response, next: NextFunction) => {
@@ -69,6 +90,12 @@ export function createRouter(options: RouterOptions): Express {
   );
   app.use(express.static(webRoot, { cacheControl: false, etag: true }));
 
+  for (const [path, methods] of PATHS) {
+    app.all(path, (request: Request, response: Response) => {
+      response.setHeader('Allow', methods);
+      throw new HubError('method_not_allowed', `${request.method} is not offered here; ${methods} is`);
+    });
+  }
   app.use((request: Request) => {
     throw new HubError('not_found', `there is no ${request.method} ${request.path.slice(0, 200)}`);
   });

@@ -5,6 +5,7 @@ import { ALL_KEYS, topicName } from '../protocol/topic.js';
 import type { Hub } from './hub.js';
 import { lookBack } from './look-back.js';
 import type { StreamMessage } from './stream-message.js';
+import { READ_WAIT_MS, whenLive } from './when-live.js';
 
 /** Messages of a topic that are over, ascending. */
 export interface History {
@@ -39,7 +40,7 @@ export async function readHistory(
   const { stream, key } = hub.topic(request.topic, 'topic');
   const limit = request.limit ?? HISTORY_DEFAULT_LIMIT;
   const { tail } = hub.stream(stream);
-  await tail.whenLive();
+  await whenLive(hub, stream, READ_WAIT_MS);
   const topic = topicName(stream, key);
   const page = async (): Promise<History> => {
     const [epoch, last] = [tail.epoch, tail.last];

@@ -157,7 +157,10 @@ export class Hub implements TailListener, LogListener {
       onSlow: (slow) => this.#endSlow(slow),
     });
     this.subscribers.set(id, subscriber);
-    if (this.#degraded) subscriber.degraded({ degraded: true, reason: 'log_unavailable' });
+    // After the welcome that the transport is about to send.
+    if (this.#degraded) {
+      queueMicrotask(() => subscriber.degraded({ degraded: true, reason: 'log_unavailable' }));
+    }
     return subscriber;
   }
 

@@ -43,6 +43,25 @@ export function jsonText(text: string): string {
   return /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ').trim() : text.trim();
 }
 
+/**
+ * JSON text of data that has been parsed already, in a batch or on a socket. @throws HubError `bad_request` for a number
+ * beyond the range of a 64-bit float, which would silently become null.
+ */
+export function dataText(data: unknown): string {
+  const text = JSON.stringify(data);
+  if (text.includes('null') && hasEndlessNumber(data)) {
+    throw new HubError('bad_request', 'data: has a number beyond the range of a 64-bit float', {
+      field: 'data',
+    });
+  }
+  return text;
+}
+
+function hasEndlessNumber(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value);
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasEndlessNumber);
+}
+
 /** Validates and commits publications. */
 export class Publisher {
   readonly counters: PublishCounters = { published: new Map(), refused: new Map() };

@@ -9,7 +9,8 @@ const COMPACT_AFTER = 4096;
  */
 export class RecentWindow {
   readonly #maxBytes: number;
-  #messages: StreamMessage[] = [];
+  /** What lies before the head was dropped and is undefined. */
+  #messages: (StreamMessage | undefined)[] = [];
   #head = 0;
   #bytes = 0;
 
@@ -51,7 +52,7 @@ export class RecentWindow {
     const { first } = this;
     if (first === undefined) return [];
     const start = this.#head + from - first;
-    return this.#messages.slice(start, start + limit);
+    return this.#messages.slice(start, start + limit) as StreamMessage[];
   }
 
   clear(): void {
@@ -62,6 +63,7 @@ export class RecentWindow {
 
   #dropOldest(): void {
     this.#bytes -= this.#messages[this.#head]!.weight;
+    this.#messages[this.#head] = undefined;
     this.#head += 1;
     if (this.#head < COMPACT_AFTER) return;
     this.#messages = this.#messages.slice(this.#head);

@@ -6,13 +6,12 @@ import { type ErrorCode, errorBody, HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { HISTORY_MAX_LIMIT, readHistory } from './history.js';
 import type { Hub } from './hub.js';
-import type { Publisher } from './publisher.js';
+import { dataText, type Publisher } from './publisher.js';
 import type { Subscriber } from './subscriber.js';
 import { type SubscribeResult, subscribe, unsubscribe } from './subscriptions.js';
+import { READ_WAIT_MS } from './when-live.js';
 
 const MAX_CURSOR_LENGTH = 4096;
-/** Subscribing waits so long for a log that is out of reach before it is refused. */
-const SUBSCRIBE_WAIT_MS = 5_000;
 
 const topics = z.array(z.string()).min(1, 'names no topic');
 const cursor = z.string().min(1).max(MAX_CURSOR_LENGTH);
@@ -63,7 +62,9 @@ export function parseRequest<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  const field = issue?.path.reduce<string>(
+  const [unknown] = issue?.code === 'unrecognized_keys' ? issue.keys : [];
+  const path = unknown === undefined ? issue?.path : [...(issue?.path ?? []), unknown];
+  const field = path?.reduce<string>(
     (path, part) =>
       typeof part === 'number' ? `${path}[${part}]` : path === '' ? String(part) : `${path}.${String(part)}`,
     '',
@@ -116,7 +117,7 @@ export class RequestHandler {
       switch (operation as Operation) {
         case 'subscribe':
           await subscribe(this.#hub, subscriber, parseRequest(subscribeRequest, body), {
-            waitMs: SUBSCRIBE_WAIT_MS,
+            waitMs: READ_WAIT_MS,
             onPlanned: async (result) => {
               await onSubscriptionsChanged(result);
               answer({ ok: true, ...result });
@@ -130,7 +131,7 @@ export class RequestHandler {
         }
         case 'publish': {
           const { topic, data, id } = parseRequest(publishRequest, body);
-          const published = await this.#publisher.publish({ topic, data: JSON.stringify(data), id });
+          const published = await this.#publisher.publish({ topic, data: dataText(data), id });
           return answer({ ok: true, ...published });
         }
         case 'history': {

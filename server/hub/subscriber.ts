@@ -156,6 +156,7 @@ export class Subscriber {
     const cursor = this.cursor();
     if (cursor === this.#toldCursor || this.closed || this.ended) return;
     this.#toldCursor = cursor;
+    this.quiet = false;
     this.#sink.position(cursor);
   }
 

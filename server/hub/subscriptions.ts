@@ -7,12 +7,12 @@ import { type Positions, parseCursor } from '../protocol/cursor.js';
 import type { TopicVerdict } from '../protocol/message.js';
 import { type Topic, topicName } from '../protocol/topic.js';
 import { type BackfillPlan, backfill, snapshot } from './backfill.js';
-import { sleep } from './backoff.js';
 import type { Hub } from './hub.js';
 import { lookBack } from './look-back.js';
 import type { SubscribeRequest, UnsubscribeRequest } from './requests.js';
 import { StreamReader, type Subscriber } from './subscriber.js';
 import { topicVerdict, type Verdict } from './verdict.js';
+import { whenLive } from './when-live.js';
 
 /** Backfill pauses at this part of a connection's budget, so that it never makes a connection slow by itself. */
 const PAUSE_AT = 0.25;
@@ -129,7 +129,9 @@ async function makeSubscription(
     const position = Math.min(...starts.values(), ...(preload.length > 0 ? [preload[0]!.seq - 1] : []));
     subscriber.hold(reader, position);
     setKeys(hub, subscriber, reader, new Set([...before, ...keys]));
-    return { reader, before, plan: { starts, preload } };
+    // A client that reads the stream already has a later cursor, and would return with it.
+    const goesBack = before.size > 0 && position < tail.last;
+    return { reader, before, goesBack, plan: { starts, preload } };
   });
 
   let failure: unknown;
@@ -140,6 +142,7 @@ async function makeSubscription(
       ),
       cursor: subscriber.cursor(),
     });
+    if (changes.some(({ goesBack }) => goesBack)) subscriber.position();
   } catch (error) {
     failure = error;
     for (const { reader, before } of changes) setKeys(hub, subscriber, reader, before);
@@ -204,16 +207,6 @@ function setKeys(hub: Hub, subscriber: Subscriber, reader: StreamReader, keys: R
   if (keys.size === 0) subscriber.readers.delete(reader.tail.stream);
   else subscriber.readers.set(reader.tail.stream, reader);
   hub.refreshSet(subscriber);
-}
-
-async function whenLive(hub: Hub, stream: string, waitMs: number | undefined): Promise<void> {
-  const { tail } = hub.stream(stream);
-  if (tail.live) return;
-  if (waitMs === undefined) return tail.whenLive();
-  const given = new AbortController();
-  await Promise.race([tail.whenLive(), sleep(waitMs, given.signal)]);
-  given.abort();
-  if (!tail.live) throw new HubError('log_unavailable', `The log of "${stream}" is out of reach`);
 }
 
 function uniqueTopics(hub: Hub, texts: readonly string[]): Topic[] {

@@ -23,7 +23,7 @@ export const CLOSE = {
   badRequest: {
     code: 4400,
     name: 'bad_request',
-    meaning: 'a frame was no JSON object with a known "op"',
+    meaning: 'a frame was no JSON object with an "op"',
     reconnect: 'after a change',
   },
   token: {

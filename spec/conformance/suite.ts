@@ -14,6 +14,7 @@ import { publishing } from './publishing.js';
 import { recovering } from './recovering.js';
 import { refusing } from './refusing.js';
 import { resuming } from './resuming.js';
+import { sessionCursor } from './session-cursor.js';
 import { subscribing } from './subscribing.js';
 import { Target, type TargetOptions } from './target.js';
 
@@ -30,6 +31,7 @@ export function conformanceSuite(options: TargetOptions): void {
     resuming(target);
     cutShort(target);
     recovering(target);
+    sessionCursor(target);
     publishing(target);
     batches(target);
     history(target);

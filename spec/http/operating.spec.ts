@@ -266,8 +266,8 @@ describe('Operating over HTTP', () => {
     for (const [method, path] of [
       ['GET', '/nothing'],
       ['GET', '/api/nothing'],
-      ['POST', '/api/streams'],
-      ['DELETE', '/api/topics/news%3Aa'],
+      ['GET', '/METRICS'],
+      ['GET', '/metrics/'],
       ['GET', '/assets/../../package.json'],
       ['GET', '/%2e%2e/package.json'],
     ] as const) {
@@ -277,6 +277,28 @@ describe('Operating over HTTP', () => {
       expect(Object.keys(body)).to.deep.equal(['type', 'title', 'status', 'detail', 'code']);
       expect(body).to.include({ code: 'not_found', status: 404, type: 'urn:axiom-streaming:not_found' });
     }
+  });
+
+  it('answers 405 with the methods that there are', async () => {
+    for (const [method, path, allowed] of [
+      ['POST', '/api/streams', 'GET'],
+      ['DELETE', '/api/topics/news%3Aa', 'GET'],
+      ['PUT', '/api/topics/news%3Aa/messages', 'GET, POST'],
+      ['GET', '/api/messages', 'POST'],
+      ['POST', '/stream', 'GET'],
+    ] as const) {
+      const { status, body, headers } = await call<Problem>(method, `${app.url}${path}`);
+      expect({ status, code: body.code }, path).to.deep.equal({ status: 405, code: 'method_not_allowed' });
+      expect(headers.get('allow')).to.equal(allowed);
+    }
+  });
+
+  it('answers HEAD for an event stream without opening one', async () => {
+    const response = await fetch(`${app.url}/stream?topics=news:a`, { method: 'HEAD' });
+    expect(response.status).to.equal(200);
+    expect(response.headers.get('content-type')).to.match(/^text\/event-stream/);
+    const health = await get<{ connections: number }>(`${app.url}/health`);
+    expect(health.body.connections).to.equal(0);
   });
 
   it('does not repeat an endless path', async () => {

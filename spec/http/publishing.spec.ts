@@ -218,7 +218,7 @@ describe('Publishing over HTTP', () => {
         'ok',
         'idempotency_conflict id',
         'bad_request data',
-        'bad_request undefined',
+        'bad_request ttl',
         'bad_request undefined',
         'bad_request undefined',
         'bad_topic topic',

@@ -1,3 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { RecentWindow } from '../../server/hub/recent-window.js';
 import { StreamMessage } from '../../server/hub/stream-message.js';
@@ -9,6 +12,11 @@ function windowWith(maxBytes: number, from: number, to: number): RecentWindow {
   const window = new RecentWindow(maxBytes);
   for (let seq = from; seq <= to; seq++) window.push(message(seq));
   return window;
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
 }
 
 describe('The recent window', () => {
@@ -60,6 +68,21 @@ describe('The recent window', () => {
     expect(window).to.include({ first: 9_991, size: 10, bytes: 10 * WEIGHT });
     expect(window.slice(9_995, 3).map(({ seq }) => seq)).to.deep.equal([9_995, 9_996, 9_997]);
     expect(window.get(10_000)?.seq).to.equal(10_000);
+  });
+
+  it('lets go of what it has dropped', async () => {
+    const window = new RecentWindow(WEIGHT * 10);
+    const dropped = ((): WeakRef<StreamMessage> => {
+      const first = message(1);
+      window.push(first);
+      return new WeakRef(first);
+    })();
+    for (let seq = 2; seq <= 100; seq++) window.push(message(seq));
+    expect(window).to.include({ first: 91, size: 10 });
+    // A weak reference holds on until the turn has ended.
+    await nextTurn();
+    collectGarbage();
+    expect(dropped.deref()).to.equal(undefined);
   });
 
   it('forgets everything when it is cleared', () => {

@@ -183,12 +183,10 @@ describe('A request of a socket', () => {
   });
 
   it('is refused where it says more than there is to say', async () => {
-    const message = refusal(
-      'bad_request',
-      undefined,
-      await request('publish', { topic: 'news:a', data: 1, ttl: 5 }),
-    );
-    expect(message).to.include('ttl');
+    const { ok, error } = await request('publish', { topic: 'news:a', data: 1, ttl: 5 });
+    expect(ok).to.equal(false);
+    expect(error).to.include({ code: 'bad_request' });
+    expect((error as { message: string }).message).to.include('ttl');
   });
 
   it('is refused, with the names of those that there are, where there is no such operation', async () => {

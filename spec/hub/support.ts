@@ -25,12 +25,15 @@ export interface Received extends Message {
   readonly cursor: string;
 }
 
+/** One for all connections, as each transport has one. */
+const ENCODING: Encoding = {
+  name: 'recording',
+  encode: ({ text }, cursor): RecordedFrame => ({ wire: Buffer.from(text), text, cursor }),
+};
+
 /** A connection that keeps what it is given, in order. */
 export class RecordingSink implements Sink {
-  readonly encoding: Encoding = {
-    name: 'recording',
-    encode: ({ text }, cursor): RecordedFrame => ({ wire: Buffer.from(text), text, cursor }),
-  };
+  readonly encoding = ENCODING;
   readonly messages: Received[] = [];
   readonly positions: string[] = [];
   readonly gaps: GapInfo[] = [];

@@ -9,7 +9,7 @@ import type { Subscriber } from '../../hub/subscriber.js';
 import { subscribe } from '../../hub/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import { CLOSE } from '../../protocol/close-codes.js';
-import { EMPTY_CURSOR } from '../../protocol/cursor.js';
+import { EMPTY_CURSOR, formatCursor, type Position, parseCursor } from '../../protocol/cursor.js';
 import { welcomeInfo } from '../welcome.js';
 import { dropRequest, endConnection, engineConnection } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
@@ -176,10 +176,19 @@ export class SocketIoTransport {
   }
 
   async #save(socket: Socket, subscriber: Subscriber, cursor: string): Promise<void> {
+    // A stream that was there before stays where it was: the client may have seen nothing of it since.
+    const data = socket.data as { stored?: ReadonlyMap<string, Position> };
+    const stored = new Map(parseCursor(cursor) ?? []);
+    for (const [stream, now] of stored) {
+      const before = data.stored?.get(stream);
+      if (before !== undefined && (before.epoch !== now.epoch || before.seq < now.seq))
+        stored.set(stream, before);
+    }
+    data.stored = stored;
     await this.#options.sessions.save(privateId(socket), {
       sid: socket.id,
       topics: subscriber.topics(),
-      cursor,
+      cursor: formatCursor(stored),
     });
   }
 

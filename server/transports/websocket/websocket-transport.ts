@@ -103,12 +103,16 @@ export class WebSocketTransport {
 
   #receive(connection: Connection, text: string | undefined): void {
     const frame = text === undefined ? undefined : parseFrame(text);
-    if (frame === undefined) {
-      connection.sink.close(CLOSE.badRequest);
-      return;
-    }
-    if (connection.pending >= MAX_PENDING_REQUESTS) {
-      connection.sink.close(CLOSE.tooMany);
+    const refusal =
+      frame === undefined
+        ? CLOSE.badRequest
+        : connection.pending >= MAX_PENDING_REQUESTS
+          ? CLOSE.tooMany
+          : undefined;
+    if (frame === undefined || refusal !== undefined) {
+      // What was sent behind the wrong frame is not carried out.
+      connection.socket.removeAllListeners('message');
+      connection.subscriber.close(refusal ?? CLOSE.badRequest);
       return;
     }
     const { op, id, messageId, ...rest } = frame;

@@ -1,0 +1,105 @@
+/**
+ * How many messages can publishers put into one node, and what does each cost the node and Redis?
+ *
+ * Single HTTP requests with keep-alive and a header as long as a token, batches of 500, and publishing over a WebSocket
+ * with acknowledgements pipelined; each through the node into Redis, with nobody subscribed. CPU of the node and of
+ * Redis from /proc.
+ *
+ * Not measured: the check of a token (this version has none), subscribers, and more than one node.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { freePorts } from '../server/cluster/local/ports.js';
+import { redisServer } from '../server/cluster/local/redis-server.js';
+import { cpuSeconds } from './lib/cpu.js';
+import { isMain, option } from './lib/main.js';
+import { saveResult } from './lib/results.js';
+import { median } from './lib/statistics.js';
+import type { PublishingAnswer, PublishingOrder } from './load/publishing-worker.js';
+import { hub } from './peers/peers.js';
+
+const WORKER = fileURLToPath(new URL('load/publishing-worker.js', import.meta.url));
+const SECONDS = 4;
+
+export interface PublishRow {
+  readonly way: string;
+  readonly perSecond: number;
+  readonly perCpuSecond: number;
+  /** µs of Redis's CPU for each message. */
+  readonly redisMicroseconds: number;
+}
+
+type Way = Omit<PublishingOrder, 'port'> & { readonly name: string };
+
+const WAYS: readonly Way[] = [
+  { name: 'single HTTP requests, 50 connections', way: 'single', connections: 50, inFlight: 1, batchSize: 1 },
+  { name: 'HTTP batches of 500, 8 connections', way: 'batch', connections: 8, inFlight: 1, batchSize: 500 },
+  {
+    name: 'WebSocket, 20 connections, 50 in flight',
+    way: 'websocket',
+    connections: 20,
+    inFlight: 50,
+    batchSize: 1,
+  },
+];
+
+async function measure({ name: _, ...way }: Way): Promise<Omit<PublishRow, 'way'>> {
+  const dir = mkdtempSync(join(tmpdir(), 'axiom-bench-'));
+  const base = await freePorts(2);
+  const redis = redisServer({ port: base, dir });
+  const server = hub('socketio').process({ port: base + 1, redisUrl: `redis://127.0.0.1:${base}`, dir });
+  const worker = fork(WORKER);
+  const ask = async (order: PublishingOrder | 'count') => {
+    worker.send(order);
+    return ((await once(worker, 'message')) as [PublishingAnswer])[0];
+  };
+  try {
+    await redis.start();
+    await server.start();
+    await ask({ ...way, port: base + 1 });
+    await delay(1_000);
+    const started = performance.now();
+    const before = { cpu: cpuSeconds(server.pid!), redis: cpuSeconds(redis.pid!), count: await ask('count') };
+    await delay(SECONDS * 1000);
+    const after = await ask('count');
+    const seconds = (performance.now() - started) / 1000;
+    if (after.refused > 0) throw new Error(`${after.refused} messages were refused`);
+    const messages = after.acknowledged - before.count.acknowledged;
+    return {
+      perSecond: messages / seconds,
+      perCpuSecond: messages / (cpuSeconds(server.pid!) - before.cpu),
+      redisMicroseconds: ((cpuSeconds(redis.pid!) - before.redis) / messages) * 1e6,
+    };
+  } finally {
+    worker.kill('SIGKILL');
+    await server.stop('SIGKILL');
+    await redis.stop('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+export async function benchPublish(rounds: number): Promise<void> {
+  const rows: PublishRow[] = [];
+  for (const way of WAYS) {
+    const all = [];
+    for (let round = 0; round < rounds; round++) all.push(await measure(way));
+    const row: PublishRow = {
+      way: way.name,
+      perSecond: median(all.map(({ perSecond }) => perSecond)),
+      perCpuSecond: median(all.map(({ perCpuSecond }) => perCpuSecond)),
+      redisMicroseconds: median(all.map(({ redisMicroseconds }) => redisMicroseconds)),
+    };
+    rows.push(row);
+    console.log(
+      `${row.way.padEnd(42)} ${Math.round(row.perSecond).toLocaleString('en').padStart(9)}/s  ${Math.round(row.perCpuSecond).toLocaleString('en').padStart(9)} per CPU-second  Redis ${row.redisMicroseconds.toFixed(1)} µs each`,
+    );
+    saveResult('publish', rows);
+  }
+}
+
+if (isMain(import.meta.url)) await benchPublish(option('rounds', 3));
