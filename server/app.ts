@@ -26,7 +26,12 @@ import { Metrics } from './metrics.js';
 import { RedisLink } from './redis.js';
 import { streamChannel } from './transports/socketio/hub-adapter.js';
 import { MemorySessionStore, type SessionStore } from './transports/socketio/sessions.js';
-import { SocketIoTransport } from './transports/socketio/socketio-transport.js';
+import {
+  type Dialect,
+  JSON_DIALECT,
+  MSGPACK_DIALECT,
+  SocketIoTransport,
+} from './transports/socketio/socketio-transport.js';
 import { SseTransport } from './transports/sse/sse-transport.js';
 import { routeUpgrades } from './transports/upgrades.js';
 import { WebSocketTransport } from './transports/websocket/websocket-transport.js';
@@ -98,7 +103,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     ...heartbeat,
   });
   const connections = () => ({
-    socketio: socketIo.connections,
+    socketio: socketIos.reduce((sum, { connections }) => sum + connections, 0),
     websocket: webSocket.connections,
     sse: sse.connections,
   });
@@ -134,42 +139,52 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   });
   const httpServer = createServer(router);
   httpServer.keepAliveTimeout = KEEP_ALIVE_MS;
-  const socketIo: SocketIoTransport = new SocketIoTransport({
-    httpServer,
-    hub,
-    requests,
-    sessions,
-    logger,
-    node,
-    payloads: {
-      isHubPayload,
-      receive: (stream, payload) => {
-        if (log instanceof RedisStreamLog) log.receive(stream, payload);
+  const socketIo = (
+    dialect: Dialect,
+    receive: (stream: string, payload: Buffer) => void,
+  ): SocketIoTransport =>
+    new SocketIoTransport({
+      dialect,
+      httpServer,
+      hub,
+      requests,
+      sessions,
+      logger,
+      node,
+      payloads: {
+        isHubPayload,
+        receive,
+        malformed: (error) => {
+          metrics.errors.count('malformed_payload');
+          logger.warn(
+            { error: String(error) },
+            'adapter: something on the channel could not be read; it is dropped',
+          );
+        },
       },
-      malformed: (error) => {
-        metrics.errors.count('malformed_payload');
-        logger.warn(
-          { error: String(error) },
-          'adapter: something on the channel could not be read; it is dropped',
-        );
-      },
-    },
-    clients: link?.forAdapter((error) => {
-      metrics.errors.count('adapter_publish');
-      logger.debug({ error: String(error) }, 'adapter: a call to Redis failed');
+      clients: link?.forAdapter((error) => {
+        metrics.errors.count('adapter_publish');
+        logger.debug({ error: String(error) }, 'adapter: a call to Redis failed');
+      }),
+      sessionMs: config.SESSION_MS,
+      maxPacketBytes: maxFrameBytes,
+      direct: config.FAST_PATH,
+      ...heartbeat,
+    });
+  // Both listen on the same channels; only one may hand the stream log's payloads on.
+  const socketIos: readonly SocketIoTransport[] = [
+    socketIo(JSON_DIALECT, (stream, payload) => {
+      if (log instanceof RedisStreamLog) log.receive(stream, payload);
     }),
-    sessionMs: config.SESSION_MS,
-    maxPacketBytes: maxFrameBytes,
-    direct: config.FAST_PATH,
-    ...heartbeat,
-  });
+    socketIo(MSGPACK_DIALECT, () => undefined),
+  ];
   routeUpgrades(httpServer, { hub, webSocket });
   metrics.observe({ hub, publishing: publisher.counters, connections, link, version: VERSION, node });
 
   const end = async () => {
     sse.close();
     webSocket.close();
-    await socketIo.close();
+    for (const transport of socketIos) await transport.close();
     hub.stop();
     await log.close();
     await link?.close();

@@ -142,6 +142,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'socket.io': ['transports/socketio/'],
   'socket.io-adapter': ['transports/socketio/'],
   '@socket.io/redis-adapter': ['transports/socketio/'],
+  'socket.io-msgpack-parser': ['transports/socketio/'],
   express: ['http/'],
   helmet: ['http/'],
   'prom-client': ['metrics.ts'],

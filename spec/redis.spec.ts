@@ -36,7 +36,7 @@ describe('The connections to Redis', () => {
     redis = await OwnRedis.start();
     dir = mkdtempSync(join(tmpdir(), 'axiom-spec-scripts-'));
     writeFileSync(join(dir, 'echo.lua'), '-- a comment\nreturn { KEYS[1], ARGV[1], 7, false }\n');
-    writeFileSync(join(dir, 'slow.lua'), 'local n = 0\nwhile n < 3e7 do n = n + 1 end\nreturn n\n');
+    writeFileSync(join(dir, 'slow.lua'), 'local n = 0\nwhile n < 1e8 do n = n + 1 end\nreturn n\n');
     echo = loadScript(pathToFileURL(join(dir, 'module.js')).href, 'echo.lua');
   });
 
@@ -77,7 +77,7 @@ describe('The connections to Redis', () => {
       const slow = loadScript(pathToFileURL(join(dir, 'module.js')).href, 'slow.lua');
       const started = performance.now();
       const error = await rejection(link.run(slow, [], [], 20));
-      expect(performance.now() - started).to.be.lessThan(150);
+      expect(performance.now() - started).to.be.lessThan(400);
       expect(error).to.be.instanceOf(HubError);
       expect(error).to.include({ code: 'log_unavailable' });
       await until('Redis has ended it', async () => (await rejection(link.command(['PING']))) === undefined);
@@ -186,7 +186,7 @@ describe('The connections to Redis', () => {
       await until('it has noticed', () => !link.up && events.length === 1, { withinMs: 1_500 });
       const started = performance.now();
       expect(await rejection(link.command(['PING']))).to.include({ code: 'log_unavailable' });
-      expect(performance.now() - started).to.be.lessThan(100);
+      expect(performance.now() - started).to.be.lessThan(300);
 
       await redis.process.start();
       await until('it is back', () => link.up && events.length === 2, { withinMs: 5_000 });
@@ -204,11 +204,11 @@ describe('The connections to Redis', () => {
       try {
         const started = performance.now();
         expect(await rejection(link.command(['PING']))).to.include({ code: 'log_unavailable' });
-        expect(performance.now() - started).to.be.within(800, 1_100);
+        expect(performance.now() - started).to.be.within(800, 1_400);
         await until('it has noticed', () => !link.up && events.length === 1, { withinMs: 5_000 });
         const refused = performance.now();
         await rejection(link.command(['PING']));
-        expect(performance.now() - refused, 'then refuses at once').to.be.lessThan(100);
+        expect(performance.now() - refused, 'then refuses at once').to.be.lessThan(300);
       } finally {
         redis.process.signal('SIGCONT');
       }

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { createClient } from 'redis';
-import { textFrame } from '../../server/transports/text-frame.js';
+import { textFrame } from '../../server/transports/server-frame.js';
 
 const REST_PER_COST = 2;
 const WINDOW_MS = 10;

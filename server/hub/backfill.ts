@@ -43,8 +43,8 @@ export async function backfill(
   { pages, classOf, pauseBytes }: BackfillOptions,
 ): Promise<void> {
   const { subscriber, tail } = reader;
-  const highest = Math.max(...starts.values());
-  let position = Math.min(...starts.values());
+  const highest = -least([...starts.values()].map((seq) => -seq));
+  let position = least(starts.values());
   let preloaded = 0;
   let unchecked = 0;
 
@@ -119,6 +119,13 @@ async function whenDrained({ subscriber }: StreamReader, pauseBytes: number): Pr
     before = now;
     if (stalledMs >= STALLED_AFTER_MS) subscriber.close(CLOSE.slow);
   }
+}
+
+/** The smallest of any number of values: a call with an argument for each has a limit. */
+export function least(values: Iterable<number>): number {
+  let smallest = Number.POSITIVE_INFINITY;
+  for (const value of values) if (value < smallest) smallest = value;
+  return smallest;
 }
 
 /** Tells a released reader that it cannot go on from where it was; a `state` stream follows with what is true now. */

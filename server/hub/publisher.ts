@@ -48,13 +48,47 @@ export function jsonText(text: string): string {
  * beyond the range of a 64-bit float, which would silently become null.
  */
 export function dataText(data: unknown): string {
-  const text = JSON.stringify(data);
+  let text: string;
+  try {
+    text = JSON.stringify(data);
+  } catch (error) {
+    throw new HubError('bad_request', `data: cannot be written as JSON: ${(error as Error).message}`, {
+      field: 'data',
+      cause: error,
+    });
+  }
   if (text.includes('null') && hasEndlessNumber(data)) {
     throw new HubError('bad_request', 'data: has a number beyond the range of a 64-bit float', {
       field: 'data',
     });
   }
   return text;
+}
+
+/** Clients and encoders walk through data by recursion: what is deeper than this could be stored, but not read. */
+const MAX_DEPTH = 128;
+
+/** Whether arrays and objects of a JSON text are nested deeper than `limit`. */
+function isDeeperThan(json: string, limit: number): boolean {
+  // Most texts are too short to be.
+  if (json.length <= 2 * limit) return false;
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < json.length; i++) {
+    const char = json.charCodeAt(i);
+    if (inString) {
+      if (char === 0x5c) i += 1;
+      else if (char === 0x22) inString = false;
+    } else if (char === 0x22) {
+      inString = true;
+    } else if (char === 0x5b || char === 0x7b) {
+      depth += 1;
+      if (depth > limit) return true;
+    } else if (char === 0x5d || char === 0x7d) {
+      depth -= 1;
+    }
+  }
+  return false;
 }
 
 function hasEndlessNumber(value: unknown): boolean {
@@ -135,6 +169,10 @@ export class Publisher {
       throw new HubError('too_large', `data: ${bytes} bytes; a message has at most ${this.#maxBytes}`, {
         field: `data`,
       });
+    }
+    if (isDeeperThan(data, MAX_DEPTH)) {
+      this.#refuse('too_deep');
+      throw new HubError('bad_request', `data: is nested more than ${MAX_DEPTH} deep`, { field: 'data' });
     }
     return { stream, entry: id === undefined ? { key, data } : { key, data, id } };
   }

@@ -110,8 +110,8 @@ export class RequestHandler {
     let acknowledged = false;
     const answer = (acknowledgement: Acknowledgement) => {
       if (acknowledged) return;
-      acknowledged = true;
       acknowledge(acknowledgement);
+      acknowledged = true;
     };
     try {
       switch (operation as Operation) {

@@ -6,7 +6,7 @@ import { CLOSE } from '../protocol/close-codes.js';
 import { type Positions, parseCursor } from '../protocol/cursor.js';
 import type { TopicVerdict } from '../protocol/message.js';
 import { type Topic, topicName } from '../protocol/topic.js';
-import { type BackfillPlan, backfill, snapshot } from './backfill.js';
+import { type BackfillPlan, backfill, least, snapshot } from './backfill.js';
 import type { Hub } from './hub.js';
 import { lookBack } from './look-back.js';
 import type { SubscribeRequest, UnsubscribeRequest } from './requests.js';
@@ -126,7 +126,7 @@ async function makeSubscription(
       rewound?.messages ?? (config.class === 'state' && fresh.size > 0 ? snapshot(reader, fresh) : []);
     const before = new Set(reader.keys);
     // A cut before the first message of a snapshot or rewind must find it again.
-    const position = Math.min(...starts.values(), ...(preload.length > 0 ? [preload[0]!.seq - 1] : []));
+    const position = Math.min(least(starts.values()), preload.length > 0 ? preload[0]!.seq - 1 : tail.last);
     subscriber.hold(reader, position);
     setKeys(hub, subscriber, reader, new Set([...before, ...keys]));
     // A client that reads the stream already has a later cursor, and would return with it.

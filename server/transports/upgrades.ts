@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream';
 import type { Hub } from '../hub/hub.js';
 import { WEBSOCKET_PATH, type WebSocketTransport } from './websocket/websocket-transport.js';
 
-/** Engine.IO listens for its own path itself, and takes everything that begins with it. */
-const ENGINE_PREFIX = '/socket.io/';
+/** Engine.IO listens for its own paths itself, and takes everything that begins with them. */
+const ENGINE_PREFIXES = ['/socket.io/', '/msgpack/'];
 
 /**
  * Sends HTTP upgrades to whom they belong. What belongs to nobody is refused at once: Engine.IO, told to leave foreign
@@ -16,7 +16,7 @@ export function routeUpgrades(
 ): void {
   server.on('upgrade', (request, socket, head) => {
     const path = (request.url ?? '').split('?', 1)[0]!;
-    if (path.startsWith(ENGINE_PREFIX)) return;
+    if (ENGINE_PREFIXES.some((prefix) => path.startsWith(prefix))) return;
     if (path !== WEBSOCKET_PATH) return refuse(socket, '404 Not Found', '');
     if (hub.draining) return refuse(socket, '503 Service Unavailable', 'Retry-After: 1\r\n');
     webSocket.upgrade(request, socket, head);

@@ -3,7 +3,7 @@ import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
 import { type TestClient, TRANSPORTS } from '../support/client.js';
 import { nodeNamed, startTestCluster } from '../support/cluster.js';
 import { Publishing } from '../support/publishing.js';
-import type { SocketIoTestClient } from '../support/socketio-client.js';
+import { type SocketIoTestClient, subscribeSocketIo } from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
 
@@ -23,10 +23,13 @@ describe('A client whose node is killed with SIGKILL, under 200 messages per sec
     await cluster?.stop();
   });
 
-  for (const transport of TRANSPORTS) {
+  for (const transport of [...TRANSPORTS, 'socketio with msgpack'] as const) {
     it(`loses nothing, gets nothing twice and everything in order over ${transport}`, async () => {
-      const topic = `signals:${transport}`;
-      const client = await subscribeOver(transport, { url: cluster.url }, { topics: [topic] });
+      const topic = `signals:${transport.replaceAll(' ', '-')}`;
+      const client =
+        transport === 'socketio with msgpack'
+          ? await subscribeSocketIo({ url: cluster.url, msgpack: true }, { topics: [topic] })
+          : await subscribeOver(transport, { url: cluster.url }, { topics: [topic] });
       clients.push(client);
       const killed = nodeNamed(cluster, client.node);
       const survivor = cluster.nodes.find(({ name }) => name !== killed.name)!;

@@ -196,6 +196,18 @@ describe('A request of a socket', () => {
     refusal('unknown_op', undefined, await request('constructor', {}));
   });
 
+  it('is refused where its answer cannot be sent', async () => {
+    await test.publish('news:a');
+    const refusals: Acknowledgement[] = [];
+    await handler.handle(subscriber, 'history', { topic: 'news:a' }, (ack) => {
+      // As JSON.stringify does with arrays in arrays without end.
+      if (ack.ok) throw new RangeError('Maximum call stack size exceeded');
+      refusals.push(ack);
+    });
+    expect(refusals).to.have.length(1);
+    refusal('internal', undefined, refusals[0]!);
+  });
+
   it('tells nothing of an unexpected error, and logs it', async () => {
     test.publisher.publish = () => Promise.reject(new Error('secret detail'));
     const ack = await request('publish', { topic: 'news:a', data: 1 });

@@ -1,5 +1,6 @@
 import { createAdapter } from '@socket.io/redis-adapter';
 import { expect } from 'chai';
+import notepack from 'notepack.io';
 import { Server } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
 import { HubError } from '../../server/errors.js';
@@ -221,8 +222,7 @@ describe('The stream log in Redis', () => {
         expect(broadcasts).to.deep.equal([]);
 
         // The same adapter does take what an emitter sends: the room was the right one.
-        const { encode } = (await import('notepack.io')).default;
-        const packet = encode([
+        const packet = notepack.encode([
           'emitter',
           { type: 2, data: ['hello'], nsp: '/' },
           { rooms: ['news'], except: [], flags: {} },
@@ -244,9 +244,19 @@ describe('The stream log in Redis', () => {
       const payload = payloads[0]!;
 
       expect(() => log.receive('news', payload.subarray(0, payload.length - 3))).to.throw();
-      expect(() =>
-        log.receive('news', Buffer.from([0x96, 0xa3, 0x68, 0x75, 0x62, 0xc0, 1, 2, 3, 4])),
-      ).to.throw(/damaged/);
+      const damaged = [
+        ['hub', null, 7, 1, 1_763_900_000_000, ['k', '1']],
+        ['hub', null, 'epoch', '1', 1_763_900_000_000, ['k', '1']],
+        ['hub', null, 'epoch', 1.5, 1_763_900_000_000, ['k', '1']],
+        ['hub', null, 'epoch', 1, null, ['k', '1']],
+        ['hub', null, 'epoch', 1, 1_763_900_000_000, ['k', '1', 'k']],
+        ['hub', null, 'epoch', 1, 1_763_900_000_000, 'k1'],
+      ];
+      for (const parts of damaged) {
+        const bytes = notepack.encode(parts);
+        expect(isHubPayload(bytes), JSON.stringify(parts)).to.equal(true);
+        expect(() => log.receive('news', bytes), JSON.stringify(parts)).to.throw(/damaged/);
+      }
       expect(() => log.receive('sport', payload)).to.throw(HubError);
     });
   });
@@ -261,7 +271,7 @@ describe('The stream log in Redis', () => {
 
       const started = performance.now();
       const error = await rejection(log.append('news', numbered(1)));
-      expect(performance.now() - started).to.be.lessThan(100);
+      expect(performance.now() - started).to.be.lessThan(300);
       expect(error).to.be.instanceOf(HubError);
       expect(error).to.include({ code: 'log_unavailable' });
       expect(await rejection(log.check('news', 0))).to.include({ code: 'log_unavailable' });
@@ -282,7 +292,8 @@ describe('The stream log in Redis', () => {
       try {
         const started = performance.now();
         const error = await rejection(log.append('news', [{ key: 'k', data: '1', id: 'one' }]));
-        expect(performance.now() - started).to.be.lessThan(1_000);
+        // The deadline is 900 ms; the rest is for a busy machine.
+        expect(performance.now() - started).to.be.lessThan(1_300);
         expect(error).to.be.instanceOf(HubError);
         expect(error).to.include({ code: 'log_unavailable' });
       } finally {

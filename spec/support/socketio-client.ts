@@ -1,4 +1,5 @@
 import { io, type Socket } from 'socket.io-client';
+import parser from 'socket.io-msgpack-parser';
 import type { GapInfo, Message, TopicVerdict, WelcomeInfo } from '../../server/protocol/message.js';
 import {
   nextAddress,
@@ -25,15 +26,18 @@ export interface Ack {
 export interface SocketIoTestOptions extends TestClientOptions {
   /** Default: WebSocket alone. */
   readonly transports?: readonly ('polling' | 'websocket')[];
+  /** Packets in MessagePack, with the unmodified `socket.io-msgpack-parser`. Default: JSON. */
+  readonly msgpack?: boolean;
 }
 
 /** Connects an unmodified socket.io-client. It has not subscribed to anything. */
 export async function connectSocketIo(options: SocketIoTestOptions): Promise<SocketIoTestClient> {
-  const { url, address = nextAddress(), transports = ['websocket'] } = options;
+  const { url, address = nextAddress(), transports = ['websocket'], msgpack = false } = options;
   const seen = new Seen();
   const recovered: boolean[] = [];
   const socket = io(url, {
     transports: [...transports],
+    ...(msgpack ? { path: '/msgpack/', parser } : {}),
     extraHeaders: { 'X-Forwarded-For': address },
     forceNew: true,
     reconnectionDelay: 20,

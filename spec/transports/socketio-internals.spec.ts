@@ -3,7 +3,7 @@
  * spec that fails says what was relied upon. The versions are pinned exactly for the same reason.
  */
 import { createServer, type Server as HttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Socket as TcpSocket } from 'node:net';
 import { createAdapter, RedisAdapter } from '@socket.io/redis-adapter';
 import { expect } from 'chai';
 import notepack from 'notepack.io';
@@ -14,6 +14,8 @@ import { Link } from '../../server/hub/chain.js';
 import { CLOSE } from '../../server/protocol/close-codes.js';
 import {
   bufferedBytes,
+  directSocket,
+  dropRequest,
   endConnection,
   engineConnection,
 } from '../../server/transports/socketio/engine-connection.js';
@@ -309,7 +311,7 @@ describe('What the hub relies on in Socket.IO', () => {
       const connection = engineConnection(socket);
       expect(connection.transport.name).to.equal('polling');
       expect(connection.transport.socket).to.equal(undefined);
-      const sink = new SocketSink(socket, true);
+      const sink = new SocketSink(socket, socketIoEncoding, true);
       for (let seq = 1; seq <= 50; seq++) sink.write(frames(seq));
       expect(sink.bufferedBytes()).to.be.within(message(1).wire.length * 40, message(50).wire.length * 50);
     });
@@ -324,7 +326,7 @@ describe('What the hub relies on in Socket.IO', () => {
             events.push(`message ${seq} ${cursor}`);
           });
           client.on('position', (cursor: string) => events.push(`position ${cursor}`));
-          const sink = new SocketSink(socket, direct);
+          const sink = new SocketSink(socket, socketIoEncoding, direct);
           sink.write(frames(1));
           sink.write(frames(2, 3));
           sink.position('news.abc.3');
@@ -341,19 +343,75 @@ describe('What the hub relies on in Socket.IO', () => {
       }
     }
 
+    it('writes past its buffer only while nothing waits there', async () => {
+      const { client, socket } = await connect();
+      const connection = engineConnection(socket);
+      const events: string[] = [];
+      client.on('message', ({ seq }: { seq: number }) => events.push(`message ${seq}`));
+      client.on('position', (cursor: string) => events.push(`position ${cursor}`));
+      const sink = new SocketSink(socket, socketIoEncoding, true);
+      expect(directSocket(connection)).to.be.instanceOf(TcpSocket);
+      sink.position('news.abc.1');
+      sink.position('news.abc.2');
+      // The transport is busy with the first event, so the second one waits.
+      expect(connection.writeBuffer).to.have.length(1);
+      expect(directSocket(connection)).to.equal(undefined);
+      sink.write(frames(3));
+      await until('everything has come', () => events.length === 3, { instead: () => events });
+      expect(events).to.deep.equal(['position news.abc.1', 'position news.abc.2', 'message 3']);
+      await until('nothing waits', () => directSocket(connection) !== undefined);
+    });
+
+    it('goes on without the request that it began with', async () => {
+      const { client, socket } = await connect();
+      const connection = engineConnection(socket) as unknown as { request: unknown };
+      expect(socket.handshake.headers).to.have.property('host');
+      dropRequest(socket);
+      expect(connection.request).to.equal(null);
+      expect(socket.handshake.headers).to.deep.equal({});
+      const got = heard(client, 'position');
+      socket.emit('position', 'news.abc.1');
+      await until('an event has come', () => got.length === 1);
+      const asked = new Promise<unknown>((resolve) => socket.once('question', resolve));
+      client.emit('question', 7);
+      expect(await asked).to.equal(7);
+      const gone = new Promise<string>((resolve) => socket.once('disconnect', resolve));
+      client.disconnect();
+      expect(await gone).to.equal('client namespace disconnect');
+    });
+
+    it('is ended for "slow" at once, though its client reads nothing', async () => {
+      const { client, socket } = await connect();
+      const tcp = (client.io.engine as unknown as { transport: { ws: { _socket: TcpSocket } } }).transport.ws
+        ._socket;
+      tcp.pause();
+      const sink = new SocketSink(socket, socketIoEncoding, true);
+      const large = socketIoEncoding.encode({ text: JSON.stringify('x'.repeat(500_000)) }, '-');
+      let waiting = 0;
+      for (let i = 0; i < 100 && waiting < 5_000_000; i++)
+        waiting = sink.write(Link.start().followedBy(large));
+      expect(waiting).to.be.greaterThan(1_000_000);
+      const gone = new Promise<string>((resolve) => socket.once('disconnect', resolve));
+      const started = performance.now();
+      sink.close(CLOSE.slow);
+      expect(await gone).to.match(/^transport/);
+      expect(performance.now() - started).to.be.lessThan(1_000);
+      client.disconnect();
+    });
+
     it('gives every connection the same frame', async () => {
       const [one, other] = [await connect(), await connect()];
       const got = [heard(one.client, 'message'), heard(other.client, 'message')];
       const frame = message(1);
       for (const { socket } of [one, other])
-        new SocketSink(socket, true).write(Link.start().followedBy(frame));
+        new SocketSink(socket, socketIoEncoding, true).write(Link.start().followedBy(frame));
       await until('both have it', () => got.every((all) => all.length === 1));
       expect(frame.wire).to.equal(frame.wire);
     });
 
     it('takes nothing after it was closed', async () => {
       const { socket } = await connect();
-      const sink = new SocketSink(socket, true);
+      const sink = new SocketSink(socket, socketIoEncoding, true);
       engineConnection(socket).close(true);
       await until('it is closed', () => engineConnection(socket).readyState === 'closed');
       sink.write(frames(1));

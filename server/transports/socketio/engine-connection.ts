@@ -22,7 +22,7 @@ export interface EngineConnection {
     };
   };
   readonly writeBuffer: readonly { readonly data?: string | Buffer }[];
-  write(packet: string, options: EnginePacketOptions): void;
+  write(packet: string | Buffer, options: EnginePacketOptions): void;
   close(discard?: boolean): void;
 }
 

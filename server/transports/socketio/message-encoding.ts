@@ -1,12 +1,17 @@
 import type { Encoding, Frame } from '../../hub/encoding.js';
-import { textFrame } from '../text-frame.js';
+import { textFrame } from '../server-frame.js';
 import type { EnginePacketOptions } from './engine-connection.js';
 
 /** Engine.IO packet type "message". */
 const ENGINE_MESSAGE = '4';
 
 /** A `message` event as a Socket.IO packet, and as the WebSocket frame of it where one is needed. */
-export class SocketIoFrame implements Frame {
+export interface SocketIoFrame extends Frame {
+  readonly packet: string | Buffer;
+  readonly options: EnginePacketOptions;
+}
+
+class JsonFrame implements SocketIoFrame {
   /** Socket.IO packet: EVENT, then `["message", message, cursor]`. */
   readonly packet: string;
   readonly options: EnginePacketOptions;
@@ -33,5 +38,5 @@ export class SocketIoFrame implements Frame {
 /** Socket.IO packets in JSON, the default parser's. */
 export const socketIoEncoding: Encoding = {
   name: 'socketio',
-  encode: ({ text }, cursor) => new SocketIoFrame(text, cursor),
+  encode: ({ text }, cursor) => new JsonFrame(text, cursor),
 };

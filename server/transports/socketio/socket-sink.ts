@@ -1,5 +1,6 @@
 import type { Socket } from 'socket.io';
 import type { Link } from '../../hub/chain.js';
+import type { Encoding } from '../../hub/encoding.js';
 import type { Sink } from '../../hub/subscriber.js';
 import type { CloseCode } from '../../protocol/close-codes.js';
 import type { DegradedInfo, GapInfo } from '../../protocol/message.js';
@@ -10,17 +11,18 @@ import {
   endConnection,
   engineConnection,
 } from './engine-connection.js';
-import { type SocketIoFrame, socketIoEncoding } from './message-encoding.js';
+import type { SocketIoFrame } from './message-encoding.js';
 
 /** The hub's end of a Socket.IO connection. Messages go out already encoded; all else is an ordinary event. */
 export class SocketSink implements Sink {
-  readonly encoding = socketIoEncoding;
+  readonly encoding: Encoding;
   readonly #socket: Socket;
   readonly #connection: EngineConnection;
   readonly #direct: boolean;
 
   /** @param direct write past Engine.IO's buffer while that is empty */
-  constructor(socket: Socket, direct: boolean) {
+  constructor(socket: Socket, encoding: Encoding, direct: boolean) {
+    this.encoding = encoding;
     this.#socket = socket;
     this.#connection = engineConnection(socket);
     this.#direct = direct;

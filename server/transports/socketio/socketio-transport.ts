@@ -3,6 +3,7 @@
  */
 import type { Server as HttpServer } from 'node:http';
 import { Server, type Socket } from 'socket.io';
+import type { Encoding } from '../../hub/encoding.js';
 import type { Hub } from '../../hub/hub.js';
 import { type Acknowledgement, OPERATIONS, type RequestHandler } from '../../hub/requests.js';
 import type { Subscriber } from '../../hub/subscriber.js';
@@ -13,11 +14,31 @@ import { EMPTY_CURSOR, formatCursor, type Position, parseCursor } from '../../pr
 import { welcomeInfo } from '../welcome.js';
 import { dropRequest, endConnection, engineConnection } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
+import { socketIoEncoding } from './message-encoding.js';
+import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
 import { Resumer, type Resumption } from './resume.js';
 import type { SessionStore } from './sessions.js';
 import { SocketSink } from './socket-sink.js';
 
+/** How packets are written, and where. */
+export interface Dialect {
+  /** Without a slash at its end. */
+  readonly path: string;
+  readonly encoding: Encoding;
+  /** Default: Socket.IO's own. */
+  readonly parser?: unknown;
+}
+
+/** The dialects of a node. A client and its server must speak the same, or it reconnects for ever without an error. */
+export const JSON_DIALECT: Dialect = { path: '/socket.io', encoding: socketIoEncoding };
+export const MSGPACK_DIALECT: Dialect = {
+  path: '/msgpack',
+  encoding: msgpackEncoding,
+  parser: guardedMsgpackParser,
+};
+
 export interface SocketIoOptions {
+  readonly dialect: Dialect;
   readonly httpServer: HttpServer;
   readonly hub: Hub;
   readonly requests: RequestHandler;
@@ -55,6 +76,8 @@ export class SocketIoTransport {
       restoreSession: (pid, offset) => this.#resumer.restore(pid, offset),
     };
     this.io = new Server(options.httpServer, {
+      path: options.dialect.path,
+      ...(options.dialect.parser === undefined ? {} : { parser: options.dialect.parser }),
       adapter: hubAdapter(hooks, options.clients),
       connectionStateRecovery: { maxDisconnectionDuration: options.sessionMs, skipMiddlewares: false },
       // Engine.IO would end every upgrade that is not its own after a second.
@@ -97,7 +120,10 @@ export class SocketIoTransport {
 
   async #connect(socket: Socket): Promise<void> {
     const { hub, node } = this.#options;
-    const subscriber = hub.attach(socket.id, new SocketSink(socket, this.#options.direct));
+    const subscriber = hub.attach(
+      socket.id,
+      new SocketSink(socket, this.#options.dialect.encoding, this.#options.direct),
+    );
     socket.on('disconnect', (reason) => {
       hub.detach(subscriber);
       // The client has gone on purpose: nobody will come back for the session.

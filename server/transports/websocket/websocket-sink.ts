@@ -5,7 +5,7 @@ import type { Encoding, Frame } from '../../hub/encoding.js';
 import type { Sink } from '../../hub/subscriber.js';
 import { CLOSE, type CloseCode } from '../../protocol/close-codes.js';
 import type { DegradedInfo, GapInfo } from '../../protocol/message.js';
-import { textFrame } from '../text-frame.js';
+import { textFrame } from '../server-frame.js';
 
 const webSocketEncoding: Encoding = {
   name: 'websocket',

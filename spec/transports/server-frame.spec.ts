@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as ws from 'ws';
-import { textFrame } from '../../server/transports/text-frame.js';
+import { textFrame } from '../../server/transports/server-frame.js';
 
 /** How `ws` itself makes frames. It is no part of its types. */
 const { Sender } = ws as unknown as {

@@ -1,0 +1,99 @@
+/**
+ * Looks through a MessagePack packet before it is decoded.
+ *
+ * The decoder of `socket.io-msgpack-parser` 3.0.2 believes what a packet says of itself: six bytes that announce an
+ * array of four thousand million elements block the process for most of a second, and nested ones fill its memory,
+ * before anybody has proved who they are. Here every announced count must be covered by bytes that are there.
+ */
+
+const MAX_DEPTH = 16;
+
+/**
+ * Whether a packet is one MessagePack value of plain data: no extension types but undefined, map keys are strings, counts and lengths
+ * lie within the bytes that remain, at most 16 deep, and nothing follows it.
+ */
+export function isPlainMsgpack(bytes: Buffer): boolean {
+  const end = valueEnd(bytes, 0, 0);
+  return end === bytes.length;
+}
+
+/** Where the value ends that begins at `at`; -1 where it is not to be decoded. */
+function valueEnd(bytes: Buffer, at: number, depth: number): number {
+  if (at >= bytes.length) return -1;
+  const tag = bytes[at]!;
+  if (tag <= 0x7f || tag >= 0xe0) return at + 1;
+  if (tag <= 0x8f) return elementsEnd(bytes, at + 1, tag & 0x0f, true, depth);
+  if (tag <= 0x9f) return elementsEnd(bytes, at + 1, tag & 0x0f, false, depth);
+  if (tag <= 0xbf) return within(bytes, at + 1 + (tag & 0x1f));
+  switch (tag) {
+    case 0xc0: // nil
+    case 0xc2: // false
+    case 0xc3: // true
+      return at + 1;
+    case 0xc4: // bin 8
+    case 0xd9: // str 8
+      return sized(bytes, at, 1);
+    case 0xc5: // bin 16
+    case 0xda: // str 16
+      return sized(bytes, at, 2);
+    case 0xc6: // bin 32
+    case 0xdb: // str 32
+      return sized(bytes, at, 4);
+    case 0xcc: // uint 8
+    case 0xd0: // int 8
+      return within(bytes, at + 2);
+    case 0xcd: // uint 16
+    case 0xd1: // int 16
+      return within(bytes, at + 3);
+    case 0xca: // float 32
+    case 0xce: // uint 32
+    case 0xd2: // int 32
+      return within(bytes, at + 5);
+    case 0xcb: // float 64
+    case 0xcf: // uint 64
+    case 0xd3: // int 64
+      return within(bytes, at + 9);
+    case 0xdc: // array 16
+    case 0xdd: // array 32
+    case 0xde: // map 16
+    case 0xdf: {
+      // map 32
+      const width = tag === 0xdc || tag === 0xde ? 2 : 4;
+      if (at + 1 + width > bytes.length) return -1;
+      return elementsEnd(bytes, at + 1 + width, bytes.readUIntBE(at + 1, width), tag >= 0xde, depth);
+    }
+    case 0xd4: // fixext 1, and only the one that the parser's own encoder writes for undefined
+      return bytes[at + 1] === 0 && bytes[at + 2] === 0 ? at + 3 : -1;
+    default: // other extensions, and what is never used
+      return -1;
+  }
+}
+
+function elementsEnd(bytes: Buffer, at: number, count: number, isMap: boolean, depth: number): number {
+  // Each element has at least one byte.
+  if (depth >= MAX_DEPTH || count * (isMap ? 2 : 1) > bytes.length - at) return -1;
+  let end = at;
+  for (let i = 0; i < count; i++) {
+    if (isMap) {
+      if (!isString(bytes[end])) return -1;
+      end = valueEnd(bytes, end, depth + 1);
+      if (end < 0) return -1;
+    }
+    end = valueEnd(bytes, end, depth + 1);
+    if (end < 0) return -1;
+  }
+  return end;
+}
+
+function isString(tag: number | undefined): boolean {
+  return tag !== undefined && ((tag >= 0xa0 && tag <= 0xbf) || (tag >= 0xd9 && tag <= 0xdb));
+}
+
+function sized(bytes: Buffer, at: number, width: number): number {
+  if (at + 1 + width > bytes.length) return -1;
+  return within(bytes, at + 1 + width + bytes.readUIntBE(at + 1, width));
+}
+
+function within(bytes: Buffer, end: number): number {
+  return end <= bytes.length ? end : -1;
+}
