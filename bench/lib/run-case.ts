@@ -85,7 +85,10 @@ export async function runCase(peer: Peer, wanted: Case, options: RunOptions = {}
     const after = await load.count();
     const elapsed = (performance.now() - started) / 1000;
     const redisCpu = cpuSeconds(redis.pid!) - before.redis;
-    const [{ behind }] = (await once(publisher, 'message')) as [PublishAnswer];
+    const [{ behind }] = (await Promise.race([
+      once(publisher, 'message'),
+      once(publisher, 'exit').then(() => Promise.reject(new Error('the publisher died'))),
+    ])) as [PublishAnswer];
     if (behind > wanted.perSecond)
       throw new Error(`${peer.name}: the publisher itself fell behind by ${behind} messages`);
     const errors = after.errors;

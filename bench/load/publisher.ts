@@ -100,8 +100,14 @@ async function sender(way: Way, redisUrl = '', port = 0): Promise<Sender> {
       close,
     };
   }
+  let closing = false;
+  const closeQuietly = async () => {
+    // What is still under way when a measurement is over is of no interest.
+    closing = true;
+    await close();
+  };
   const { pubClient } = link.forAdapter((error) => {
-    throw error;
+    if (!closing) throw error;
   }) as { pubClient: { publish(channel: string, message: string): void } };
   if (way === 'emitter') {
     const emitter = new Emitter(pubClient);
@@ -112,7 +118,7 @@ async function sender(way: Way, redisUrl = '', port = 0): Promise<Sender> {
         emitter.to(topic).emit('message', message, `market.abcdef.${n + 1}`);
       },
       flush: () => undefined,
-      close,
+      close: closeQuietly,
     };
   }
   return {
@@ -121,7 +127,7 @@ async function sender(way: Way, redisUrl = '', port = 0): Promise<Sender> {
       pubClient.publish('bench', `${topic} ${message}`);
     },
     flush: () => undefined,
-    close,
+    close: closeQuietly,
   };
 }
 

@@ -1,0 +1,40 @@
+/** One bar of a chart. The first bar is the one that the chart is about. */
+export interface Bar {
+  readonly label: string;
+  readonly value: number;
+  /** The value as people read it. */
+  readonly text: string;
+}
+
+const WIDTH = 720;
+const LABELS = 170;
+const ROW = 30;
+const TOP = 44;
+
+/** Horizontal bars as an SVG that can be read on light and dark pages. */
+export function barChart(title: string, bars: readonly Bar[]): string {
+  const most = Math.max(...bars.map(({ value }) => value));
+  const height = TOP + bars.length * ROW + 10;
+  const rows = bars.map(({ label, value, text }, i) => {
+    const y = TOP + i * ROW;
+    const width = Math.max(1, ((WIDTH - LABELS - 90) * value) / most);
+    return `<text x="${LABELS - 10}" y="${y + 16}" text-anchor="end" class="label">${escapeText(label)}</text>
+<rect x="${LABELS}" y="${y}" width="${width.toFixed(1)}" height="22" rx="3" class="${i === 0 ? 'own' : 'peer'}"/>
+<text x="${(LABELS + width + 8).toFixed(1)}" y="${y + 16}" class="value">${escapeText(text)}</text>`;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escapeText(title)}">
+<style>
+text { font: 14px system-ui, sans-serif; fill: #1a2233; } .title { font-weight: 600; } .value { font-variant-numeric: tabular-nums; }
+.own { fill: #1d57c2; } .peer { fill: #8b97ab; } .paper { fill: #ffffff; }
+@media (prefers-color-scheme: dark) { text { fill: #e6eaf2; } .own { fill: #6ea0ff; } .peer { fill: #64708a; } .paper { fill: #10151f; } }
+</style>
+<rect width="${WIDTH}" height="${height}" class="paper"/>
+<text x="10" y="24" class="title">${escapeText(title)}</text>
+${rows.join('\n')}
+</svg>
+`;
+}
+
+function escapeText(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/"/g, '&quot;');
+}
