@@ -90,13 +90,7 @@ async function makeSubscription(
   if (subscriber.topicCount + topics.length > hub.limits.topicsPerConnection) {
     const now = new Set([...subscriber.topics(), ...topics.map(({ stream, key }) => topicName(stream, key))]);
     if (now.size > hub.limits.topicsPerConnection) {
-      throw new HubError(
-        'too_many_topics',
-        `topics: a connection reads at most ${hub.limits.topicsPerConnection}`,
-        {
-          field: 'topics',
-        },
-      );
+      throw tooManyTopics(hub);
     }
   }
   const byStream = new Map<string, Set<string>>();
@@ -207,6 +201,13 @@ function setKeys(hub: Hub, subscriber: Subscriber, reader: StreamReader, keys: R
   if (keys.size === 0) subscriber.readers.delete(reader.tail.stream);
   else subscriber.readers.set(reader.tail.stream, reader);
   hub.refreshSet(subscriber);
+}
+
+/** What is answered to a connection that would read more topics than it may. */
+export function tooManyTopics({ limits }: Hub): HubError {
+  return new HubError('too_many_topics', `topics: a connection reads at most ${limits.topicsPerConnection}`, {
+    field: 'topics',
+  });
 }
 
 function uniqueTopics(hub: Hub, texts: readonly string[]): Topic[] {

@@ -33,13 +33,23 @@ export interface EnginePacketOptions {
   readonly wsPreEncodedFrame?: readonly Buffer[];
 }
 
+/** The options of a frame's packet. The frame's wire form is made when a WebSocket first asks for it. */
+export function packetOptions(frame: { readonly wire: Buffer }): EnginePacketOptions {
+  return {
+    compress: false,
+    get wsPreEncodedFrame() {
+      return [frame.wire];
+    },
+  };
+}
+
 export function engineConnection(socket: SocketIoSocket): EngineConnection {
   return socket.conn as unknown as EngineConnection;
 }
 
 /**
- * Lets go of the request that a connection began with: its headers are the larger part of what an idle connection
- * holds, and nobody reads them once it is set up. Engine.IO's listeners keep the object itself, so it is emptied.
+ * Lets go of the request that a connection began with: nobody reads it once the connection is set up. Engine.IO's
+ * listeners keep the object itself, so it is emptied.
  */
 export function dropRequest(socket: SocketIoSocket): void {
   const connection = socket.conn as unknown as { request: DroppableRequest | null };

@@ -1,6 +1,6 @@
 import type { Encoding, Frame } from '../../hub/encoding.js';
 import { textFrame } from '../server-frame.js';
-import type { EnginePacketOptions } from './engine-connection.js';
+import { type EnginePacketOptions, packetOptions } from './engine-connection.js';
 
 /** Engine.IO packet type "message". */
 const ENGINE_MESSAGE = '4';
@@ -14,19 +14,11 @@ export interface SocketIoFrame extends Frame {
 class JsonFrame implements SocketIoFrame {
   /** Socket.IO packet: EVENT, then `["message", message, cursor]`. */
   readonly packet: string;
-  readonly options: EnginePacketOptions;
+  readonly options = packetOptions(this);
   #wire: Buffer | undefined;
 
   constructor(text: string, cursor: string) {
-    const packet = `2["message",${text},"${cursor}"]`;
-    this.packet = packet;
-    const wire = () => this.wire;
-    this.options = {
-      compress: false,
-      get wsPreEncodedFrame() {
-        return [wire()];
-      },
-    };
+    this.packet = `2["message",${text},"${cursor}"]`;
   }
 
   get wire(): Buffer {

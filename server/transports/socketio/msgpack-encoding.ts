@@ -2,7 +2,7 @@
 import parser from 'socket.io-msgpack-parser';
 import type { EncodableMessage, Encoding } from '../../hub/encoding.js';
 import { binaryFrame } from '../server-frame.js';
-import type { EnginePacketOptions } from './engine-connection.js';
+import { packetOptions } from './engine-connection.js';
 import type { SocketIoFrame } from './message-encoding.js';
 import { isPlainMsgpack } from './msgpack-guard.js';
 
@@ -27,19 +27,12 @@ const TAIL = Buffer.concat([pack('nsp'), pack('/')]);
 
 class MsgpackFrame implements SocketIoFrame {
   readonly #parts: readonly Buffer[];
-  readonly options: EnginePacketOptions;
+  readonly options = packetOptions(this);
   #packet: Buffer | undefined;
   #wire: Buffer | undefined;
 
   constructor(body: Buffer, cursor: string) {
     this.#parts = [HEAD, body, pack(cursor), TAIL];
-    const wire = () => this.wire;
-    this.options = {
-      compress: false,
-      get wsPreEncodedFrame() {
-        return [wire()];
-      },
-    };
   }
 
   get packet(): Buffer {

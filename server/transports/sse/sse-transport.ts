@@ -9,7 +9,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HubError } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
 import { parseRequest, subscribeRequest } from '../../hub/requests.js';
-import { subscribe } from '../../hub/subscriptions.js';
+import type { Subscriber } from '../../hub/subscriber.js';
+import { subscribe, tooManyTopics } from '../../hub/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 import { parseCursor } from '../../protocol/cursor.js';
@@ -35,19 +36,19 @@ export interface SseOptions {
 
 export class SseTransport {
   readonly #options: SseOptions;
-  readonly #sinks = new Set<SseSink>();
+  readonly #streams = new Map<SseSink, Subscriber>();
   readonly #comments: NodeJS.Timeout;
 
   constructor(options: SseOptions) {
     this.#options = options;
     this.#comments = setInterval(() => {
-      for (const sink of this.#sinks) sink.comment();
+      for (const sink of this.#streams.keys()) sink.comment();
     }, COMMENT_EVERY_MS);
     this.#comments.unref();
   }
 
   get connections(): number {
-    return this.#sinks.size;
+    return this.#streams.size;
   }
 
   /**
@@ -60,13 +61,7 @@ export class SseTransport {
     const wanted = readQuery(request, query);
     for (const [i, topic] of wanted.topics.entries()) hub.topic(topic, `topics[${i}]`);
     if (wanted.topics.length > hub.limits.topicsPerConnection) {
-      throw new HubError(
-        'too_many_topics',
-        `topics: a connection reads at most ${hub.limits.topicsPerConnection}`,
-        {
-          field: 'topics',
-        },
-      );
+      throw tooManyTopics(hub);
     }
     if (hub.draining) return sendAway(response);
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
@@ -78,9 +73,9 @@ export class SseTransport {
     const sink = new SseSink(response, direct);
     const id = randomUUID();
     const subscriber = hub.attach(id, sink);
-    this.#sinks.add(sink);
+    this.#streams.set(sink, subscriber);
     response.on('close', () => {
-      this.#sinks.delete(sink);
+      this.#streams.delete(sink);
       hub.detach(subscriber);
     });
     sink.comment();
@@ -99,13 +94,13 @@ export class SseTransport {
       );
     } catch (error) {
       logger.error({ connection: id, error: String(error) }, 'sse: a stream could not be set up');
-      sink.close(CLOSE.drain);
+      subscriber.close(CLOSE.drain);
     }
   }
 
   close(): void {
     clearInterval(this.#comments);
-    for (const sink of this.#sinks) sink.close(CLOSE.drain);
+    for (const subscriber of this.#streams.values()) subscriber.close(CLOSE.drain);
   }
 }
 

@@ -71,7 +71,7 @@ export class WebSocketTransport {
 
   close(): void {
     clearInterval(this.#heartbeat);
-    for (const { sink } of this.#connections) sink.close(CLOSE.drain);
+    for (const { subscriber } of this.#connections) subscriber.close(CLOSE.drain);
     this.#server.close();
   }
 
@@ -133,7 +133,7 @@ export class WebSocketTransport {
     for (const connection of this.#connections) {
       const since = now - connection.pingedAt;
       if (connection.awaitsPong) {
-        if (since > pingTimeoutMs) connection.sink.close(CLOSE.noPong);
+        if (since > pingTimeoutMs) connection.subscriber.close(CLOSE.noPong);
       } else if (since > pingIntervalMs) {
         connection.pingedAt = now;
         connection.awaitsPong = true;
