@@ -9,7 +9,16 @@ const RETRY_AFTER_S = 1;
 /** Writes an error as RFC 9457 problem details. */
 export function sendProblem(response: Response, error: HubError): void {
   const { status, title, retry } = ERRORS[error.code];
-  if (retry && status === 503) response.setHeader('Retry-After', String(RETRY_AFTER_S));
+  if (retry && (status === 503 || status === 429)) {
+    const seconds = error.retryAfterMs === undefined ? RETRY_AFTER_S : Math.ceil(error.retryAfterMs / 1000);
+    response.setHeader('Retry-After', String(Math.max(RETRY_AFTER_S, seconds)));
+  }
+  if (status === 401) {
+    response.setHeader(
+      'WWW-Authenticate',
+      error.code === 'token_missing' ? 'Bearer' : 'Bearer error="invalid_token"',
+    );
+  }
   response
     .status(status)
     .type('application/problem+json')

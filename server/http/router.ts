@@ -4,12 +4,14 @@ import helmet from 'helmet';
 import { HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { SseTransport } from '../transports/sse/sse-transport.js';
+import { type AdministeringOptions, administeringRoutes } from './administering.js';
+import { authenticating, crossOrigin } from './authenticating.js';
 import { type OperatingOptions, operatingRoutes } from './operating.js';
 import { problemHandler } from './problem.js';
 import { type PublishingOptions, publishingRoutes } from './publishing.js';
 import { readingRoutes } from './reading.js';
 
-export interface RouterOptions extends OperatingOptions, PublishingOptions {
+export interface RouterOptions extends OperatingOptions, PublishingOptions, AdministeringOptions {
   readonly logger: Logger;
   readonly sse: SseTransport;
   /** Folder of the built page; it may be missing. */
@@ -31,13 +33,17 @@ const PATHS: readonly (readonly [path: string, methods: string])[] = [
   ['/api/topics/:topic', 'GET'],
   ['/api/topics/:topic/messages', 'GET, POST'],
   ['/api/messages', 'POST'],
+  ['/api/tickets', 'POST'],
+  ['/api/revocations', 'POST'],
+  ['/api/connections', 'GET'],
+  ['/api/connections/:id', 'GET, DELETE'],
 ];
 
 /** Methods that some path of the API answers. */
-const METHODS = ['GET', 'HEAD', 'POST'];
+const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'];
 
 export function createRouter(options: RouterOptions): Express {
-  const { hub, logger, metrics, sse, webRoot, trustProxy } = options;
+  const { hub, gate, logger, metrics, sse, webRoot, trustProxy } = options;
   const app = express();
   app.set('trust proxy', [...trustProxy]);
   app.enable('case sensitive routing');
@@ -71,6 +77,12 @@ export function createRouter(options: RouterOptions): Express {
       strictTransportSecurity: false,
     }),
   );
+  app.use((request: Request, _response: Response, next: NextFunction) => {
+    gate.checkLocal(request);
+    next();
+  });
+  app.use(['/api', '/stream'], crossOrigin(gate));
+  app.use('/api', authenticating(gate));
 
   app.get('/stream', async (request: Request, response: Response) => {
     if (request.method === 'HEAD') {
@@ -83,7 +95,12 @@ export function createRouter(options: RouterOptions): Express {
     response.setHeader('Cache-Control', 'no-store');
     next();
   });
-  app.use(operatingRoutes(options), publishingRoutes(options), readingRoutes(hub));
+  app.use(
+    operatingRoutes(options),
+    publishingRoutes(options),
+    readingRoutes(hub),
+    administeringRoutes(options),
+  );
   app.use(
     '/assets',
     express.static(`${webRoot}/assets`, { immutable: true, maxAge: YEAR_S * 1000, index: false }),

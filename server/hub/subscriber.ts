@@ -1,7 +1,8 @@
 import type { CloseCode } from '../protocol/close-codes.js';
 import { formatPosition, joinPositions } from '../protocol/cursor.js';
-import type { DegradedInfo, GapInfo } from '../protocol/message.js';
+import type { DegradedInfo, ExpiringInfo, GapInfo } from '../protocol/message.js';
 import { ALL_KEYS, topicName } from '../protocol/topic.js';
+import { type Access, FULL_ACCESS } from './access.js';
 import type { Link } from './chain.js';
 import type { Encoding, Frame } from './encoding.js';
 import type { Flusher } from './flusher.js';
@@ -22,6 +23,7 @@ export interface Sink {
   gap(info: GapInfo): void;
   degraded(info: DegradedInfo): void;
   drain(reconnectInMs: number): void;
+  expiring(info: ExpiringInfo): void;
   /** Bytes that were written and have not left this process. */
   bufferedBytes(): number;
   /** Ends the connection at once, with what it still has to read. */
@@ -62,6 +64,8 @@ export interface SubscriberOptions {
   readonly flusher: Flusher;
   readonly budgetBytes: number;
   readonly onSlow: (subscriber: Subscriber) => void;
+  /** What it may do. Default: everything. */
+  readonly access?: Access | undefined;
 }
 
 /**
@@ -72,6 +76,7 @@ export interface SubscriberOptions {
  */
 export class Subscriber {
   readonly id: string;
+  readonly access: Access;
   readonly readers = new Map<string, StreamReader>();
   /** Requests that change subscriptions run one after the other. */
   turn: Promise<unknown> = Promise.resolve();
@@ -89,8 +94,9 @@ export class Subscriber {
   readonly #budgetBytes: number;
   readonly #onSlow: (subscriber: Subscriber) => void;
 
-  constructor({ id, sink, set, flusher, budgetBytes, onSlow }: SubscriberOptions) {
+  constructor({ id, sink, set, flusher, budgetBytes, onSlow, access }: SubscriberOptions) {
     this.id = id;
+    this.access = access ?? FULL_ACCESS;
     this.#sink = sink;
     this.#lane = set.lane(sink.encoding);
     this.#flusher = flusher;
@@ -173,6 +179,13 @@ export class Subscriber {
   drain(reconnectInMs: number): void {
     this.flush();
     this.#sink.drain(reconnectInMs);
+  }
+
+  /** Tells the connection that its token is about to end. */
+  expiring(info: ExpiringInfo): void {
+    if (this.closed || this.ended) return;
+    this.flush();
+    this.#sink.expiring(info);
   }
 
   close(code: CloseCode): void {

@@ -30,7 +30,9 @@ export type NotRecovered =
   /** More was missed than one connection may replay. */
   | 'limit'
   /** The cursor says nothing about this topic's stream. */
-  | 'no_position';
+  | 'no_position'
+  /** The token that the client came back with does not allow it. */
+  | 'denied';
 
 /** What became of one topic of a `subscribe`. Without `since` there is nothing to recover and no verdict. */
 export interface TopicVerdict {
@@ -69,6 +71,12 @@ export interface WelcomeInfo {
 export interface DegradedInfo {
   readonly degraded: boolean;
   readonly reason: string;
+}
+
+/** A connection's token is about to end. */
+export interface ExpiringInfo {
+  /** The connection is closed after so long, unless it brings another token. */
+  readonly expiresInMs: number;
 }
 
 /** What happens to a stream under pressure: newest value wins, oldest may be dropped, nothing may be skipped. */

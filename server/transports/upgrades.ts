@@ -1,6 +1,8 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { HubError } from '../errors.js';
 import type { Hub } from '../hub/hub.js';
+import { refusalOf, refuseUpgrade } from './refusal.js';
 import { WEBSOCKET_PATH, type WebSocketTransport } from './websocket/websocket-transport.js';
 
 /** Engine.IO listens for its own paths itself, and takes everything that begins with them. */
@@ -14,16 +16,16 @@ export function routeUpgrades(
   server: Server,
   { hub, webSocket }: { hub: Hub; webSocket: WebSocketTransport },
 ): void {
-  server.on('upgrade', (request, socket, head) => {
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const path = (request.url ?? '').split('?', 1)[0]!;
     if (ENGINE_PREFIXES.some((prefix) => path.startsWith(prefix))) return;
-    if (path !== WEBSOCKET_PATH) return refuse(socket, '404 Not Found', '');
-    if (hub.draining) return refuse(socket, '503 Service Unavailable', 'Retry-After: 1\r\n');
-    webSocket.upgrade(request, socket, head);
+    const refusal =
+      path !== WEBSOCKET_PATH
+        ? new HubError('not_found', `there is no upgrade of ${path.slice(0, 200)}`)
+        : hub.draining
+          ? new HubError('overloaded', 'the node is being restarted')
+          : undefined;
+    if (refusal !== undefined) refuseUpgrade(socket, refusalOf(refusal));
+    else webSocket.upgrade(request, socket, head);
   });
-}
-
-function refuse(socket: Duplex, status: string, headers: string): void {
-  socket.on('error', () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n${headers}\r\n`);
 }

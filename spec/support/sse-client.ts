@@ -7,6 +7,7 @@ import {
   type TestClientOptions,
   type TestSubscription,
 } from './client.js';
+import { authorization } from './credentials.js';
 
 export interface SseTestClient extends TestClient {
   readonly source: EventSource;
@@ -16,7 +17,7 @@ export interface SseTestClient extends TestClient {
 
 /** Opens an ordinary EventSource. Resolves with its first `position`. */
 export async function subscribeSse(
-  { url, address = nextAddress() }: TestClientOptions,
+  { url, address = nextAddress(), token }: TestClientOptions,
   { topics, since, rewind }: TestSubscription,
 ): Promise<SseTestClient> {
   const query = new URLSearchParams({ topics: topics.join(',') });
@@ -26,7 +27,10 @@ export async function subscribeSse(
   const openings: Record<string, unknown>[] = [];
   const source = new EventSource(`${url}/stream?${query}`, {
     fetch: (input, init) =>
-      fetch(input, { ...init, headers: { ...init.headers, 'X-Forwarded-For': address } }),
+      fetch(input, {
+        ...init,
+        headers: { ...init.headers, ...authorization(token), 'X-Forwarded-For': address },
+      }),
   });
   const client = {
     transport: 'sse' as const,

@@ -24,6 +24,8 @@ export interface Resumption {
   readonly since: string;
   /** `state` topics of which the client cannot have seen anything yet. */
   readonly fresh: readonly string[];
+  /** Topics of the session that the token which the client came back with does not allow. */
+  readonly denied?: readonly string[];
 }
 
 /** Why a client that asked for its session did not get it. */

@@ -6,7 +6,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Gate } from '../../auth/gate.js';
 import { HubError } from '../../errors.js';
+import { requireRead } from '../../hub/access.js';
 import type { Hub } from '../../hub/hub.js';
 import { parseRequest, subscribeRequest } from '../../hub/requests.js';
 import type { Subscriber } from '../../hub/subscriber.js';
@@ -28,6 +30,9 @@ const HEADERS = {
 
 export interface SseOptions {
   readonly hub: Hub;
+  readonly gate: Gate;
+  /** Most topics of one address. */
+  readonly maxTopics: number;
   readonly node: string;
   readonly logger: Logger;
   /** Write messages on the TCP sockets themselves. */
@@ -52,18 +57,26 @@ export class SseTransport {
   }
 
   /**
-   * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`.
+   * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`, `ticket`.
    *
-   * @throws HubError before anything is written, for topics that cannot be subscribed to.
+   * @throws HubError before anything is written, for topics that cannot be subscribed to, and as the gate does.
    */
   async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
-    const { hub, node, logger, direct } = this.#options;
-    const wanted = readQuery(request, query);
-    for (const [i, topic] of wanted.topics.entries()) hub.topic(topic, `topics[${i}]`);
-    if (wanted.topics.length > hub.limits.topicsPerConnection) {
-      throw tooManyTopics(hub);
+    const { hub, node, logger, direct, gate, maxTopics } = this.#options;
+    const { ticket, ...wanted } = readQuery(request, query);
+    const topics = wanted.topics.map((topic, i) => hub.topic(topic, `topics[${i}]`));
+    if (topics.length > hub.limits.topicsPerConnection) throw tooManyTopics(hub);
+    if (topics.length > maxTopics) {
+      throw new HubError('too_many_topics', `topics: an event stream has at most ${maxTopics}`, {
+        field: 'topics',
+      });
     }
     if (hub.draining) return sendAway(response);
+    const address = await gate.admit(request);
+    const principal = await this.#identify(request, ticket, address);
+    for (const [i, topic] of topics.entries()) requireRead(principal, topic, `topics[${i}]`);
+    if (response.destroyed) return;
+    const session = gate.open(principal, address, 'sse');
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
     // The stream ends with its connection, so it needs no chunks: what is written is what the client reads.
@@ -72,9 +85,11 @@ export class SseTransport {
     request.socket.setNoDelay(true);
     const sink = new SseSink(response, direct);
     const id = randomUUID();
-    const subscriber = hub.attach(id, sink);
+    const subscriber = hub.attach(id, sink, session);
+    session.bind(subscriber);
     this.#streams.set(sink, subscriber);
     response.on('close', () => {
+      session.close();
       this.#streams.delete(sink);
       hub.detach(subscriber);
     });
@@ -88,7 +103,11 @@ export class SseTransport {
         {
           onPlanned: ({ topics, cursor }) => {
             const refused = badCursor ? { recovered: false, reason: 'bad_cursor' } : {};
-            sink.event('position', { ...welcomeInfo(hub, node, id), ...refused, topics, cursor }, cursor);
+            sink.event(
+              'position',
+              { ...welcomeInfo(hub, node, subscriber), ...refused, topics, cursor },
+              cursor,
+            );
           },
         },
       );
@@ -96,6 +115,12 @@ export class SseTransport {
       logger.error({ connection: id, error: String(error) }, 'sse: a stream could not be set up');
       subscriber.close(CLOSE.drain);
     }
+  }
+
+  #identify(request: IncomingMessage, ticket: string | undefined, address: string) {
+    const { gate } = this.#options;
+    const token = gate.bearer(request) ?? (ticket === undefined ? gate.cookie(request) : undefined);
+    return ticket !== undefined && token === undefined ? gate.redeem(ticket) : gate.identify(token, address);
   }
 
   close(): void {
@@ -121,7 +146,7 @@ function readQuery(request: IncomingMessage, query: URLSearchParams) {
       field: 'topics',
     });
   }
-  const known = new Set(['topics', 'since', 'lastEventId', 'rewind', 'conflate', 'maxRate']);
+  const known = new Set(['topics', 'since', 'lastEventId', 'rewind', 'conflate', 'maxRate', 'ticket']);
   for (const name of query.keys()) {
     if (!known.has(name))
       throw new HubError('bad_request', `${name}: is no parameter of /stream`, { field: name });
@@ -136,5 +161,5 @@ function readQuery(request: IncomingMessage, query: URLSearchParams) {
   if (rest.conflate !== undefined || rest.maxRate !== undefined) {
     throw new HubError('unsupported', 'conflate: this hub does not conflate yet', { field: 'conflate' });
   }
-  return { ...rest, since };
+  return { ...rest, since, ticket: query.get('ticket') ?? undefined };
 }
