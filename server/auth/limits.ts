@@ -34,17 +34,35 @@ export type LimitName = (typeof LIMITS)[number];
 const PARTS = 20;
 const MAX_KEYS = 100_000;
 
-/** One rate, in points per second and key. */
+/** What a node knows of a key's allowance. */
+interface Allowance {
+  /** Points that were taken from the common count and not used here. */
+  left: number;
+  /** Until when that holds, by the process's clock. */
+  until: number;
+  /** There is nothing more to be had until then. */
+  refused: boolean;
+  /** Points are being taken. Never rejects. */
+  fetching: Promise<void> | undefined;
+}
+
+/**
+ * One rate, in points per second and key.
+ *
+ * A publisher must neither cost a call of Redis for each message nor wait for one. So a node takes a twentieth of the
+ * allowance at a time, ahead of need; and what begins a second passes while the first part is being taken. A cluster
+ * can therefore let through a twentieth more for each node. Asking first was rejected: with Redis hanging, a publish
+ * would wait for the count and then once more for the log.
+ */
 export class Rate {
   readonly #limiter: RateLimiterAbstract;
   readonly #name: LimitName;
   readonly #perSecond: number;
+  readonly #part: number;
   readonly #onRefused: (limit: LimitName) => void;
-  /** What this node has taken of a key's allowance and not used; or until when there is none. */
-  readonly #taken = new LRUCache<string, { left: number; until: number; refused: boolean }>({
-    max: MAX_KEYS,
-  });
+  readonly #allowances = new LRUCache<string, Allowance>({ max: MAX_KEYS });
 
+  /** @param options.store the cluster's count; none: this node's own */
   constructor(options: {
     name: LimitName;
     perSecond: number;
@@ -54,6 +72,7 @@ export class Rate {
     const { name, perSecond, store, onRefused } = options;
     this.#name = name;
     this.#perSecond = perSecond;
+    this.#part = Math.ceil(perSecond / PARTS);
     this.#onRefused = onRefused;
     const common: IRateLimiterOptions = { keyPrefix: `{axiom}:rate:${name}`, points: perSecond, duration: 1 };
     const alone = new RateLimiterMemory(common);
@@ -70,40 +89,80 @@ export class Rate {
   }
 
   /**
-   * Takes points from a key's allowance, ahead for some of the next calls as well: a publisher must not cost one call
-   * of Redis for each message. More than a second allows counts as all of it.
+   * Takes points from a key's allowance. More than a second allows counts as all of it.
    *
-   * @returns nothing where the points were there, a promise where they have to be fetched.
-   * @throws HubError `rate_limited`.
+   * @returns nothing where the points were there, a promise where they have to be waited for.
+   * @throws HubError `rate_limited`, with when to come back.
    */
   take(key: string, count: number): void | Promise<void> {
     const wanted = Math.min(count, this.#perSecond);
-    const taken = this.#taken.get(key);
-    const now = performance.now();
-    if (taken !== undefined && now < taken.until) {
-      if (taken.refused) throw this.#refusal(taken.until - now);
-      if (taken.left >= wanted) {
-        taken.left -= wanted;
-        return undefined;
-      }
+    const allowance = this.#allowance(key);
+    if (performance.now() >= allowance.until && allowance.fetching === undefined) {
+      void this.#fetch(key, allowance, wanted, wanted);
+      return undefined;
     }
-    return this.#fetch(key, wanted);
+    return this.#use(allowance, wanted) ? this.#ahead(key, allowance) : this.#wait(key, allowance, wanted);
   }
 
-  async #fetch(key: string, wanted: number): Promise<void> {
-    const part = Math.max(wanted, Math.ceil(this.#perSecond / PARTS));
-    try {
-      const { msBeforeNext } = await this.#limiter.consume(key, part);
-      const now = performance.now();
-      const before = this.#taken.get(key);
-      const left = before !== undefined && !before.refused && now < before.until ? before.left : 0;
-      this.#taken.set(key, { left: left + part - wanted, until: now + msBeforeNext, refused: false });
-    } catch (error) {
-      if (!(error instanceof RateLimiterRes)) throw error;
-      const ms = Math.max(1, error.msBeforeNext);
-      this.#taken.set(key, { left: 0, until: performance.now() + ms, refused: true });
-      throw this.#refusal(ms);
+  /** @throws HubError where nothing more is to be had. @returns false where there is not enough. */
+  #use(allowance: Allowance, wanted: number): boolean {
+    const left = allowance.until - performance.now();
+    if (left <= 0) return false;
+    if (allowance.left >= wanted) {
+      allowance.left -= wanted;
+      return true;
     }
+    if (allowance.refused) throw this.#refusal(left);
+    return false;
+  }
+
+  #ahead(key: string, allowance: Allowance): void {
+    if (this.#part > 1 && allowance.left < this.#part / 2 && allowance.fetching === undefined) {
+      void this.#fetch(key, allowance, 1, 0);
+    }
+  }
+
+  async #wait(key: string, allowance: Allowance, wanted: number): Promise<void> {
+    do {
+      await (allowance.fetching ?? this.#fetch(key, allowance, wanted, 0));
+    } while (!this.#use(allowance, wanted));
+  }
+
+  /** @param used what is used of it at once */
+  #fetch(key: string, allowance: Allowance, wanted: number, used: number): Promise<void> {
+    const part = Math.max(wanted, this.#part);
+    const fetching = this.#limiter
+      .consume(key, part)
+      .then(
+        ({ msBeforeNext }) => {
+          // What was left is still good within the second, less what was used while this was fetched.
+          const left = performance.now() < allowance.until ? allowance.left : 0;
+          allowance.left = left + part - used;
+          allowance.until = performance.now() + msBeforeNext;
+          allowance.refused = false;
+        },
+        (refusal: unknown) => {
+          // Its own errors are not the client's fault: the next second is counted again.
+          const refused = refusal instanceof RateLimiterRes;
+          if (!refused) allowance.left = this.#part;
+          else if (performance.now() >= allowance.until) allowance.left = 0;
+          allowance.until = performance.now() + (refused ? Math.max(1, refusal.msBeforeNext) : 1_000);
+          allowance.refused = refused;
+        },
+      )
+      .finally(() => {
+        allowance.fetching = undefined;
+      });
+    allowance.fetching = fetching;
+    return fetching;
+  }
+
+  #allowance(key: string): Allowance {
+    const known = this.#allowances.get(key);
+    if (known !== undefined) return known;
+    const allowance = { left: 0, until: 0, refused: false, fetching: undefined };
+    this.#allowances.set(key, allowance);
+    return allowance;
   }
 
   #refusal(ms: number): HubError {
