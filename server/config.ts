@@ -251,6 +251,11 @@ const SECRET: ReadonlySet<string> = new Set([
   'PUBLISH_KEY',
 ]);
 
+/** The configured values that nobody may see. */
+export function secretsOf(config: Config): string[] {
+  return [config.JWT_SECRET, config.METRICS_TOKEN, config.PUBLISH_KEY];
+}
+
 type Variables = { [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]['schema']> };
 
 /** The configuration of a node, by variable name, with the streams read from their file. */

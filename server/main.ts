@@ -1,6 +1,6 @@
 /** `npm start`: one node. */
 import { startApp } from './app.js';
-import { ConfigError, readConfig } from './config.js';
+import { ConfigError, readConfig, secretsOf } from './config.js';
 import { createLogger } from './logger.js';
 import { VERSION } from './version.js';
 
@@ -9,7 +9,7 @@ const STOP_DEADLINE_MS = 35_000;
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const logger = createLogger(config.LOG_LEVEL, config.NODE_ID);
+  const logger = createLogger(config.LOG_LEVEL, config.NODE_ID, secretsOf(config));
   const app = await startApp(config, logger);
 
   let stopping = false;

@@ -81,7 +81,10 @@ export function isLocalHost(host: string): boolean {
 }
 
 /** Whether pages of an origin may use the hub: its own, and those of the list. */
-export function allowsOrigin(request: IncomingMessage, allowed: ReadonlySet<string>): boolean {
+export function allowsOrigin(
+  request: { readonly headers: IncomingMessage['headers'] },
+  allowed: ReadonlySet<string>,
+): boolean {
   const { origin, host } = request.headers;
   // Only browsers send one, and pages cannot leave it out.
   if (origin === undefined || allowed.has('*') || allowed.has(origin)) return true;

@@ -123,7 +123,7 @@ export class Gate {
   }
 
   /** Whether pages of the request's origin may read answers. */
-  allowsOrigin(request: IncomingMessage): boolean {
+  allowsOrigin(request: Pick<IncomingMessage, 'headers'>): boolean {
     return allowsOrigin(request, this.#origins);
   }
 

@@ -7,7 +7,7 @@ import type { Principal } from '../hub/access.js';
 
 /** Answers whether pages of other origins may read what they are sent, from the one list of origins. */
 export function crossOrigin(gate: Gate): RequestHandler {
-  return cors((request, decide) => {
+  const answer = cors((request, decide) => {
     decide(null, {
       // Without credentials: a page of another origin sends its token itself, never the cookie of this one.
       origin: gate.allowsOrigin(request),
@@ -17,6 +17,12 @@ export function crossOrigin(gate: Gate): RequestHandler {
       maxAge: 600,
     });
   });
+  // Only browsers say where they come from; caches may not mix the two.
+  return (request, response, next) => {
+    response.vary('Origin');
+    if (request.headers.origin === undefined) next();
+    else answer(request, response, next);
+  };
 }
 
 /** Reads the token of each request, and counts the request against its address. */

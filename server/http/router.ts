@@ -61,8 +61,12 @@ export function createRouter(options: RouterOptions): Express {
         metrics.request(method, route, response.statusCode, performance.now() - started);
       }
     });
+    gate.checkLocal(request);
     next();
   });
+  // What a publisher calls a thousand times a second comes first, and carries no headers that are for pages.
+  app.use('/api', forPrograms, crossOrigin(gate), authenticating(gate));
+  app.use(publishingRoutes(options));
   app.use(
     helmet({
       contentSecurityPolicy: {
@@ -70,6 +74,7 @@ export function createRouter(options: RouterOptions): Express {
           defaultSrc: ["'self'"],
           connectSrc: ["'self'", 'ws:', 'wss:'],
           imgSrc: ["'self'", 'data:'],
+          frameAncestors: ["'none'"],
           // It would turn a page that is served over plain http into a blank one.
           upgradeInsecureRequests: null,
         },
@@ -77,13 +82,7 @@ export function createRouter(options: RouterOptions): Express {
       strictTransportSecurity: false,
     }),
   );
-  app.use((request: Request, _response: Response, next: NextFunction) => {
-    gate.checkLocal(request);
-    next();
-  });
-  app.use(['/api', '/stream'], crossOrigin(gate));
-  app.use('/api', authenticating(gate));
-
+  app.use('/stream', crossOrigin(gate));
   app.get('/stream', async (request: Request, response: Response) => {
     if (request.method === 'HEAD') {
       response.type('text/event-stream').end();
@@ -91,16 +90,7 @@ export function createRouter(options: RouterOptions): Express {
     }
     await sse.serve(request, response, new URL(request.originalUrl, 'http://hub').searchParams);
   });
-  app.use('/api', (_request: Request, response: Response, next: NextFunction) => {
-    response.setHeader('Cache-Control', 'no-store');
-    next();
-  });
-  app.use(
-    operatingRoutes(options),
-    publishingRoutes(options),
-    readingRoutes(hub),
-    administeringRoutes(options),
-  );
+  app.use(operatingRoutes(options), readingRoutes(hub), administeringRoutes(options));
   app.use(
     '/assets',
     express.static(`${webRoot}/assets`, { immutable: true, maxAge: YEAR_S * 1000, index: false }),
@@ -118,4 +108,12 @@ export function createRouter(options: RouterOptions): Express {
   });
   app.use(problemHandler(logger, metrics.errors));
   return app;
+}
+
+/** The headers of answers that no browser shows as a page. */
+function forPrograms(_request: Request, response: Response, next: NextFunction): void {
+  response.setHeader('Cache-Control', 'no-store');
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  response.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
+  next();
 }

@@ -88,8 +88,9 @@ describe('A token on a live connection', function () {
     expect(ack.topics).to.have.members(['portfolio:w1', 'news:*']);
     await publish('portfolio:w2', 'not for you');
     await publish('portfolio:w1', 'for you');
-    await until('a message comes', () => client.seen.messages.length > 0);
-    expect(client.seen.data()).to.deep.equal(['for you']);
+    await until('a message comes', () => client.seen.data('portfolio:w1').length > 0);
+    expect(client.seen.data('portfolio:w1')).to.deep.equal(['for you']);
+    expect(client.seen.data('portfolio:w2')).to.deep.equal([]);
   });
 
   it('of somebody else is refused, and changes nothing', async () => {
