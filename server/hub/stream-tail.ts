@@ -10,18 +10,18 @@
  * subscribers are told. The run id of the server was rejected as the criterion: it changes with a restart that kept
  * everything, and stays with a restore that did not.
  */
-
-import type { LogBatch, LogEntry, LogTop, StreamLog } from '../log/stream-log.js';
+import type { LogBatch, LogEntry, StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
 import type { NotRecovered } from '../protocol/message.js';
 import { Backoff, sleep } from './backoff.js';
+import { isOurs } from './own-message.js';
 import { RecentWindow } from './recent-window.js';
 import { StreamMessage } from './stream-message.js';
 
 /** Announced batches that wait while the tail catches up; beyond it they are dropped and read from the log. */
 const PENDING_MAX_MESSAGES = 20_000;
 const FILL_PAGE = 512;
-/** Announcements travel on another connection than the answer of a check: what they miss after so long is lost. */
+/** Announcements and answers travel on two connections: what is not announced after so long is lost. */
 const IN_FLIGHT_MS = 150;
 const REACH_POLL_MS = 10;
 
@@ -157,7 +157,7 @@ export class StreamTail {
 
   /** Delivers what continues the tail. @returns false, with the batch held, where the log must be asked first. */
   #accept(batch: LogBatch): boolean {
-    if (batch.epoch !== this.#epoch || batch.first > this.#last + 1) {
+    if (!this.#continues(batch)) {
       this.#live = false;
       this.#hold(batch);
       return false;
@@ -166,6 +166,10 @@ export class StreamTail {
       this.#deliver({ seq: batch.first + i, time: batch.time, key: batch.keys[i]!, data: batch.data[i]! });
     }
     return true;
+  }
+
+  #continues({ epoch, first }: LogBatch): boolean {
+    return epoch === this.#epoch && first <= this.#last + 1;
   }
 
   #hold(batch: LogBatch): void {
@@ -196,12 +200,15 @@ export class StreamTail {
     if (this.#catchingUp) return;
     this.#catchingUp = true;
     const backoff = new Backoff();
+    // What was held back before the log was asked once more is in its answer, or is not in the log.
+    let heldBack: ReadonlySet<LogBatch> = new Set();
     while (this.#again && !this.#stopping.signal.aborted) {
       this.#again = false;
       try {
         await this.#reconcile();
         backoff.reset();
-        this.#again ||= !this.#acceptPending();
+        this.#again ||= !this.#acceptPending(heldBack);
+        heldBack = new Set(this.#pending);
       } catch (error) {
         this.#again = true;
         this.#logger.warn(
@@ -219,11 +226,16 @@ export class StreamTail {
     for (const resolve of waiting) resolve();
   }
 
-  #acceptPending(): boolean {
+  /** @param settled those that the log has answered for: one that does not fit now never will, and is dropped */
+  #acceptPending(settled: ReadonlySet<LogBatch>): boolean {
     const pending = this.#pending;
     this.#pending = [];
     this.#pendingMessages = 0;
     return pending.every((batch, i) => {
+      if (settled.has(batch) && !this.#continues(batch)) {
+        this.#logger.warn({ stream: this.stream, first: batch.first }, 'tail: announced, but not in the log');
+        return true;
+      }
       if (this.#accept(batch)) return true;
       for (const later of pending.slice(i + 1)) this.#hold(later);
       return false;
@@ -236,7 +248,7 @@ export class StreamTail {
       return;
     }
     const top = await this.#log.check(this.stream, this.#last);
-    if (top.epoch === this.#epoch && this.#isOurs(top, this.#last, this.#newest)) {
+    if (top.epoch === this.#epoch && isOurs(top, this.#last, this.#newest)) {
       if (top.top > this.#last) await this.#fill(top.top);
       return;
     }
@@ -249,13 +261,6 @@ export class StreamTail {
       await this.#log.rotate(this.stream, this.#epoch);
     }
     await this.#adopt();
-  }
-
-  /** Whether the log still is the one that this tail has followed up to `last`. */
-  #isOurs({ top, first, own }: LogTop, last: number, ours: StreamMessage | undefined): boolean {
-    if (top < last) return false;
-    if (last === 0 || last < first || ours === undefined) return true;
-    return own !== null && own.key === ours.key && own.time === ours.time && own.data === ours.data;
   }
 
   /** Takes the log as it is now: its epoch, last values and top. */
@@ -332,14 +337,12 @@ export class StreamTail {
     const [epoch, last, own] = [this.#epoch, this.#last, this.#newest];
     const top = await this.#log.check(this.stream, last);
     if (!this.#live || epoch !== this.#epoch) return;
-    if (top.epoch === epoch && this.#isOurs(top, last, own)) {
+    if (top.epoch === epoch && isOurs(top, last, own)) {
       if (top.top <= this.#last) return;
       await sleep(IN_FLIGHT_MS, this.#stopping.signal);
       if (!this.#live || top.top <= this.#last) return;
-      this.#logger.warn(
-        { stream: this.stream, last: this.#last, top: top.top },
-        'tail: announcements were lost',
-      );
+      const { stream, last: reached } = this;
+      this.#logger.warn({ stream, last: reached, top: top.top }, 'tail: announcements were lost');
     }
     await this.#catchUp();
   }

@@ -584,6 +584,24 @@ describe('The tail of a stream', () => {
     expect(ear.seqs).to.deep.equal([1, 2]);
   });
 
+  it('drops an announcement that is not in the log, of another life or beyond its top, and goes on', async () => {
+    await follow();
+    await append(2);
+    const forged = { stream: 'news', time: 1, keys: ['k'], data: ['"forged"'] };
+    for (const batch of [
+      { ...forged, epoch: 'other', first: 3 },
+      { ...forged, epoch: tail.epoch, first: 1_000 },
+    ]) {
+      tail.batch(batch);
+      await tail.whenLive();
+    }
+    await append(1);
+    await until('what follows is delivered', () => tail.last === 3);
+    expect(ear.seqs).to.deep.equal([1, 2, 3]);
+    expect(ear.epochChanges).to.deep.equal([]);
+    expect(log.calls.length, 'questions to the log').to.be.below(10);
+  });
+
   it('is not live, asks nothing and tells nothing when it was stopped', async () => {
     await follow({ topCheckMs: 20 });
     tail.stop();
