@@ -25,25 +25,21 @@ export function crossOrigin(gate: Gate): RequestHandler {
   };
 }
 
-/** Reads the token of each request, and counts the request against its address. */
+/** Counts each request against its address, and reads its token. */
 export function authenticating(gate: Gate): RequestHandler {
   return (request: Request, response: Response, next: NextFunction): void => {
     const address = gate.countedAddress(request);
-    const principal = gate.identify(gate.bearer(request), address);
-    const spent = request.method === 'POST' ? undefined : gate.spendRequest(request);
-    // A publisher comes with the same token each time: nothing has to be waited for.
-    if (!(principal instanceof Promise) && spent === undefined) {
+    const identify = () => gate.identify(gate.bearer(request), address);
+    const proceed = (principal: Principal) => {
       response.locals.principal = principal;
       next();
-      return;
-    }
-    Promise.all([principal, spent]).then(
-      ([found]) => {
-        response.locals.principal = found;
-        next();
-      },
-      (error: unknown) => next(error),
-    );
+    };
+    // One after the other: of two that fail together, one would have nobody to catch it.
+    const spent = request.method === 'POST' ? undefined : gate.spendRequest(request);
+    const principal = spent === undefined ? identify() : spent.then(identify);
+    // A publisher comes with the same token each time: nothing has to be waited for.
+    if (principal instanceof Promise) principal.then(proceed, next);
+    else proceed(principal);
   };
 }
 

@@ -221,8 +221,11 @@ describe('Limits by address', () => {
   it('hold for tokens that are tried, and for requests', async () => {
     const guess = (i: number) =>
       call('GET', `${app.url}/api/streams`, undefined, { ...bearer(`guess-${i}`), ...from(4) });
-    const guesses = await Promise.all(Array.from({ length: 30 }, (_, i) => guess(i)));
-    expect(guesses.filter(({ status }) => status === 429).length).to.be.at.least(15);
+    // In the second round the requests themselves are refused, at once, while a token is being looked at.
+    for (const least of [15, 25]) {
+      const guesses = await Promise.all(Array.from({ length: 30 }, (_, n) => guess(n)));
+      expect(guesses.filter(({ status }) => status === 429).length).to.be.at.least(least);
+    }
     const asked = await Promise.all(
       Array.from({ length: 40 }, () =>
         call('GET', `${app.url}/api/streams`, undefined, { ...ANONYMOUS, ...from(5) }),

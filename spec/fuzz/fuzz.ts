@@ -88,7 +88,7 @@ export async function fuzz({ inputs, onProgress = () => undefined }: FuzzOptions
               );
           }
         };
-        await Promise.all(Array.from({ length: AT_ONCE }, work));
+        await Promise.all(Array.from({ length: target.atOnce ?? AT_ONCE }, work));
         // What was announced and is not in the log has to be asked for, which takes a moment.
         if (!(await isReady(url))) findings.push(`after ${target.name} the node is not ready`);
         const turn = (await state(node)).longestTurnMs;

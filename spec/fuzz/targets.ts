@@ -9,6 +9,8 @@ export interface Target {
   readonly name: string;
   /** Part of all inputs. */
   readonly share: number;
+  /** Inputs under way at a time, default 64. What comes in one read of the node's is one turn of its event loop. */
+  readonly atOnce?: number;
   /** Inputs that are right, or of the right form. */
   readonly seeds: (tokens: Tokens) => readonly Buffer[];
   readonly send: (place: Place, input: Buffer) => Promise<Outcome>;
@@ -240,6 +242,7 @@ export const TARGETS: readonly Target[] = [
   {
     name: 'the Redis channel',
     share: 0.1,
+    atOnce: 4,
     seeds: () => [
       hubPayload(1),
       hubPayload(1_000_000),
