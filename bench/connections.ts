@@ -4,8 +4,8 @@
  * Each connects, subscribes to one topic and then waits. Connections per second, by the clock and by the server's CPU;
  * resident memory for each, after garbage collection; and the server's CPU while nothing but heartbeats goes on. Every
  * server sends a heartbeat each 15 s: the hub's and stock Socket.IO by their settings, plain ws by the loop of its
- * documentation, the hub's event streams by their comment, which no setting changes. (The hub looks for WebSockets that
- * are due every 4 s or so, so that theirs come somewhat later.)
+ * documentation, the hub's event streams by their comment, which no setting changes. What a server does with nobody
+ * connected is part of its idle CPU.
  *
  * Not measured: TLS, NGINX in front, tokens, the kernel's socket buffers, and how fast a machine with more cores would
  * connect them: by the clock the load processes compete with the server. The CPU of Redis, where a Socket.IO session is
@@ -97,7 +97,10 @@ async function idleCost(loads: readonly Load[], serverCpuSeconds: () => number) 
 }
 
 /** @param connections of each server; 15,000 are as many as a process may have descriptors for, with room for others */
-export async function benchConnections(rounds: number, connections: number): Promise<void> {
+export async function benchConnections(
+  rounds = option('rounds', 2),
+  connections = option('count', 15_000),
+): Promise<void> {
   const all = new Map<string, ConnectionsRow[]>(PEERS.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const peer of PEERS)
@@ -124,4 +127,4 @@ export async function benchConnections(rounds: number, connections: number): Pro
   saveResult('connections', rows);
 }
 
-if (isMain(import.meta.url)) await benchConnections(option('rounds', 2), option('count', 15_000));
+if (isMain(import.meta.url)) await benchConnections();

@@ -41,7 +41,7 @@ export interface MemoryRow {
   readonly kilobytes: number;
 }
 
-export async function benchMemory(rounds: number): Promise<void> {
+export async function benchMemory(rounds = option('rounds', 3)): Promise<void> {
   const all = new Map<string, number[]>(MEMORY_PEERS.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const peer of MEMORY_PEERS) all.get(peer.name)!.push(await kilobytesPerConnection(peer));
@@ -51,4 +51,4 @@ export async function benchMemory(rounds: number): Promise<void> {
   saveResult('memory', rows);
 }
 
-if (isMain(import.meta.url)) await benchMemory(option('rounds', 3));
+if (isMain(import.meta.url)) await benchMemory();

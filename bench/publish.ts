@@ -71,7 +71,7 @@ function measure({ name: _, ...way }: Way): Promise<Omit<PublishRow, 'way'>> {
   });
 }
 
-export async function benchPublish(rounds: number): Promise<void> {
+export async function benchPublish(rounds = option('rounds', 3)): Promise<void> {
   const rows: PublishRow[] = [];
   for (const way of WAYS) {
     const all = [];
@@ -90,4 +90,4 @@ export async function benchPublish(rounds: number): Promise<void> {
   }
 }
 
-if (isMain(import.meta.url)) await benchPublish(option('rounds', 3));
+if (isMain(import.meta.url)) await benchPublish();

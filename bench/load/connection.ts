@@ -13,6 +13,9 @@ export interface Resumable {
   readonly pid?: string | undefined;
 }
 
+/** The server has told a returning client that it begins anew. */
+export class NotRecovered extends Error {}
+
 export interface ConnectionOptions {
   readonly protocol: Protocol;
   readonly port: number;
@@ -205,7 +208,9 @@ export class LoadConnection {
   /** The server has answered the subscription, or the return. */
   #accepted(answer: string): void {
     if (this.#options.resume !== undefined && !answer.includes('"recovered":true')) {
-      this.#socket.destroy(new Error(`not recovered: ${answer.slice(0, 300)}`));
+      const isRefusal = answer.includes('"ok":false');
+      const told = answer.slice(0, 300);
+      this.#socket.destroy(isRefusal ? new Error(`refused: ${told}`) : new NotRecovered(told));
       return;
     }
     this.cursor = /"cursor":"([^"]+)"/.exec(answer)?.[1];
