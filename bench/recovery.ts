@@ -167,7 +167,7 @@ function rangeReads(port: number): Promise<number> {
 }
 
 export async function benchRecovery(
-  rounds = option('rounds', 3),
+  rounds = option('rounds', 2),
   clients = option('clients', 500),
 ): Promise<void> {
   const cases = (['window', 'Redis'] as const).flatMap((source) =>
