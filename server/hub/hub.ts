@@ -154,7 +154,7 @@ export class Hub implements TailListener, LogListener {
       set: this.#sets.of([]),
       flusher: this.#flusher,
       budgetBytes: this.limits.connectionBudgetBytes,
-      onSlow: (slow) => this.#endSlow(slow),
+      onSlow: this.#endSlow,
     });
     this.subscribers.set(id, subscriber);
     // After the welcome that the transport is about to send.
@@ -296,7 +296,7 @@ export class Hub implements TailListener, LogListener {
       subscriber.degraded({ degraded, reason: 'log_unavailable' });
   }
 
-  #endSlow(subscriber: Subscriber): void {
+  readonly #endSlow = (subscriber: Subscriber): void => {
     if (subscriber.ended) return;
     this.counters.slowConsumers.closed += 1;
     this.#logger.warn(
@@ -304,7 +304,7 @@ export class Hub implements TailListener, LogListener {
       'hub: a slow connection is ended',
     );
     subscriber.close(CLOSE.slow);
-  }
+  };
 
   #renewPositions(): void {
     for (const subscriber of this.subscribers.values()) {
