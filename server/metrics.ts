@@ -6,6 +6,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Hub } from './hub/hub.js';
 import type { PublishCounters } from './hub/publisher.js';
+import type { StreamClass } from './protocol/message.js';
 import type { RedisLink } from './redis.js';
 
 /** What the metrics are read from. */
@@ -121,8 +122,27 @@ export class Metrics {
         for (const [result, count] of hub.counters.recoveries) set({ result }, count);
       },
     );
+    this.#counter(
+      'axiom_messages_conflated_total',
+      'Messages that were folded into a newer one for a connection.',
+      ['stream'],
+      (set) => {
+        for (const [stream, { fanout }] of hub.streams) set({ stream }, fanout.counts.conflated);
+      },
+    );
+    this.#counter(
+      'axiom_messages_dropped_total',
+      'Messages that a slow connection was told it would not get.',
+      ['class'],
+      (set) => {
+        for (const [streamClass, count] of droppedByClass(hub)) set({ class: streamClass }, count);
+      },
+    );
     this.#counter('axiom_slow_consumers_total', 'Connections that read too slowly.', ['action'], (set) => {
-      set({ action: 'closed' }, hub.counters.slowConsumers.closed);
+      for (const [action, count] of Object.entries(hub.counters.slowConsumers)) set({ action }, count);
+    });
+    this.#gauge('axiom_slow_connections', 'Connections that are above their budget now.', [], (set) => {
+      set({}, hub.slowConnections);
     });
     this.#counter('axiom_gap_fills_total', 'Gaps that this node filled from the log.', [], (set) => {
       set({}, hub.counters.gapFills);
@@ -222,6 +242,19 @@ export class Metrics {
       },
     });
   }
+}
+
+/** `ledger` stays at 0: nothing of it is ever skipped. */
+function droppedByClass(hub: Hub): Map<StreamClass, number> {
+  const dropped = new Map<StreamClass, number>([
+    ['state', 0],
+    ['log', 0],
+    ['ledger', 0],
+  ]);
+  for (const { config, fanout } of hub.streams.values()) {
+    dropped.set(config.class, dropped.get(config.class)! + fanout.counts.dropped);
+  }
+  return dropped;
 }
 
 type Collect = (set: (labels: Record<string, string>, value: number) => void) => void;

@@ -9,16 +9,16 @@
  */
 
 import { CLOSE } from '../protocol/close-codes.js';
-import type { GapInfo, NotRecovered, StreamClass } from '../protocol/message.js';
+import type { GapInfo, NotRecovered } from '../protocol/message.js';
 import { ALL_KEYS } from '../protocol/topic.js';
 import { sleep } from './backoff.js';
 import type { LogPages } from './log-pages.js';
 import type { StreamMessage } from './stream-message.js';
-import type { StreamReader } from './subscriber.js';
+import type { StreamReader } from './stream-reader.js';
 
 const WINDOW_SLICE = 256;
-/** A connection that takes nothing of its backfill for so long is ended as slow. */
-const STALLED_AFTER_MS = 30_000;
+/** A connection that takes nothing of what waits for it for so long is ended as slow. */
+export const STALLED_AFTER_MS = 30_000;
 const DRAIN_POLL_MS = 10;
 
 /** Where each key of a held reader starts, and what it gets first. */
@@ -31,7 +31,6 @@ export interface BackfillPlan {
 
 export interface BackfillOptions {
   readonly pages: LogPages;
-  readonly classOf: (stream: string) => StreamClass;
   /** Writing pauses while a connection has more than this waiting, bytes. */
   readonly pauseBytes: number;
 }
@@ -40,7 +39,7 @@ export interface BackfillOptions {
 export async function backfill(
   reader: StreamReader,
   { starts, preload }: BackfillPlan,
-  { pages, classOf, pauseBytes }: BackfillOptions,
+  { pages, pauseBytes }: BackfillOptions,
 ): Promise<void> {
   const { subscriber, tail } = reader;
   const highest = -least([...starts.values()].map((seq) => -seq));
@@ -48,12 +47,20 @@ export async function backfill(
   let preloaded = 0;
   let unchecked = 0;
 
-  const write = async (message: StreamMessage) => {
-    reader.position = message.seq;
-    unchecked += subscriber.write(message);
+  const written = async (bytes: number) => {
+    unchecked += bytes;
     if (unchecked < pauseBytes / 4) return;
     unchecked = 0;
     await whenDrained(reader, pauseBytes);
+  };
+  const write = (message: StreamMessage) => {
+    reader.position = message.seq;
+    return written(reader.backfill(message));
+  };
+  const writePreload = () => {
+    const message = preload[preloaded++]!;
+    reader.position = message.seq;
+    return written(reader.preload(message));
   };
   const isWanted = ({ key, seq }: StreamMessage) =>
     reader.wants(key) &&
@@ -63,7 +70,7 @@ export async function backfill(
   while (!subscriber.closed && !subscriber.ended) {
     if (tail.epoch !== reader.epoch) {
       subscriber.release(reader);
-      announceLoss(reader, 'epoch_changed', classOf(tail.stream));
+      announceLoss(reader, 'epoch_changed');
       return;
     }
     if (tail.last < highest) {
@@ -78,11 +85,11 @@ export async function backfill(
     const { from, to, messages } = await nextMessages(reader, position, pages);
     if (from > position + 1) announceGap(reader, 'trimmed', position + 1, from - 1);
     for (const message of messages) {
-      while (preloaded < preload.length && preload[preloaded]!.seq < message.seq)
-        await write(preload[preloaded++]!);
-      if (isWanted(message)) await write(message);
+      while (preloaded < preload.length && preload[preloaded]!.seq < message.seq) await writePreload();
+      if (preload[preloaded]?.seq === message.seq) await writePreload();
+      else if (isWanted(message)) await write(message);
     }
-    if (to >= tail.last) while (preloaded < preload.length) await write(preload[preloaded++]!);
+    if (to >= tail.last) while (preloaded < preload.length) await writePreload();
     position = Math.max(position, to);
     reader.position = position;
   }
@@ -129,15 +136,23 @@ export function least(values: Iterable<number>): number {
 }
 
 /** Tells a released reader that it cannot go on from where it was; a `state` stream follows with what is true now. */
-export function announceLoss(reader: StreamReader, reason: NotRecovered, streamClass: StreamClass): void {
+export function announceLoss(reader: StreamReader, reason: NotRecovered): void {
+  reader.forget();
   announceGap(reader, reason);
-  if (streamClass === 'state') {
-    for (const message of snapshot(reader, reader.keys)) reader.subscriber.write(message);
+  if (reader.streamClass !== 'state') return;
+  for (const message of snapshot(reader, reader.keys)) {
+    if (reader.apart) reader.take(message);
+    else reader.subscriber.write(message);
   }
 }
 
 /** Tells a reader of messages that it will not get. */
-export function announceGap(reader: StreamReader, reason: NotRecovered, from?: number, to?: number): void {
+export function announceGap(
+  reader: StreamReader,
+  reason: GapInfo['reason'],
+  from?: number,
+  to?: number,
+): void {
   const info: GapInfo = {
     stream: reader.tail.stream,
     topics: reader.topics(),

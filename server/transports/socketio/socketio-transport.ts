@@ -150,7 +150,7 @@ export class SocketIoTransport {
     socket.data = {};
     dropRequest(socket);
     const info = welcomeInfo(hub, node, socket.id);
-    const { resumed, fresh, since } = resumption;
+    const { resumed, fresh, since, conflations } = resumption;
     const topics = fresh.map((topic) => ({ topic }));
     if (resumed.length === 0) {
       socket.emit('welcome', { ...info, recovered: true, topics }, EMPTY_CURSOR);
@@ -160,15 +160,18 @@ export class SocketIoTransport {
         subscriber,
         { topics: [...resumed], since },
         {
+          conflations,
           onPlanned: ({ topics: verdicts, cursor }) => {
-            const recovered = verdicts.every((verdict) => verdict.recovered === true);
+            const recovered = verdicts.every(
+              (verdict) => verdict.recovered === true || verdict.reason === 'conflated',
+            );
             socket.emit('welcome', { ...info, recovered, topics: [...verdicts, ...topics] }, cursor);
           },
         },
       );
     }
     if (fresh.length > 0)
-      await subscribe(hub, subscriber, { topics: [...fresh] }, { onPlanned: () => undefined });
+      await subscribe(hub, subscriber, { topics: [...fresh] }, { conflations, onPlanned: () => undefined });
   }
 
   #listen(socket: Socket, subscriber: Subscriber): void {
@@ -211,9 +214,11 @@ export class SocketIoTransport {
         stored.set(stream, before);
     }
     data.stored = stored;
+    const conflations = subscriber.conflations();
     await this.#options.sessions.save(privateId(socket), {
       sid: socket.id,
       topics: subscriber.topics(),
+      ...(conflations.size === 0 ? {} : { conflations: Object.fromEntries(conflations) }),
       cursor: formatCursor(stored),
     });
   }

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HubError } from '../../errors.js';
+import { checkConflatable, requestedConflation } from '../../hub/conflated-topics.js';
 import type { Hub } from '../../hub/hub.js';
 import { parseRequest, subscribeRequest } from '../../hub/requests.js';
 import type { Subscriber } from '../../hub/subscriber.js';
@@ -52,14 +53,16 @@ export class SseTransport {
   }
 
   /**
-   * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`.
+   * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`, `conflate`
+   * with `maxRate`.
    *
    * @throws HubError before anything is written, for topics that cannot be subscribed to.
    */
   async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
     const { hub, node, logger, direct } = this.#options;
     const wanted = readQuery(request, query);
-    for (const [i, topic] of wanted.topics.entries()) hub.topic(topic, `topics[${i}]`);
+    const topics = wanted.topics.map((topic, i) => hub.topic(topic, `topics[${i}]`));
+    checkConflatable(hub, topics, requestedConflation(wanted));
     if (wanted.topics.length > hub.limits.topicsPerConnection) {
       throw tooManyTopics(hub);
     }
@@ -133,8 +136,5 @@ function readQuery(request: IncomingMessage, query: URLSearchParams) {
     conflate: query.get('conflate') ?? undefined,
     maxRate: number('maxRate'),
   });
-  if (rest.conflate !== undefined || rest.maxRate !== undefined) {
-    throw new HubError('unsupported', 'conflate: this hub does not conflate yet', { field: 'conflate' });
-  }
   return { ...rest, since };
 }
