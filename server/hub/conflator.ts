@@ -182,7 +182,10 @@ export class Conflator {
   /** Beyond the bound the oldest goes out before its time, rather than be lost. */
   #mindBound(): void {
     while (this.#bytes > this.#options.maxBytes) {
-      if (this.#paused) return this.#options.onFull();
+      if (this.#paused) {
+        this.#options.onFull();
+        return;
+      }
       const [oldest] = this.#pending.values();
       if (oldest === undefined) return;
       this.#send(oldest);

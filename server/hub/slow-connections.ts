@@ -57,7 +57,8 @@ export class SlowConnections implements SlowWatch {
 
   above(subscriber: Subscriber): void {
     // There is nothing that could be conflated or dropped to let it catch up.
-    if ([...subscriber.readers.values()].every(({ streamClass }) => streamClass === 'ledger')) {
+    const classes = [...subscriber.readers.values()].map(({ streamClass }) => streamClass);
+    if (classes.length > 0 && classes.every((streamClass) => streamClass === 'ledger')) {
       subscriber.endSlow();
       return;
     }
