@@ -189,7 +189,9 @@ describe('A conflated subscription', () => {
     advance(1_000);
     await settle();
     expect(sink.gaps.map(({ reason }) => reason)).to.deep.equal(['epoch_changed']);
-    expect(sink.messages.filter(({ cursor }) => cursor.includes(before)).map(({ seq }) => seq)).to.deep.equal([1]);
+    expect(sink.messages.filter(({ cursor }) => cursor.includes(before)).map(({ seq }) => seq)).to.deep.equal(
+      [1],
+    );
     expect(sink.messages.at(-1)).to.include({ data: 'new' });
     expect(sink.cursor).to.equal(test.cursor('market', tail.last));
   });

@@ -41,7 +41,9 @@ class Bench {
 
   /** `a3+2`: seq 3 of key a, with 2 folded into it. */
   get lines(): string[] {
-    return this.sent.map(({ topic, seq, conflated }) => `${topic.slice('market:'.length)}${seq}+${conflated}`);
+    return this.sent.map(
+      ({ topic, seq, conflated }) => `${topic.slice('market:'.length)}${seq}+${conflated}`,
+    );
   }
 }
 

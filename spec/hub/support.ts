@@ -224,7 +224,11 @@ export class TestHub {
   readonly publisher: Publisher;
   #connections = 0;
 
-  private constructor(streams: readonly StreamConfig[], limits: Partial<HubLimits>, clock: Clock | undefined) {
+  private constructor(
+    streams: readonly StreamConfig[],
+    limits: Partial<HubLimits>,
+    clock: Clock | undefined,
+  ) {
     this.log = new ControlledLog({ streams: new Map(streams.map((stream) => [stream.name, stream])) });
     this.hub = new Hub({
       streams,

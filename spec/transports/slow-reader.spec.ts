@@ -15,8 +15,10 @@ for (const transport of STALLING_TRANSPORTS) {
   describe(`A reader that stops, over ${transport}`, () => {
     let app: App;
     let client: StallingClient | undefined;
+    const published = new Map<string, number>();
 
     beforeEach(async () => {
+      published.clear();
       app = await startTestApp({ CONNECTION_BUDGET_BYTES: String(256 * 1024), LOG_LEVEL: 'silent' });
     });
 
@@ -26,9 +28,6 @@ for (const transport of STALLING_TRANSPORTS) {
       client = undefined;
       await app?.stop();
     });
-
-    const published = new Map<string, number>();
-    beforeEach(() => published.clear());
 
     async function publish(count: number, ...topics: string[]): Promise<void> {
       const items = Array.from({ length: count }, (_, i) => {
