@@ -6,7 +6,6 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Hub } from './hub/hub.js';
 import type { PublishCounters } from './hub/publisher.js';
-import type { StreamClass } from './protocol/message.js';
 import type { RedisLink } from './redis.js';
 
 /** What the metrics are read from. */
@@ -142,7 +141,7 @@ export class Metrics {
       for (const [action, count] of Object.entries(hub.counters.slowConsumers)) set({ action }, count);
     });
     this.#gauge('axiom_slow_connections', 'Connections that are above their budget now.', [], (set) => {
-      set({}, hub.slowConnections);
+      set({}, hub.slow.size);
     });
     this.#counter('axiom_gap_fills_total', 'Gaps that this node filled from the log.', [], (set) => {
       set({}, hub.counters.gapFills);
@@ -244,15 +243,10 @@ export class Metrics {
   }
 }
 
-/** `ledger` stays at 0: nothing of it is ever skipped. */
-function droppedByClass(hub: Hub): Map<StreamClass, number> {
-  const dropped = new Map<StreamClass, number>([
-    ['state', 0],
-    ['log', 0],
-    ['ledger', 0],
-  ]);
+function droppedByClass(hub: Hub): Map<string, number> {
+  const dropped = new Map<string, number>();
   for (const { config, fanout } of hub.streams.values()) {
-    dropped.set(config.class, dropped.get(config.class)! + fanout.counts.dropped);
+    dropped.set(config.class, (dropped.get(config.class) ?? 0) + fanout.counts.dropped);
   }
   return dropped;
 }

@@ -72,6 +72,7 @@ export class Hub implements TailListener, LogListener {
   readonly subscribers = new Map<string, Subscriber>();
   readonly pages: LogPages;
   readonly limits: HubLimits;
+  readonly slow: SlowConnections;
   readonly counters: HubCounters = {
     received: new Map(),
     recoveries: new Map(),
@@ -85,7 +86,6 @@ export class Hub implements TailListener, LogListener {
   readonly #sets = new StreamSets();
   readonly #flusher: Flusher;
   readonly #clock: Clock;
-  readonly #slow: SlowConnections;
   readonly #onLatency: (ms: number) => void;
   #positions: NodeJS.Timeout | undefined;
   #degraded = false;
@@ -102,7 +102,7 @@ export class Hub implements TailListener, LogListener {
     this.#log = log;
     this.limits = limits;
     this.#clock = clock;
-    this.#slow = new SlowConnections({
+    this.slow = new SlowConnections({
       budgetBytes: limits.connectionBudgetBytes,
       clock,
       logger,
@@ -147,11 +147,6 @@ export class Hub implements TailListener, LogListener {
     return sum;
   }
 
-  /** Connections that are above their budget at present. */
-  get slowConnections(): number {
-    return this.#slow.size;
-  }
-
   /** Begins to follow the log. */
   start(): void {
     this.#log.follow(this);
@@ -163,7 +158,7 @@ export class Hub implements TailListener, LogListener {
   /** Ends everything that this hub keeps going. Connections are the transports' to close. */
   stop(): void {
     clearInterval(this.#positions);
-    this.#slow.stop();
+    this.slow.stop();
     for (const { tail } of this.streams.values()) tail.stop();
   }
 
@@ -180,7 +175,7 @@ export class Hub implements TailListener, LogListener {
       set: this.#sets.of([]),
       flusher: this.#flusher,
       budgetBytes: this.limits.connectionBudgetBytes,
-      watch: this.#slow,
+      watch: this.slow,
     });
     this.subscribers.set(id, subscriber);
     // After the welcome that the transport is about to send.

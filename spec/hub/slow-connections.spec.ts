@@ -284,10 +284,10 @@ describe('A connection that is above its budget', () => {
   it('is looked at no longer once it is gone', async () => {
     await read(['market:*']);
     await stall('market:a');
-    expect(test.hub.slowConnections).to.equal(1);
+    expect(test.hub.slow.size).to.equal(1);
     test.hub.detach(subscriber);
     clock.advance(20);
-    expect(test.hub.slowConnections).to.equal(0);
+    expect(test.hub.slow.size).to.equal(0);
     expect(clock.waiting).to.equal(0);
   });
 

@@ -47,7 +47,7 @@ for (const transport of STALLING_TRANSPORTS) {
       return client;
     }
 
-    const isSlow = () => app.hub.slowConnections === 1;
+    const isSlow = () => app.hub.slow.size === 1;
     const counts = (stream: string) => app.hub.stream(stream).fanout.counts;
     const seqsOf = (seen: Seen, topic: string) =>
       seen.messages.filter((message) => message.topic === topic).map(({ seq }) => seq);
