@@ -17,7 +17,7 @@ import { Flusher } from './flusher.js';
 import { LogPages } from './log-pages.js';
 import { SlowConnections, type SlowCounters } from './slow-connections.js';
 import type { StreamMessage } from './stream-message.js';
-import { StreamReader } from './stream-reader.js';
+import { type ReaderSource, StreamReader } from './stream-reader.js';
 import { StreamSets } from './stream-set.js';
 import { StreamTail, type TailCounters, type TailListener } from './stream-tail.js';
 import type { StreamConfig } from './streams.js';
@@ -54,6 +54,8 @@ export interface HubStream {
   readonly config: StreamConfig;
   readonly tail: StreamTail;
   readonly fanout: Fanout;
+  /** What its readers share. */
+  readonly source: ReaderSource;
 }
 
 export interface HubOptions {
@@ -85,7 +87,6 @@ export class Hub implements TailListener, LogListener {
   readonly #log: StreamLog;
   readonly #sets = new StreamSets();
   readonly #flusher: Flusher;
-  readonly #clock: Clock;
   readonly #onLatency: (ms: number) => void;
   #positions: NodeJS.Timeout | undefined;
   #degraded = false;
@@ -101,7 +102,6 @@ export class Hub implements TailListener, LogListener {
   }: HubOptions) {
     this.#log = log;
     this.limits = limits;
-    this.#clock = clock;
     this.slow = new SlowConnections({
       budgetBytes: limits.connectionBudgetBytes,
       clock,
@@ -121,7 +121,15 @@ export class Hub implements TailListener, LogListener {
         windowBytes: limits.windowBytes,
         topCheckMs: limits.topCheckMs,
       });
-      this.streams.set(config.name, { config, tail, fanout: new Fanout() });
+      const fanout = new Fanout();
+      const source: ReaderSource = {
+        tail,
+        streamClass: config.class,
+        counts: fanout.counts,
+        clock,
+        asideBytes: limits.connectionBudgetBytes,
+      };
+      this.streams.set(config.name, { config, tail, fanout, source });
       this.counters.received.set(config.name, 0);
     }
   }
@@ -223,17 +231,7 @@ export class Hub implements TailListener, LogListener {
 
   /** What a subscriber reads of a stream; a new one, without keys, where it reads nothing of it yet. */
   reader(subscriber: Subscriber, stream: string): StreamReader {
-    const known = subscriber.readers.get(stream);
-    if (known !== undefined) return known;
-    const { tail, config, fanout } = this.stream(stream);
-    return new StreamReader({
-      subscriber,
-      tail,
-      streamClass: config.class,
-      counts: fanout.counts,
-      clock: this.#clock,
-      asideBytes: this.limits.connectionBudgetBytes,
-    });
+    return subscriber.readers.get(stream) ?? new StreamReader(subscriber, this.stream(stream).source);
   }
 
   /** Gives a reader other keys, in the registry too. Conflations of other keys are left out. */

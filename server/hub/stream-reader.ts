@@ -18,15 +18,18 @@ export interface ReaderCounts {
   dropped: number;
 }
 
-export interface StreamReaderOptions {
-  readonly subscriber: Subscriber;
+/** A stream as its readers share it. */
+export interface ReaderSource {
   readonly tail: StreamTail;
   readonly streamClass: StreamClass;
   readonly counts: ReaderCounts;
   readonly clock: Clock;
-  /** What may be kept aside for this reader, bytes. */
+  /** What may be kept aside for each reader, bytes. */
   readonly asideBytes: number;
 }
+
+/** There are many readers, and few of them conflate anything. */
+const NO_CONFLATIONS: ReadonlyMap<string, Conflation> = new Map();
 
 /**
  * What one subscriber reads of one stream.
@@ -38,11 +41,10 @@ export interface StreamReaderOptions {
 export class StreamReader {
   readonly subscriber: Subscriber;
   readonly tail: StreamTail;
-  readonly streamClass: StreamClass;
   /** The keys that were asked for; `*` among them stands for all. */
   readonly keys = new Set<string>();
   /** By key, `*` too: what was asked to be conflated. */
-  readonly conflations = new Map<string, Conflation>();
+  conflations = NO_CONFLATIONS;
   /** True while messages go through {@link take}. */
   apart = false;
   /** While held, live messages are not delivered: a backfill is under way. */
@@ -51,15 +53,18 @@ export class StreamReader {
   position = 0;
   /** While held: the epoch of {@link position}. */
   epoch = '';
-  readonly #options: StreamReaderOptions;
+  readonly #source: ReaderSource;
   #conflator: Conflator | undefined;
   #backlog: Backlog | undefined;
 
-  constructor(options: StreamReaderOptions) {
-    this.#options = options;
-    this.subscriber = options.subscriber;
-    this.tail = options.tail;
-    this.streamClass = options.streamClass;
+  constructor(subscriber: Subscriber, source: ReaderSource) {
+    this.subscriber = subscriber;
+    this.tail = source.tail;
+    this.#source = source;
+  }
+
+  get streamClass(): StreamClass {
+    return this.#source.streamClass;
   }
 
   wants(key: string): boolean {
@@ -75,8 +80,7 @@ export class StreamReader {
     const conflated = [...conflations].filter(([key]) => keys.has(key));
     this.keys.clear();
     for (const key of keys) this.keys.add(key);
-    this.conflations.clear();
-    for (const [key, conflation] of conflated) this.conflations.set(key, conflation);
+    this.conflations = conflated.length === 0 ? NO_CONFLATIONS : new Map(conflated);
     this.refresh();
   }
 
@@ -102,7 +106,7 @@ export class StreamReader {
     const conflation = this.conflationOf(message.key);
     if (conflation !== undefined) this.#conflate(message, conflation);
     else if (!subscriber.slow) {
-      this.#options.counts.delivered += 1;
+      this.#source.counts.delivered += 1;
       subscriber.deliver(message);
     } else if (this.streamClass === 'state') this.#conflate(message, undefined);
     else if (this.streamClass === 'log') this.#keep(message);
@@ -176,7 +180,7 @@ export class StreamReader {
         if (dropped !== undefined) announceGap(this, 'slow', dropped.from, dropped.to);
         const message = backlog.next()!;
         if (!this.wants(message.key)) continue;
-        this.#options.counts.delivered += 1;
+        this.#source.counts.delivered += 1;
         this.subscriber.write(message);
         yield;
       }
@@ -189,15 +193,15 @@ export class StreamReader {
   }
 
   #keep(message: StreamMessage): void {
-    this.#backlog ??= new Backlog(this.#options.asideBytes, () => {
-      this.#options.counts.dropped += 1;
+    this.#backlog ??= new Backlog(this.#source.asideBytes, () => {
+      this.#source.counts.dropped += 1;
       this.subscriber.droppedWhileSlow();
     });
     this.#backlog.push(message);
   }
 
   #conflatorOfIts(): Conflator {
-    const { clock, asideBytes, counts } = this.#options;
+    const { clock, asideBytes, counts } = this.#source;
     if (this.#conflator === undefined) {
       this.#conflator = new Conflator({
         clock,

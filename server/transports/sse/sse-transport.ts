@@ -17,6 +17,7 @@ import { CLOSE } from '../../protocol/close-codes.js';
 import { parseCursor } from '../../protocol/cursor.js';
 import { welcomeInfo } from '../welcome.js';
 import { RETRY_MS, SseSink } from './sse-sink.js';
+import { takeOver } from './take-over.js';
 
 /** A comment keeps proxies from taking a quiet stream for a dead one. */
 const COMMENT_EVERY_MS = 15_000;
@@ -69,15 +70,14 @@ export class SseTransport {
     if (hub.draining) return sendAway(response);
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
-    // The stream ends with its connection, so it needs no chunks: what is written is what the client reads.
-    response.removeHeader('Transfer-Encoding');
-    response.writeHead(200, HEADERS);
-    request.socket.setNoDelay(true);
-    const sink = new SseSink(response, direct);
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    const socket = await takeOver(response);
+    if (socket === undefined) return;
+    const sink = new SseSink(socket, direct);
     const id = randomUUID();
     const subscriber = hub.attach(id, sink);
     this.#streams.set(sink, subscriber);
-    response.on('close', () => {
+    socket.on('close', () => {
       this.#streams.delete(sink);
       hub.detach(subscriber);
     });
