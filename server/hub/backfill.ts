@@ -128,12 +128,24 @@ export function least(values: Iterable<number>): number {
   return smallest;
 }
 
-/** Tells a released reader that it cannot go on from where it was; a `state` stream follows with what is true now. */
+/**
+ * Tells a released reader that it cannot go on from where it was; a `state` stream follows with what is true now, and
+ * then the cursor, which until then is that of a life of the log that is over.
+ */
 export function announceLoss(reader: StreamReader, reason: NotRecovered, streamClass: StreamClass): void {
+  const { subscriber } = reader;
   announceGap(reader, reason);
-  if (streamClass === 'state') {
-    for (const message of snapshot(reader, reader.keys)) reader.subscriber.write(message);
+  const messages = streamClass === 'state' ? snapshot(reader, reader.keys) : [];
+  if (messages.length > 0) {
+    // A cut in the middle of it must find the rest again: each message comes with its own place.
+    subscriber.hold(reader, messages[0]!.seq - 1);
+    for (const message of messages) {
+      reader.position = message.seq;
+      subscriber.write(message);
+    }
+    subscriber.release(reader);
   }
+  subscriber.position();
 }
 
 /** Tells a reader of messages that it will not get. */
