@@ -19,7 +19,7 @@ export function stormTable(result: StormResult): string {
     ['gaps announced', counts.gaps],
     ['messages in gaps with a range', counts.messagesInGaps],
     ['messages conflated, announced', counts.conflated],
-    ['WebSocket connections ended as slow', endedAsSlow],
+    ['connections ended as slow', endedAsSlow],
     ['unannounced losses, duplicates, disorder', findings.length],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));

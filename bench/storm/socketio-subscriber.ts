@@ -21,7 +21,6 @@ interface PausableSocket {
 
 export class SocketIoSubscriber implements StormSubscriber {
   readonly plan: SubscriberPlan;
-  readonly endedAsSlow = 0;
   readonly #socket: Socket;
   readonly #keepsCursor: boolean;
   #cursor = '';

@@ -16,7 +16,6 @@ const NO_ANSWER_WITHIN_MS = 10_000;
  */
 export class SseSubscriber implements StormSubscriber {
   readonly plan: SubscriberPlan;
-  readonly endedAsSlow = 0;
   #response: IncomingMessage | undefined;
   #lastEventId = '';
   #conflates: boolean;

@@ -18,8 +18,6 @@ export interface SubscriberPlan {
 /** A client that reads, and comes back by itself whatever happens. */
 export interface StormSubscriber {
   readonly plan: SubscriberPlan;
-  /** Connections that were ended as slow, where the transport says so. */
-  readonly endedAsSlow: number;
   start(): void;
   /** Stops reading from its connection. */
   pause(): void;

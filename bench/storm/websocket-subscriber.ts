@@ -1,5 +1,4 @@
 import { WebSocket } from 'ws';
-import { CLOSE } from '../../server/protocol/close-codes.js';
 import {
   type GapInfo,
   reconnectDelayMs,
@@ -16,7 +15,6 @@ type Frame = { readonly op: string; readonly cursor?: string } & Record<string, 
 /** A plain WebSocket that resends its topics and its last cursor. */
 export class WebSocketSubscriber implements StormSubscriber {
   readonly plan: SubscriberPlan;
-  endedAsSlow = 0;
   #socket: WebSocket | undefined;
   #cursor = '';
   #since = false;
@@ -40,7 +38,6 @@ export class WebSocketSubscriber implements StormSubscriber {
       if (this.#socket === socket) this.#receive(JSON.parse(String(data)) as Frame);
     });
     socket.on('close', (code) => {
-      if (code === CLOSE.slow.code) this.endedAsSlow += 1;
       account.note(`closed: ${code}`);
       if (!this.#stopped) setTimeout(() => this.start(), reconnectDelayMs());
     });

@@ -15,6 +15,7 @@ import { sleep } from './backoff.js';
 import type { LogPages } from './log-pages.js';
 import type { StreamMessage } from './stream-message.js';
 import type { StreamReader } from './subscriber.js';
+import type { Turns } from './turns.js';
 
 const WINDOW_SLICE = 256;
 /** A connection that takes nothing of its backfill for so long is ended as slow. */
@@ -31,6 +32,8 @@ export interface BackfillPlan {
 
 export interface BackfillOptions {
   readonly pages: LogPages;
+  /** One is taken for each slice of messages, and not while a reader is waited for. */
+  readonly turns: Turns;
   readonly classOf: (stream: string) => StreamClass;
   /** Writing pauses while a connection has more than this waiting, bytes. */
   readonly pauseBytes: number;
@@ -40,7 +43,7 @@ export interface BackfillOptions {
 export async function backfill(
   reader: StreamReader,
   { starts, preload }: BackfillPlan,
-  { pages, classOf, pauseBytes }: BackfillOptions,
+  { pages, turns, classOf, pauseBytes }: BackfillOptions,
 ): Promise<void> {
   const { subscriber, tail } = reader;
   const highest = -least([...starts.values()].map((seq) => -seq));
@@ -53,12 +56,30 @@ export async function backfill(
     unchecked += subscriber.write(message);
     if (unchecked < pauseBytes / 4) return;
     unchecked = 0;
+    if (subscriber.bufferedBytes() <= pauseBytes) return;
+    turns.give();
     await whenDrained(reader, pauseBytes);
+    await turns.take();
   };
   const isWanted = ({ key, seq }: StreamMessage) =>
     reader.wants(key) &&
     (seq > (starts.get(key) ?? Number.POSITIVE_INFINITY) ||
       seq > (starts.get(ALL_KEYS) ?? Number.POSITIVE_INFINITY));
+
+  const writeSlice = async () => {
+    if (tail.epoch !== reader.epoch) return;
+    const { from, to, messages } = await nextMessages(reader, position, pages);
+    if (tail.epoch !== reader.epoch) return;
+    if (from > position + 1) announceGap(reader, 'trimmed', position + 1, from - 1);
+    for (const message of messages) {
+      while (preloaded < preload.length && preload[preloaded]!.seq < message.seq)
+        await write(preload[preloaded++]!);
+      if (isWanted(message)) await write(message);
+    }
+    if (to >= tail.last) while (preloaded < preload.length) await write(preload[preloaded++]!);
+    position = Math.max(position, to);
+    reader.position = position;
+  };
 
   while (!subscriber.closed && !subscriber.ended) {
     if (tail.epoch !== reader.epoch) {
@@ -75,16 +96,12 @@ export async function backfill(
       subscriber.release(reader);
       return;
     }
-    const { from, to, messages } = await nextMessages(reader, position, pages);
-    if (from > position + 1) announceGap(reader, 'trimmed', position + 1, from - 1);
-    for (const message of messages) {
-      while (preloaded < preload.length && preload[preloaded]!.seq < message.seq)
-        await write(preload[preloaded++]!);
-      if (isWanted(message)) await write(message);
+    await turns.take();
+    try {
+      await writeSlice();
+    } finally {
+      turns.give();
     }
-    if (to >= tail.last) while (preloaded < preload.length) await write(preload[preloaded++]!);
-    position = Math.max(position, to);
-    reader.position = position;
   }
 }
 

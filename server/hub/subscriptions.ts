@@ -147,6 +147,7 @@ async function makeSubscription(
       else {
         await backfill(reader, failure === undefined ? plan : { ...plan, preload: [] }, {
           pages: hub.pages,
+          turns: hub.backfills,
           classOf: (stream) => hub.stream(stream).config.class,
           pauseBytes: hub.limits.connectionBudgetBytes * PAUSE_AT,
         });
