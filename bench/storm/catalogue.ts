@@ -20,9 +20,9 @@ export const STORM_STREAMS: Readonly<Record<string, StormStream>> = {
   // A client that is away for some seconds finds that it was trimmed.
   brief: { class: 'log', keys: keys(3), perSecond: 60, padding: 20, maxMessages: 200 },
   // What slow readers are slow on.
-  books: { class: 'state', keys: keys(4), perSecond: 25, padding: 16_000, maxMessages: 2_000 },
-  reports: { class: 'log', keys: keys(3), perSecond: 25, padding: 16_000, maxMessages: 2_000 },
-  fills: { class: 'ledger', keys: keys(3), perSecond: 25, padding: 16_000, maxMessages: 2_000 },
+  books: { class: 'state', keys: keys(4), perSecond: 25, padding: 24_000, maxMessages: 1_000 },
+  reports: { class: 'log', keys: keys(3), perSecond: 25, padding: 24_000, maxMessages: 1_000 },
+  fills: { class: 'ledger', keys: keys(3), perSecond: 25, padding: 24_000, maxMessages: 1_000 },
 };
 
 /** The content of the nodes' `STREAMS_FILE`. */

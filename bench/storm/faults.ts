@@ -10,7 +10,10 @@ import type { LocalCluster, LocalNode } from '../../server/cluster/local/local-c
 import type { Fault, FaultKind } from './schedule.js';
 
 /** Redis writes each command to its file before it answers: nothing is lost by SIGKILL. */
-export const REDIS_KEEPS_DATA = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'no'];
+export const REDIS_KEEPS_DATA = [
+  ...['--save', '', '--appendonly', 'yes', '--appendfsync', 'no'],
+  ...['--auto-aof-rewrite-min-size', '256mb'],
+];
 
 const NODE_AWAY_MS = [500, 3_000] as const;
 const REDIS_AWAY_MS = [200, 2_500] as const;
@@ -82,7 +85,7 @@ export class Faults {
       case 'redis restarted with older data': {
         // What has been written so far is a whole file; a command that is cut off at its end is dropped by Redis.
         const copy = `${this.#data}-older`;
-        cpSync(this.#data, copy, { recursive: true });
+        await this.#withoutRewrite(() => cpSync(this.#data, copy, { recursive: true }));
         const age = within(OLDER_BY_MS);
         await delay(age);
         await redis!.stop('SIGKILL');
@@ -104,6 +107,16 @@ export class Faults {
         nginx.signal('SIGHUP');
         return '';
     }
+  }
+
+  /** Redis changes which files it has only when it writes them anew. */
+  async #withoutRewrite(work: () => void): Promise<void> {
+    const { redisUrl } = this.#cluster;
+    await redisCommand(redisUrl, 'CONFIG SET auto-aof-rewrite-percentage 0');
+    while (/aof_rewrite_in_progress:1/.test(await redisCommand(redisUrl, 'INFO persistence')))
+      await delay(50);
+    work();
+    await redisCommand(redisUrl, 'CONFIG SET auto-aof-rewrite-percentage 100');
   }
 
   get #data(): string {

@@ -242,7 +242,7 @@ async function pauseNowAndThen(
     if (signal.aborted) break;
     subscriber.plan.account.note('stops reading');
     subscriber.pause();
-    await abortable(random.between(2_000, 8_000), signal);
+    await abortable(random.between(5_000, 12_000), signal);
     subscriber.resume();
     subscriber.plan.account.note('reads again');
   }
