@@ -26,6 +26,8 @@ interface Segment {
   readonly why: string;
   /** What was delivered, ascending. */
   readonly seqs: number[];
+  /** The first of each key. */
+  readonly firsts: Map<string, number>;
   readonly gaps: (readonly [from: number, to: number])[];
   /** By seq: how many messages of the same key were folded into it. */
   readonly conflated: Map<number, number>;
@@ -223,6 +225,8 @@ export class Account {
       this.#find(`${topic} ${seq} came after ${streamLast} of the stream`, segment);
     this.#streamLast.set(account.stream, Math.max(seq, streamLast));
     segment.seqs.push(seq);
+    const key = topic.slice(account.stream.length + 1);
+    if (!segment.firsts.has(key)) segment.firsts.set(key, seq);
     if (conflated !== undefined && conflated > 0) {
       segment.conflated.set(seq, conflated);
       this.#counts.conflated += conflated;
@@ -276,16 +280,10 @@ export class Account {
 
   #checkSegment({ key, stream, topic, open }: TopicAccount, segment: Segment): void {
     const delivered = new Set(segment.seqs);
-    const firsts = new Map<string, number>();
     const folded = new Map<string, number>();
     const published = this.#publications
       .inEpoch(stream, segment.epoch)
       .filter((place) => key === '*' || place.key === key);
-    if (segment.from === undefined) {
-      for (const place of published) {
-        if (delivered.has(place.seq) && !firsts.has(place.key)) firsts.set(place.key, place.seq);
-      }
-    }
     // Backwards, so that a conflated message is met before what it stands for.
     for (let i = published.length - 1; i >= 0; i--) {
       const place = published[i]!;
@@ -299,7 +297,7 @@ export class Account {
         folded.set(place.key, left - 1);
         continue;
       }
-      const first = segment.from ?? firsts.get(place.key) ?? 0;
+      const first = segment.from ?? segment.firsts.get(place.key) ?? 0;
       if (segment.from === undefined ? place.seq < first : place.seq <= first) continue;
       if (this.#conflates && segment !== open && !folded.has(place.key)) continue;
       if (segment.gaps.some(([from, to]) => from <= place.seq && place.seq <= to)) continue;
@@ -315,6 +313,7 @@ export class Account {
       to: start.from ?? 0,
       startedAt: this.#now(),
       seqs: [],
+      firsts: new Map(),
       gaps: [],
       conflated: new Map(),
     });
