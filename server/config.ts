@@ -99,7 +99,7 @@ export const VARIABLES = {
   MAX_TOPICS_PER_CONNECTION: variable('1000', 'Most topics that one connection reads.', whole(1, 1_000_000)),
   CONNECTION_BUDGET_BYTES: variable(
     '1048576',
-    'What may wait for one connection before it is ended as slow (code 4008).',
+    'What may wait for one connection before it is slow: conflated, told a gap or cut, by the class of each stream.',
     whole(64 * KIB, GIB),
   ),
   WINDOW_BYTES: variable(

@@ -123,8 +123,27 @@ export class Metrics {
         for (const [result, count] of hub.counters.recoveries) set({ result }, count);
       },
     );
+    this.#counter(
+      'axiom_messages_conflated_total',
+      'Messages that were folded into a newer one for a connection.',
+      ['stream'],
+      (set) => {
+        for (const [stream, { fanout }] of hub.streams) set({ stream }, fanout.counts.conflated);
+      },
+    );
+    this.#counter(
+      'axiom_messages_dropped_total',
+      'Messages that a slow connection was told it would not get.',
+      ['class'],
+      (set) => {
+        for (const [streamClass, count] of droppedByClass(hub)) set({ class: streamClass }, count);
+      },
+    );
     this.#counter('axiom_slow_consumers_total', 'Connections that read too slowly.', ['action'], (set) => {
-      set({ action: 'closed' }, hub.counters.slowConsumers.closed);
+      for (const [action, count] of Object.entries(hub.counters.slowConsumers)) set({ action }, count);
+    });
+    this.#gauge('axiom_slow_connections', 'Connections that are above their budget now.', [], (set) => {
+      set({}, hub.slow.size);
     });
     this.#counter('axiom_gap_fills_total', 'Gaps that this node filled from the log.', [], (set) => {
       set({}, hub.counters.gapFills);
@@ -236,6 +255,14 @@ export class Metrics {
       },
     });
   }
+}
+
+function droppedByClass(hub: Hub): Map<string, number> {
+  const dropped = new Map<string, number>();
+  for (const { config, fanout } of hub.streams.values()) {
+    dropped.set(config.class, (dropped.get(config.class) ?? 0) + fanout.counts.dropped);
+  }
+  return dropped;
 }
 
 type Collect = (set: (labels: Record<string, string>, value: number) => void) => void;

@@ -10,7 +10,7 @@ export type WorkerOrder =
       readonly localAddress: string;
       /** Topics by connection. */
       readonly topics: readonly (readonly string[])[];
-      /** So many connections read what they get: order and latency. */
+      /** So many connections, spread over all, read what they get: order and latency. */
       readonly sample: number;
     }
   | { readonly do: 'count' }
@@ -47,7 +47,7 @@ async function obey(order: WorkerOrder): Promise<void> {
   const { protocol, port, localAddress, topics, sample } = order;
   for (let i = 0; i < topics.length; i += AT_ONCE) {
     const group = topics.slice(i, i + AT_ONCE).map((own, j) => {
-      const reads = i + j < sample;
+      const reads = isSampled(i + j, topics.length, sample);
       const connection = new LoadConnection({
         protocol,
         port,
@@ -60,6 +60,11 @@ async function obey(order: WorkerOrder): Promise<void> {
     });
     await Promise.all(group);
   }
+}
+
+/** Spread evenly: a server writes to its connections in some order, and the first to be served are not the rule. */
+function isSampled(index: number, count: number, sample: number): boolean {
+  return Math.floor(((index + 1) * sample) / count) > Math.floor((index * sample) / count);
 }
 
 /** Checks one connection: what each publisher numbered must come in that order, without a hole. */

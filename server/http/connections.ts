@@ -9,9 +9,14 @@ export class HttpConnections {
   /** @param isEnding while true, each answer closes its connection, so that a proxy keeps none that is about to go */
   constructor(server: Server, isEnding: () => boolean) {
     this.#server = server;
+    const sockets = this.#sockets;
+    // One listener for all; and not `once`: a transport takes such off a connection that it has set up.
+    function forget(this: Socket): void {
+      sockets.delete(this);
+    }
     server.on('connection', (socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
+      sockets.add(socket);
+      socket.on('close', forget);
     });
     server.prependListener('request', (_request, response) => {
       if (isEnding()) response.setHeader('Connection', 'close');
