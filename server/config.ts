@@ -112,6 +112,16 @@ export const VARIABLES = {
     'Messages of a stream that one recovery may walk over; more is answered with `limit`.',
     whole(1, 10_000_000),
   ),
+  MAX_CONCURRENT_BACKFILLS: variable(
+    '32',
+    'Connections of a node that are brought up to date at a time; the others take turns.',
+    whole(1, 100_000),
+  ),
+  MAX_HANDSHAKES_PER_SECOND: variable(
+    '1000',
+    'New connections that a node takes per second; beyond it they are answered with 503.',
+    whole(1, 1_000_000),
+  ),
   SESSION_MS: variable(
     '120000',
     'How long a Socket.IO client may be away and still be recovered.',

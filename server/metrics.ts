@@ -7,10 +7,12 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Hub } from './hub/hub.js';
 import type { PublishCounters } from './hub/publisher.js';
 import type { RedisLink } from './redis.js';
+import type { Admission } from './transports/admission.js';
 
 /** What the metrics are read from. */
 export interface MetricSources {
   readonly hub: Hub;
+  readonly admission: Admission;
   readonly publishing: PublishCounters;
   readonly connections: () => { readonly socketio: number; readonly websocket: number; readonly sse: number };
   readonly link: RedisLink | undefined;
@@ -74,7 +76,7 @@ export class Metrics {
 
   /** Says where the figures come from. Once. */
   observe(sources: MetricSources): void {
-    const { hub, publishing, connections, link, version, node } = sources;
+    const { hub, admission, publishing, connections, link, version, node } = sources;
     this.#gauge('axiom_build_info', 'Version of the hub, in its label.', ['version', 'node'], (set) => {
       set({ version, node }, 1);
     });
@@ -146,6 +148,18 @@ export class Metrics {
     this.#counter('axiom_gap_fills_total', 'Gaps that this node filled from the log.', [], (set) => {
       set({}, hub.counters.gapFills);
     });
+    this.#gauge('axiom_backfills', 'Connections that are being brought up to date.', ['state'], (set) => {
+      set({ state: 'running' }, hub.backfills.taken);
+      set({ state: 'waiting' }, hub.backfills.waiting);
+    });
+    this.#counter(
+      'axiom_handshakes_refused_total',
+      'New connections that were answered with 503.',
+      ['reason'],
+      (set) => {
+        for (const [reason, count] of Object.entries(admission.refused)) set({ reason }, count);
+      },
+    );
     this.#counter('axiom_log_range_reads_total', 'Reads of the log for recoveries.', [], (set) => {
       set({}, hub.pages.reads);
     });

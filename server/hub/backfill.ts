@@ -15,6 +15,7 @@ import { sleep } from './backoff.js';
 import type { LogPages } from './log-pages.js';
 import type { StreamMessage } from './stream-message.js';
 import type { StreamReader } from './stream-reader.js';
+import type { Turns } from './turns.js';
 
 const WINDOW_SLICE = 256;
 /** A connection that takes nothing of what waits for it for so long is ended as slow. */
@@ -31,6 +32,8 @@ export interface BackfillPlan {
 
 export interface BackfillOptions {
   readonly pages: LogPages;
+  /** One is taken for each slice of messages, and not while a reader is waited for. */
+  readonly turns: Turns;
   /** Writing pauses while a connection has more than this waiting, bytes. */
   readonly pauseBytes: number;
 }
@@ -39,7 +42,7 @@ export interface BackfillOptions {
 export async function backfill(
   reader: StreamReader,
   { starts, preload }: BackfillPlan,
-  { pages, pauseBytes }: BackfillOptions,
+  { pages, turns, pauseBytes }: BackfillOptions,
 ): Promise<void> {
   const { subscriber, tail } = reader;
   const highest = -least([...starts.values()].map((seq) => -seq));
@@ -51,7 +54,10 @@ export async function backfill(
     unchecked += bytes;
     if (unchecked < pauseBytes / 4) return;
     unchecked = 0;
+    if (subscriber.bufferedBytes() <= pauseBytes) return;
+    turns.give();
     await whenDrained(reader, pauseBytes);
+    await turns.take();
   };
   const write = (message: StreamMessage) => {
     reader.position = message.seq;
@@ -66,6 +72,21 @@ export async function backfill(
     reader.wants(key) &&
     (seq > (starts.get(key) ?? Number.POSITIVE_INFINITY) ||
       seq > (starts.get(ALL_KEYS) ?? Number.POSITIVE_INFINITY));
+
+  const writeSlice = async () => {
+    if (tail.epoch !== reader.epoch) return;
+    const { from, to, messages } = await nextMessages(reader, position, pages);
+    if (tail.epoch !== reader.epoch) return;
+    if (from > position + 1) announceGap(reader, 'trimmed', position + 1, from - 1);
+    for (const message of messages) {
+      while (preloaded < preload.length && preload[preloaded]!.seq < message.seq) await writePreload();
+      if (preload[preloaded]?.seq === message.seq) await writePreload();
+      else if (isWanted(message)) await write(message);
+    }
+    if (to >= tail.last) while (preloaded < preload.length) await writePreload();
+    position = Math.max(position, to);
+    reader.position = position;
+  };
 
   while (!subscriber.closed && !subscriber.ended) {
     if (tail.epoch !== reader.epoch) {
@@ -82,16 +103,12 @@ export async function backfill(
       subscriber.release(reader);
       return;
     }
-    const { from, to, messages } = await nextMessages(reader, position, pages);
-    if (from > position + 1) announceGap(reader, 'trimmed', position + 1, from - 1);
-    for (const message of messages) {
-      while (preloaded < preload.length && preload[preloaded]!.seq < message.seq) await writePreload();
-      if (preload[preloaded]?.seq === message.seq) await writePreload();
-      else if (isWanted(message)) await write(message);
+    await turns.take();
+    try {
+      await writeSlice();
+    } finally {
+      turns.give();
     }
-    if (to >= tail.last) while (preloaded < preload.length) await writePreload();
-    position = Math.max(position, to);
-    reader.position = position;
   }
 }
 
@@ -135,15 +152,27 @@ export function least(values: Iterable<number>): number {
   return smallest;
 }
 
-/** Tells a released reader that it cannot go on from where it was; a `state` stream follows with what is true now. */
+/**
+ * Tells a released reader that it cannot go on from where it was; a `state` stream follows with what is true now, and
+ * then the cursor, which until then is that of a life of the log that is over.
+ */
 export function announceLoss(reader: StreamReader, reason: NotRecovered): void {
+  const { subscriber } = reader;
   reader.forget();
   announceGap(reader, reason);
-  if (reader.streamClass !== 'state') return;
-  for (const message of snapshot(reader, reader.keys)) {
-    if (reader.apart) reader.take(message);
-    else reader.subscriber.write(message);
+  const messages = reader.streamClass === 'state' ? snapshot(reader, reader.keys) : [];
+  if (subscriber.slow) {
+    for (const message of messages) reader.take(message);
+  } else if (messages.length > 0) {
+    // A cut in the middle of it must find the rest again: each message comes with its own place.
+    subscriber.hold(reader, messages[0]!.seq - 1);
+    for (const message of messages) {
+      reader.position = message.seq;
+      reader.preload(message);
+    }
+    subscriber.release(reader);
   }
+  subscriber.position();
 }
 
 /** Tells a reader of messages that it will not get. */

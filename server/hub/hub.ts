@@ -22,6 +22,7 @@ import { StreamSets } from './stream-set.js';
 import { StreamTail, type TailCounters, type TailListener } from './stream-tail.js';
 import type { StreamConfig } from './streams.js';
 import { type Sink, Subscriber } from './subscriber.js';
+import { Turns } from './turns.js';
 import { judge, type Verdict } from './verdict.js';
 
 /** A quiet connection hears its cursor after 7 to 14 s, so that it stays able to resume. */
@@ -37,6 +38,8 @@ export interface HubLimits {
   /** Messages of a stream that one recovery may walk over. */
   readonly recoveryMaxMessages: number;
   readonly topCheckMs: number;
+  /** Backfills that go on at a time. */
+  readonly concurrentBackfills: number;
   /** Longest time that a message waits to be written together with others. */
   readonly flushWindowMs: number;
 }
@@ -73,6 +76,7 @@ export class Hub implements TailListener, LogListener {
   readonly streams = new Map<string, HubStream>();
   readonly subscribers = new Map<string, Subscriber>();
   readonly pages: LogPages;
+  readonly backfills: Turns;
   readonly limits: HubLimits;
   readonly slow: SlowConnections;
   readonly counters: HubCounters = {
@@ -109,6 +113,7 @@ export class Hub implements TailListener, LogListener {
       counters: this.counters.slowConsumers,
     });
     this.pages = new LogPages(log);
+    this.backfills = new Turns(limits.concurrentBackfills);
     this.#flusher = new Flusher(limits.flushWindowMs);
     this.#onLatency = onLatency;
     for (const config of streams) {

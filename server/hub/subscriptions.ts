@@ -148,6 +148,7 @@ async function makeSubscription(
       else {
         await backfill(reader, failure === undefined ? plan : { ...plan, preload: [] }, {
           pages: hub.pages,
+          turns: hub.backfills,
           pauseBytes: hub.limits.connectionBudgetBytes * PAUSE_AT,
         });
       }

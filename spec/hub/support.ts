@@ -214,6 +214,7 @@ export const LIMITS: HubLimits = {
   topicsPerConnection: 10,
   recoveryMaxMessages: 10_000,
   flushWindowMs: 0,
+  concurrentBackfills: 4,
   topCheckMs: 60_000,
 };
 

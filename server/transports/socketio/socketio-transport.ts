@@ -11,8 +11,9 @@ import { subscribe } from '../../hub/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 import { EMPTY_CURSOR, formatCursor, parseCursor } from '../../protocol/cursor.js';
+import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
-import { dropRequest, endConnection, engineConnection } from './engine-connection.js';
+import { dropRequest, endConnection, engineConnection, refuseHandshake } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
@@ -41,6 +42,7 @@ export interface SocketIoOptions {
   readonly dialect: Dialect;
   readonly httpServer: HttpServer;
   readonly hub: Hub;
+  readonly admission: Admission;
   readonly requests: RequestHandler;
   readonly sessions: SessionStore;
   readonly logger: Logger;
@@ -87,8 +89,9 @@ export class SocketIoTransport {
       pingTimeout: options.pingTimeoutMs,
       maxHttpBufferSize: options.maxPacketBytes,
       perMessageDeflate: false,
-      allowRequest: (_request, decide) => {
-        decide(hub.draining ? 'the node is being restarted' : null, !hub.draining);
+      allowRequest: (request, decide) => {
+        if (options.admission.refusal() === undefined) decide(null, true);
+        else refuseHandshake(request);
       },
     });
     this.io.on('connection', (socket) => {

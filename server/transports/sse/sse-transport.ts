@@ -15,6 +15,7 @@ import { subscribe, tooManyTopics } from '../../hub/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 import { parseCursor } from '../../protocol/cursor.js';
+import { type Admission, hasNextUpstream, refuseRequest } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { RETRY_MS, SseSink } from './sse-sink.js';
 import { takeOver } from './take-over.js';
@@ -30,6 +31,7 @@ const HEADERS = {
 
 export interface SseOptions {
   readonly hub: Hub;
+  readonly admission: Admission;
   readonly node: string;
   readonly logger: Logger;
   /** Write messages on the TCP sockets themselves. */
@@ -60,14 +62,14 @@ export class SseTransport {
    * @throws HubError before anything is written, for topics that cannot be subscribed to.
    */
   async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
-    const { hub, node, logger, direct } = this.#options;
+    const { hub, admission, node, logger, direct } = this.#options;
     const wanted = readQuery(request, query);
     const topics = wanted.topics.map((topic, i) => hub.topic(topic, `topics[${i}]`));
     checkConflatable(hub, topics, requestedConflation(wanted));
     if (wanted.topics.length > hub.limits.topicsPerConnection) {
       throw tooManyTopics(hub);
     }
-    if (hub.draining) return sendAway(response);
+    if (admission.refusal() !== undefined) return sendAway(request, response);
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
@@ -107,8 +109,12 @@ export class SseTransport {
   }
 }
 
-/** An empty stream: the client comes back with its `Last-Event-ID`, to another node. */
-function sendAway(response: ServerResponse): void {
+/** An empty stream: the client comes back with its `Last-Event-ID`. A proxy that can goes to another node at once. */
+function sendAway(request: IncomingMessage, response: ServerResponse): void {
+  if (hasNextUpstream(request)) {
+    refuseRequest(response);
+    return;
+  }
   response.writeHead(200, HEADERS);
   response.end(`retry: ${RETRY_MS}\n\n`);
 }
