@@ -51,6 +51,7 @@ describe('A returning Socket.IO client', () => {
       resumed: ['news:a', 'market:*'],
       since: cursor(['news', 2], ['market', 3]),
       fresh: [],
+      conflations: new Map(),
     });
     expect(takenOver).to.deep.equal(['sid-1']);
     expect(resumer.refusalOf(PID)).to.equal(undefined);
@@ -65,6 +66,7 @@ describe('A returning Socket.IO client', () => {
       resumed: ['news:a', 'signals:*'],
       since: cursor(['news', 1], ['signals', 0]),
       fresh: [],
+      conflations: new Map(),
     });
   });
 
@@ -77,12 +79,32 @@ describe('A returning Socket.IO client', () => {
       resumed: ['news:a'],
       since: cursor(['news', 3]),
       fresh: ['market:a'],
+      conflations: new Map(),
     });
     expect(session?.rooms).to.deep.equal(['market:a', 'news:a']);
   });
 
   it('comes back to nothing where it read nothing', async () => {
-    expect(resumptionOf(await restore({}, '-'))).to.deep.equal({ resumed: [], since: '-', fresh: [] });
+    expect(resumptionOf(await restore({}, '-'))).to.deep.equal({
+      resumed: [],
+      since: '-',
+      fresh: [],
+      conflations: new Map(),
+    });
+  });
+
+  it('keeps what was conflated', async () => {
+    const conflations = {
+      'news:a': { mode: 'merge', maxRate: 0.5 },
+      'market:*': { mode: 'latest', maxRate: 10 },
+    } as const;
+    const session = await restore({ topics: ['news:a', 'market:*'], conflations }, cursor(['news', 2]));
+    expect(resumptionOf(session)).to.deep.equal({
+      resumed: ['news:a'],
+      since: cursor(['news', 2]),
+      fresh: ['market:*'],
+      conflations: new Map(Object.entries(conflations)),
+    });
   });
 
   it('is left without topics of streams that are no more', async () => {

@@ -1,7 +1,9 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Socket as SocketIoSocket } from 'socket.io';
 import type { CloseCode } from '../../protocol/close-codes.js';
 import { CLOSE } from '../../protocol/close-codes.js';
+import { refuseRequest, refuseUpgrade } from '../admission.js';
 
 /**
  * What the hub uses of an Engine.IO connection beyond its types: pre-encoded frames and the socket below the
@@ -83,6 +85,16 @@ export function dropRequest(socket: SocketIoSocket): void {
     const isOnce = Object.hasOwn(listener, 'listener');
     if (isOnce) tcp?.off('close', listener as () => void);
   }
+}
+
+/**
+ * Refuses a handshake with 503, in place of the answer that Engine.IO would give: it knows 400 and 403 alone. What it
+ * waits for is never answered, and holds on to nothing.
+ */
+export function refuseHandshake(request: IncomingMessage): void {
+  const { res } = request as IncomingMessage & { readonly res?: ServerResponse };
+  if (res === undefined) refuseUpgrade(request.socket);
+  else refuseRequest(res);
 }
 
 /** `ws`'s state of an open connection. */

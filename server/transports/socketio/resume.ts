@@ -5,6 +5,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Session } from 'socket.io-adapter';
 import { Backoff } from '../../hub/backoff.js';
+import type { Conflation } from '../../hub/conflator.js';
 import type { Hub } from '../../hub/hub.js';
 import { topicVerdict } from '../../hub/verdict.js';
 import type { Logger } from '../../logger.js';
@@ -24,6 +25,8 @@ export interface Resumption {
   readonly since: string;
   /** `state` topics of which the client cannot have seen anything yet. */
   readonly fresh: readonly string[];
+  /** By topic, of either kind: those that are conflated. */
+  readonly conflations: ReadonlyMap<string, Conflation>;
 }
 
 /** Why a client that asked for its session did not get it. */
@@ -125,5 +128,6 @@ function plan(hub: Hub, session: StoredSession, offset: string): Resumption | nu
       if (position !== undefined) since.set(stream, position);
     }
   }
-  return { resumed, fresh, since: formatCursor(since) };
+  const conflations = new Map(Object.entries(session.conflations ?? {}));
+  return { resumed, fresh, since: formatCursor(since), conflations };
 }

@@ -11,8 +11,9 @@ import { subscribe } from '../../hub/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 import { EMPTY_CURSOR, formatCursor, parseCursor } from '../../protocol/cursor.js';
+import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
-import { dropRequest, endConnection, engineConnection } from './engine-connection.js';
+import { dropRequest, endConnection, engineConnection, refuseHandshake } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
@@ -41,6 +42,7 @@ export interface SocketIoOptions {
   readonly dialect: Dialect;
   readonly httpServer: HttpServer;
   readonly hub: Hub;
+  readonly admission: Admission;
   readonly requests: RequestHandler;
   readonly sessions: SessionStore;
   readonly logger: Logger;
@@ -87,8 +89,9 @@ export class SocketIoTransport {
       pingTimeout: options.pingTimeoutMs,
       maxHttpBufferSize: options.maxPacketBytes,
       perMessageDeflate: false,
-      allowRequest: (_request, decide) => {
-        decide(hub.draining ? 'the node is being restarted' : null, !hub.draining);
+      allowRequest: (request, decide) => {
+        if (options.admission.refusal() === undefined) decide(null, true);
+        else refuseHandshake(request);
       },
     });
     this.io.on('connection', (socket) => {
@@ -150,7 +153,7 @@ export class SocketIoTransport {
     const { resumption } = socket.data as { resumption: Resumption };
     socket.data = {};
     const info = welcomeInfo(hub, node, socket.id);
-    const { resumed, fresh, since } = resumption;
+    const { resumed, fresh, since, conflations } = resumption;
     const topics = fresh.map((topic) => ({ topic }));
     if (resumed.length === 0) {
       socket.emit('welcome', { ...info, recovered: true, topics }, EMPTY_CURSOR);
@@ -160,15 +163,18 @@ export class SocketIoTransport {
         subscriber,
         { topics: [...resumed], since },
         {
+          conflations,
           onPlanned: ({ topics: verdicts, cursor }) => {
-            const recovered = verdicts.every((verdict) => verdict.recovered === true);
+            const recovered = verdicts.every(
+              (verdict) => verdict.recovered === true || verdict.reason === 'conflated',
+            );
             socket.emit('welcome', { ...info, recovered, topics: [...verdicts, ...topics] }, cursor);
           },
         },
       );
     }
     if (fresh.length > 0)
-      await subscribe(hub, subscriber, { topics: [...fresh] }, { onPlanned: () => undefined });
+      await subscribe(hub, subscriber, { topics: [...fresh] }, { conflations, onPlanned: () => undefined });
   }
 
   #listen(socket: Socket, subscriber: Subscriber): void {
@@ -207,9 +213,11 @@ export class SocketIoTransport {
         stored.set(stream, before);
     }
     data.stored = formatCursor(stored);
+    const conflations = subscriber.conflations();
     await this.#options.sessions.save(privateId(socket), {
       sid: socket.id,
       topics: subscriber.topics(),
+      ...(conflations.size === 0 ? {} : { conflations: Object.fromEntries(conflations) }),
       cursor: data.stored,
     });
   }
