@@ -56,7 +56,7 @@ export async function serving<T>(
       restingBytes: () => restingBytes(started[0]!.pid!),
     });
   } finally {
-    for (const server of started) await server.stop('SIGKILL');
+    for (const server of started) await server.stop(peer.endWith ?? 'SIGKILL', 5_000);
     await redis.stop('SIGKILL');
     rmSync(dir, { recursive: true, force: true });
   }

@@ -15,6 +15,8 @@ export interface Peer {
   readonly name: string;
   readonly protocol: Protocol;
   readonly way: Way;
+  /** How it is ended; default SIGKILL. A server with workers of its own has to end them itself. */
+  readonly endWith?: 'SIGTERM';
   /** The server process, not yet started. @throws MissingProgram where it is not installed. */
   process(options: { port: number; redisUrl: string; dir: string }): ManagedProcess;
 }
@@ -91,6 +93,7 @@ export const NCHAN: Peer = {
   name: 'Nchan',
   protocol: 'nchan',
   way: 'nchan',
+  endWith: 'SIGTERM',
   process: ({ port, dir: parent }) => {
     if (!existsSync(NCHAN_MODULE)) throw new MissingProgram('Nchan', 'libnginx-mod-nchan');
     const dir = join(parent, 'nchan');
