@@ -19,6 +19,7 @@ export function stormTable(result: StormResult): string {
     ['gaps announced', counts.gaps],
     ['messages in gaps with a range', counts.messagesInGaps],
     ['messages conflated, announced', counts.conflated],
+    ['connections slow, announced', counts.slow],
     ['connections ended as slow', endedAsSlow],
     ['unannounced losses, duplicates, disorder', findings.length],
   ];

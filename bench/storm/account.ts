@@ -9,7 +9,7 @@
  * A cursor is opaque to clients. This account reads it, since it must know what the hub claims to have written.
  */
 import { type Positions, parseCursor } from '../../server/protocol/cursor.js';
-import type { GapInfo, Message, TopicVerdict } from '../../server/protocol/message.js';
+import type { DegradedInfo, GapInfo, Message, TopicVerdict } from '../../server/protocol/message.js';
 import { STORM_STREAMS } from './catalogue.js';
 import type { Publications, StormData } from './publications.js';
 
@@ -18,19 +18,20 @@ const MAX_FINDINGS = 10;
 
 interface Segment {
   readonly epoch: string;
-  /** Delivery begins after this seq; undefined: with the first message of each key (a snapshot). */
-  readonly from: number | undefined;
+  /** Delivery begins after this seq. */
+  readonly from: number;
+  /** Each key begins with its newest message: a snapshot, or what has changed since a cursor, conflated. */
+  readonly skips: boolean;
   /** Everything up to here was claimed to be written. */
   to: number;
   readonly startedAt: number;
   readonly why: string;
-  /** What was delivered, ascending. */
-  readonly seqs: number[];
-  /** The first of each key. */
-  readonly firsts: Map<string, number>;
+  readonly delivered: Set<number>;
+  /** First and last seq of each key. */
+  readonly keys: Map<string, { readonly first: number; last: number }>;
   readonly gaps: (readonly [from: number, to: number])[];
-  /** By seq: how many messages of the same key were folded into it. */
-  readonly conflated: Map<number, number>;
+  /** Those into which others of their key were folded, and how many. */
+  readonly conflated: { readonly seq: number; readonly key: string; readonly folded: number }[];
 }
 
 class TopicAccount {
@@ -61,6 +62,8 @@ export interface AccountCounts {
   recoveries: number;
   notRecovered: Map<string, number>;
   gaps: number;
+  /** Connections that were told that they are slow. */
+  slow: number;
   messagesInGaps: number;
   conflated: number;
   connections: number;
@@ -72,6 +75,7 @@ export function newCounts(): AccountCounts {
     recoveries: 0,
     notRecovered: new Map(),
     gaps: 0,
+    slow: 0,
     messagesInGaps: 0,
     conflated: 0,
     connections: 0,
@@ -86,7 +90,8 @@ export class Account {
   /** Connections so far, and what ended them: for whoever looks into a finding. */
   readonly history: string[] = [];
   readonly #topics: readonly TopicAccount[];
-  readonly #conflates: boolean;
+  /** False once messages of different keys may come in another order: conflated, or of a slow connection. */
+  #inStep: boolean;
   readonly #publications: Publications;
   readonly #counts: AccountCounts;
   readonly #now: () => number;
@@ -95,20 +100,20 @@ export class Account {
   #connections = 0;
 
   /**
-   * @param options.conflates what waits to be sent when a conflated connection ends is not owed
+   * @param options.inStep neither conflated nor slow: one order over all keys of a stream
    * @param options.now seconds since the storm began
    */
   constructor(options: {
     name: string;
     topics: readonly string[];
-    conflates: boolean;
+    inStep: boolean;
     publications: Publications;
     counts: AccountCounts;
     now: () => number;
   }) {
     this.name = options.name;
     this.#topics = options.topics.map((topic) => new TopicAccount(topic));
-    this.#conflates = options.conflates;
+    this.#inStep = options.inStep;
     this.#publications = options.publications;
     this.#counts = options.counts;
     this.#now = options.now;
@@ -175,12 +180,14 @@ export class Account {
         this.#counts.notRecovered.set(reason, (this.#counts.notRecovered.get(reason) ?? 0) + 1);
       }
       const isSnapshot = STORM_STREAMS[account.stream]!.class === 'state' && verdict.recovered !== true;
+      const isConflated = verdict.reason === 'conflated';
       const isMixed = verdicts.some(
         ({ topic, recovered }) => recovered === true && topic.startsWith(`${account.stream}:`),
       );
       this.#begin(account, {
         epoch: position.epoch,
-        from: isSnapshot || (isMixed && verdict.recovered !== true) ? undefined : position.seq,
+        from: isSnapshot && !isConflated ? 0 : position.seq,
+        skips: isSnapshot || isConflated || (isMixed && verdict.recovered !== true),
         why: verdict.recovered === undefined ? 'subscribed' : `not recovered: ${verdict.reason}`,
       });
     }
@@ -208,33 +215,41 @@ export class Account {
       this.#find(`${topic} ${seq} came with ${cursor}, and the segment is of ${segment.epoch}`);
       return;
     }
-    if (conflated === undefined && position.seq !== seq)
-      this.#find(`${topic} ${seq} came with the cursor ${cursor}`);
+    if (this.#inStep && position.seq !== seq) this.#find(`${topic} ${seq} came with the cursor ${cursor}`);
     this.#publications.delivered(account.stream, segment.epoch, seq, (message.data as StormData).id);
-    const last = segment.seqs.at(-1) ?? 0;
+    const key = topic.slice(account.stream.length + 1);
+    const ofKey = segment.keys.get(key);
     const streamLast = this.#streamLast.get(account.stream) ?? 0;
-    if (segment.from !== undefined && seq <= segment.from)
+    if (!segment.skips && seq <= segment.from)
       this.#find(`${topic} ${seq} came, and the segment begins after ${segment.from}`);
-    if (seq <= last) {
-      const twice = segment.seqs.includes(seq);
-      this.#find(`${topic} ${seq} came ${twice ? 'twice' : `after ${last}`}`, segment);
+    if (ofKey !== undefined && seq <= ofKey.last) {
+      this.#find(
+        `${topic} ${seq} came ${segment.delivered.has(seq) ? 'twice' : `after ${ofKey.last}`}`,
+        segment,
+      );
       return;
     }
-    // Conflated keys are sent by turns: only the order within a key is kept.
-    if (conflated === undefined && seq <= streamLast)
+    if (this.#inStep && seq <= streamLast)
       this.#find(`${topic} ${seq} came after ${streamLast} of the stream`, segment);
-    this.#streamLast.set(account.stream, Math.max(seq, streamLast));
-    segment.seqs.push(seq);
-    const key = topic.slice(account.stream.length + 1);
-    if (!segment.firsts.has(key)) segment.firsts.set(key, seq);
+    this.#streamLast.set(account.stream, seq);
+    segment.delivered.add(seq);
+    if (ofKey === undefined) segment.keys.set(key, { first: seq, last: seq });
+    else ofKey.last = seq;
     if (conflated !== undefined && conflated > 0) {
-      segment.conflated.set(seq, conflated);
+      segment.conflated.push({ seq, key, folded: conflated });
       this.#counts.conflated += conflated;
     }
   }
 
   position(cursor: string): void {
     this.#advance(cursor);
+  }
+
+  degraded({ degraded, reason }: DegradedInfo): void {
+    if (reason !== 'slow') return;
+    this.#inStep = false;
+    if (degraded) this.#counts.slow += 1;
+    this.note(degraded ? 'slow' : 'no longer slow');
   }
 
   gap({ stream, topics, reason, from, to, epoch }: GapInfo): void {
@@ -247,7 +262,7 @@ export class Account {
         open.gaps.push([from, to]);
         this.#counts.messagesInGaps += to - from + 1;
       } else {
-        this.#begin(account, { epoch, from: undefined, why: `gap: ${reason}` });
+        this.#begin(account, { epoch, from: 0, skips: true, why: `gap: ${reason}` });
       }
     }
   }
@@ -278,44 +293,49 @@ export class Account {
     }
   }
 
-  #checkSegment({ key, stream, topic, open }: TopicAccount, segment: Segment): void {
-    const delivered = new Set(segment.seqs);
-    const folded = new Map<string, number>();
+  #checkSegment({ key, stream, topic }: TopicAccount, segment: Segment): void {
+    const { delivered } = segment;
     const published = this.#publications
       .inEpoch(stream, segment.epoch)
-      .filter((place) => key === '*' || place.key === key);
-    // Backwards, so that a conflated message is met before what it stands for.
-    for (let i = published.length - 1; i >= 0; i--) {
-      const place = published[i]!;
+      .filter(
+        (place) => (key === '*' || place.key === key) && place.seq > segment.from && place.seq <= segment.to,
+      );
+    const conflated = [...segment.conflated].sort((a, b) => a.seq - b.seq);
+    const isConflated = new Set(conflated.map(({ seq }) => seq));
+    const folded = new Map<string, number>();
+    // Backwards, so that what others were folded into is met before them.
+    for (const place of published.reverse()) {
+      while ((conflated.at(-1)?.seq ?? 0) >= place.seq) {
+        const newer = conflated.pop()!;
+        folded.set(newer.key, newer.folded);
+      }
       if (delivered.has(place.seq)) {
-        folded.set(place.key, segment.conflated.get(place.seq) ?? 0);
+        if (!isConflated.has(place.seq)) folded.delete(place.key);
         continue;
       }
-      if (place.seq > segment.to) continue;
       const left = folded.get(place.key) ?? 0;
       if (left > 0) {
         folded.set(place.key, left - 1);
         continue;
       }
-      const first = segment.from ?? segment.firsts.get(place.key) ?? 0;
-      if (segment.from === undefined ? place.seq < first : place.seq <= first) continue;
-      if (this.#conflates && segment !== open && !folded.has(place.key)) continue;
-      if (segment.gaps.some(([from, to]) => from <= place.seq && place.seq <= to)) continue;
+      const first = segment.keys.get(place.key)?.first;
+      if (segment.skips && first !== undefined && place.seq < first) continue;
       // A log that begins anew tells nothing of its old messages but in the snapshot of a `state` stream.
-      if (segment.from === undefined && first === 0 && STORM_STREAMS[stream]!.class !== 'state') continue;
+      if (segment.skips && first === undefined && STORM_STREAMS[stream]!.class !== 'state') continue;
+      if (segment.gaps.some(([from, to]) => from <= place.seq && place.seq <= to)) continue;
       this.#find(`${topic}: message ${place.id}, ${stream}:${place.key} ${place.seq}, is missing`, segment);
     }
   }
 
-  #begin(account: TopicAccount, start: { epoch: string; from: number | undefined; why: string }): void {
+  #begin(account: TopicAccount, start: { epoch: string; from: number; skips: boolean; why: string }): void {
     account.segments.push({
       ...start,
-      to: start.from ?? 0,
+      to: start.from,
       startedAt: this.#now(),
-      seqs: [],
-      firsts: new Map(),
+      delivered: new Set(),
+      keys: new Map(),
       gaps: [],
-      conflated: new Map(),
+      conflated: [],
     });
     this.#streamLast.delete(account.stream);
   }
@@ -342,7 +362,7 @@ export class Account {
     const where =
       segment === undefined
         ? ''
-        : ` (segment ${segment.epoch} ${segment.from ?? 'snapshot'}–${segment.to} since ${segment.startedAt.toFixed(3)}: ${segment.why})`;
+        : ` (segment ${segment.epoch} ${segment.skips ? 'newest from ' : ''}${segment.from}–${segment.to} since ${segment.startedAt.toFixed(3)}: ${segment.why})`;
     this.findings.push(
       `${this.#now().toFixed(3)} ${this.name}, connection ${this.#connections}: ${what}${where}`,
     );

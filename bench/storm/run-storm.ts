@@ -31,6 +31,8 @@ const TRANSPORTS = ['socketio', 'websocket', 'sse', 'msgpack'] as const;
 /** How long subscribers may take to have everything once the storm is over. */
 const CATCH_UP_MS = 60_000;
 const MEMORY_AFTER_MS = 60_000;
+/** Pages of the log that were read for recoveries are kept for 10 s. */
+const QUIET_MS = 12_000;
 const KEPT_LOG_LINES = 5_000;
 
 export interface StormOptions {
@@ -132,18 +134,20 @@ export async function runStorm({
       .filter(({ plan }) => plan.slow)
       .map((slow) => pauseNowAndThen(slow, random, storm.signal));
     let early = lengthMs > MEMORY_AFTER_MS ? [] : await delay(2_000).then(() => memoryOf(cluster));
+    let shiftedMs = 0;
     for (const fault of schedule(seed, lengthMs)) {
       if (early.length === 0 && fault.atMs > MEMORY_AFTER_MS) {
-        await delay(Math.max(0, MEMORY_AFTER_MS - now() * 1000));
-        await faults.settled();
-        early = await memoryOf(cluster);
+        const before = now();
+        early = await memoryInQuiet(cluster, faults);
+        shiftedMs = (now() - before) * 1000;
       }
-      await delay(Math.max(0, fault.atMs - now() * 1000));
+      await delay(Math.max(0, fault.atMs + shiftedMs - now() * 1000));
       onLine(`${now().toFixed(1).padStart(6)} s  ${fault.kind}`);
       faults.inject(fault);
     }
-    await delay(Math.max(0, lengthMs - now() * 1000));
+    await delay(Math.max(0, lengthMs + shiftedMs - now() * 1000));
     await faults.settled();
+    const late = await (lengthMs > MEMORY_AFTER_MS ? memoryInQuiet(cluster, faults) : memoryOf(cluster));
     storm.abort();
     await Promise.all(pausing);
     await Promise.all(publishers.map((publisher) => publisher.stop()));
@@ -151,7 +155,6 @@ export async function runStorm({
 
     const ends = await publishEnds(publishers[0]!);
     await catchUp(subscribers, ends);
-    const late = await memoryOf(cluster);
     for (const subscriber of subscribers) subscriber.stop();
     const findings = publications.findings(new Map([...ends].map(([stream, { epoch }]) => [stream, epoch])));
     for (const { plan } of subscribers) plan.account.check();
@@ -206,7 +209,7 @@ function makeSubscriber(
     topics,
     slow,
     maxRate: conflates ? 4 : undefined,
-    account: new Account({ name, topics, conflates, publications, counts, now }),
+    account: new Account({ name, topics, inStep: !slow && !conflates, publications, counts, now }),
   };
   switch (transport) {
     case 'websocket':
@@ -275,6 +278,13 @@ async function catchUp(
     const { account } = plan;
     account.fail(`has not caught up within ${CATCH_UP_MS / 1000} s: ${account.behind(ends)}`);
   }
+}
+
+/** Under load, when faults are over and what was read to mend them is forgotten. */
+async function memoryInQuiet(cluster: LocalCluster, faults: Faults): Promise<NodeMemory[]> {
+  await faults.settled();
+  await delay(QUIET_MS);
+  return memoryOf(cluster);
 }
 
 async function memoryOf(cluster: LocalCluster): Promise<NodeMemory[]> {

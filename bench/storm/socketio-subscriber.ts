@@ -6,6 +6,7 @@ import { io, type Socket } from 'socket.io-client';
 import parser from 'socket.io-msgpack-parser';
 import type { WelcomeInfo } from '../../server/protocol/message.js';
 import {
+  type DegradedInfo,
   type GapInfo,
   reconnectDelayMs,
   type StormMessage,
@@ -24,12 +25,10 @@ export class SocketIoSubscriber implements StormSubscriber {
   readonly #socket: Socket;
   readonly #keepsCursor: boolean;
   #cursor = '';
-  #conflates: boolean;
 
   constructor(plan: SubscriberPlan, options: { msgpack: boolean; keepsCursor: boolean }) {
     this.plan = plan;
     this.#keepsCursor = options.keepsCursor;
-    this.#conflates = plan.maxRate !== undefined;
     this.#socket = io(plan.url, {
       autoConnect: false,
       forceNew: true,
@@ -87,17 +86,18 @@ export class SocketIoSubscriber implements StormSubscriber {
       account.position(cursor);
     });
     socket.on('gap', (info: GapInfo) => account.gap(info));
+    socket.on('degraded', (info: DegradedInfo) => account.degraded(info));
   }
 
   async #subscribe(): Promise<void> {
     const socket = this.#socket;
     const { id } = socket;
     const { topics, maxRate, account } = this.plan;
-    const since = this.#keepsCursor && this.#cursor !== '' && !this.#conflates ? this.#cursor : undefined;
+    const since = this.#keepsCursor && this.#cursor !== '' ? this.#cursor : undefined;
     const request = {
       topics,
       ...(since === undefined ? {} : { since }),
-      ...(this.#conflates ? { conflate: 'latest', maxRate } : {}),
+      ...(maxRate === undefined ? {} : { conflate: 'latest', maxRate }),
     };
     socket.timeout(15_000).emit('subscribe', request, (error: Error | null, ack: SubscribeAck) => {
       // Whoever has another connection by now has subscribed on that.
@@ -108,7 +108,6 @@ export class SocketIoSubscriber implements StormSubscriber {
         return;
       }
       account.note(`subscribe failed: ${error?.message ?? ack.error?.code}`);
-      if (ack?.error?.code === 'unsupported') this.#conflates = false;
       setTimeout(() => {
         if (socket.id === id && socket.connected) void this.#subscribe();
       }, reconnectDelayMs());

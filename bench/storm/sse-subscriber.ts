@@ -1,6 +1,7 @@
 import { get, type IncomingMessage } from 'node:http';
 import type { TopicVerdict } from '../../server/protocol/message.js';
 import {
+  type DegradedInfo,
   type GapInfo,
   reconnectDelayMs,
   type StormMessage,
@@ -18,13 +19,11 @@ export class SseSubscriber implements StormSubscriber {
   readonly plan: SubscriberPlan;
   #response: IncomingMessage | undefined;
   #lastEventId = '';
-  #conflates: boolean;
   #stopped = false;
   #generation = 0;
 
   constructor(plan: SubscriberPlan) {
     this.plan = plan;
-    this.#conflates = plan.maxRate !== undefined;
   }
 
   start(): void {
@@ -34,7 +33,7 @@ export class SseSubscriber implements StormSubscriber {
     const since = this.#lastEventId !== '';
     const query = new URLSearchParams({
       topics: topics.join(','),
-      ...(this.#conflates ? { conflate: 'latest', maxRate: String(maxRate) } : {}),
+      ...(maxRate === undefined ? {} : { conflate: 'latest', maxRate: String(maxRate) }),
     });
     const again = (why: string) => {
       if (generation !== this.#generation) return;
@@ -51,10 +50,7 @@ export class SseSubscriber implements StormSubscriber {
       (response) => {
         request.setTimeout(0);
         this.#response = response;
-        if (response.statusCode === 422 && this.#conflates) {
-          this.#conflates = false;
-          response.resume();
-        } else if (response.statusCode !== 200) {
+        if (response.statusCode !== 200) {
           account.fail(`an event stream was answered with ${response.statusCode}`);
           response.resume();
         } else {
@@ -119,6 +115,9 @@ export class SseSubscriber implements StormSubscriber {
         return;
       case 'gap':
         account.gap(body as unknown as GapInfo);
+        return;
+      case 'degraded':
+        account.degraded(body as unknown as DegradedInfo);
     }
   }
 }

@@ -1,5 +1,5 @@
 /** What the subscribers of a storm have in common, whatever their transport. */
-import type { GapInfo, Message, TopicVerdict } from '../../server/protocol/message.js';
+import type { DegradedInfo, GapInfo, Message, TopicVerdict } from '../../server/protocol/message.js';
 import type { Account } from './account.js';
 
 /** What a subscriber is to read. */
@@ -35,7 +35,7 @@ export interface SubscribeAck {
   readonly cursor?: string;
 }
 
-export type { GapInfo, TopicVerdict };
+export type { DegradedInfo, GapInfo, TopicVerdict };
 
 /** A pause before coming back, with jitter. */
 export function reconnectDelayMs(): number {

@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
 import {
+  type DegradedInfo,
   type GapInfo,
   reconnectDelayMs,
   type StormMessage,
@@ -18,12 +19,10 @@ export class WebSocketSubscriber implements StormSubscriber {
   #socket: WebSocket | undefined;
   #cursor = '';
   #since = false;
-  #conflates: boolean;
   #stopped = false;
 
   constructor(plan: SubscriberPlan) {
     this.plan = plan;
-    this.#conflates = plan.maxRate !== undefined;
   }
 
   start(): void {
@@ -58,14 +57,14 @@ export class WebSocketSubscriber implements StormSubscriber {
 
   #subscribe(): void {
     const { topics, maxRate } = this.plan;
-    this.#since = this.#cursor !== '' && !this.#conflates;
+    this.#since = this.#cursor !== '';
     this.#socket?.send(
       JSON.stringify({
         op: 'subscribe',
         id: 1,
         topics,
         ...(this.#since ? { since: this.#cursor } : {}),
-        ...(this.#conflates ? { conflate: 'latest', maxRate } : {}),
+        ...(maxRate === undefined ? {} : { conflate: 'latest', maxRate }),
       }),
     );
   }
@@ -90,6 +89,9 @@ export class WebSocketSubscriber implements StormSubscriber {
         return;
       case 'gap':
         account.gap(frame as unknown as GapInfo);
+        return;
+      case 'degraded':
+        account.degraded(frame as unknown as DegradedInfo);
     }
   }
 
@@ -101,7 +103,6 @@ export class WebSocketSubscriber implements StormSubscriber {
       return;
     }
     account.note(`subscribe failed: ${ack.error?.code}`);
-    if (ack.error?.code === 'unsupported') this.#conflates = false;
     const socket = this.#socket;
     setTimeout(() => {
       if (this.#socket === socket && socket?.readyState === WebSocket.OPEN) this.#subscribe();
