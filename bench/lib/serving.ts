@@ -40,6 +40,9 @@ export async function serving<T>(
   const redis = redisServer({ port: redisPort, dir });
   const redisUrl = `redis://127.0.0.1:${redisPort}`;
   const started: ManagedProcess[] = [];
+  // Ended from outside, this process takes along what it has started: managed processes go when it exits.
+  const exit = () => process.exit(143);
+  process.once('SIGTERM', exit);
   try {
     await redis.start();
     for (const port of ports) {
@@ -56,6 +59,7 @@ export async function serving<T>(
       restingBytes: () => restingBytes(started[0]!.pid!),
     });
   } finally {
+    process.off('SIGTERM', exit);
     for (const server of started) await server.stop(peer.endWith ?? 'SIGKILL', 5_000);
     await redis.stop('SIGKILL');
     rmSync(dir, { recursive: true, force: true });
