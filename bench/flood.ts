@@ -58,7 +58,7 @@ export async function benchFlood(seconds: number): Promise<FloodResult> {
     await server.start();
     load = await Load.connect({
       protocol: 'socketio',
-      port,
+      ports: [port],
       topics: Array.from({ length: CLIENTS }, () => ['market:A']),
       sample: CLIENTS,
     });

@@ -16,6 +16,7 @@ import { RedisSessionStore } from './cluster/redis-sessions.js';
 import type { Config } from './config.js';
 import { demoFeeds } from './feeds/demo-feeds.js';
 import { FeedRunner } from './feeds/runner.js';
+import { HttpConnections } from './http/connections.js';
 import { createRouter } from './http/router.js';
 import { Hub } from './hub/hub.js';
 import { Publisher } from './hub/publisher.js';
@@ -27,6 +28,7 @@ import type { StreamLog } from './log/stream-log.js';
 import type { Logger } from './logger.js';
 import { Metrics } from './metrics.js';
 import { RedisLink } from './redis.js';
+import { Admission } from './transports/admission.js';
 import { streamChannel } from './transports/socketio/hub-adapter.js';
 import { MemorySessionStore, type SessionStore } from './transports/socketio/sessions.js';
 import {
@@ -48,8 +50,11 @@ const KEEP_ALIVE_MS = 75_000;
 const CONNECT_TIMEOUT_MS = 45_000;
 /** Who sends headers or bodies drop by drop is cut; a stream that is read slowly is not concerned. */
 const SLOW_REQUESTS = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000 };
-/** What closing HTTP connections may take after everything else has ended. */
-const CLOSE_MS = 1_000;
+/** How long requests that are under way, and clients that were told to go, may take once the node has drained. */
+const CLOSE_MS = 3_000;
+
+/** Clients of a killed node come all at once; Node's default of 511 would refuse most. The kernel's own limit holds. */
+const LISTEN_BACKLOG = 4_096;
 
 /** A node that serves. */
 export interface App {
@@ -90,6 +95,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       topicsPerConnection: config.MAX_TOPICS_PER_CONNECTION,
       recoveryMaxMessages: config.RECOVERY_MAX_MESSAGES,
       topCheckMs: config.TOP_CHECK_MS,
+      concurrentBackfills: config.MAX_CONCURRENT_BACKFILLS,
       flushWindowMs: config.FLUSH_WINDOW_MS,
     },
     onLatency: (ms) => metrics.delivered(ms),
@@ -105,9 +111,11 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   // A request is a message and some words around it.
   const maxFrameBytes = config.MAX_MESSAGE_BYTES + 16 * 1024;
 
+  const admission = new Admission({ hub, perSecond: config.MAX_HANDSHAKES_PER_SECOND });
   const sse = new SseTransport({
     hub,
     gate,
+    admission,
     node,
     logger,
     maxTopics: config.MAX_TOPICS_PER_EVENT_STREAM,
@@ -116,6 +124,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const webSocket = new WebSocketTransport({
     hub,
     gate,
+    admission,
     requests,
     node,
     maxFrameBytes,
@@ -183,6 +192,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       gate,
       wsEngine: GuardedWebSocketServer,
       connectTimeoutMs: config.UNAUTHENTICATED_MS || CONNECT_TIMEOUT_MS,
+      admission,
       requests,
       sessions,
       logger,
@@ -214,9 +224,11 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     }),
     socketIo(MSGPACK_DIALECT, () => undefined),
   ];
-  routeUpgrades(httpServer, { hub, webSocket });
+  routeUpgrades(httpServer, { webSocket });
+  const httpConnections = new HttpConnections(httpServer, () => hub.draining);
   metrics.observe({
     hub,
+    admission,
     publishing: publisher.counters,
     connections,
     link,
@@ -254,16 +266,13 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const host = isIPv6(config.HOST) ? `[${config.HOST}]` : config.HOST;
   const stop = async () => {
     logger.info({ node, connections: hub.subscribers.size }, 'node: draining');
-    // No new connections: NGINX meets a closed port and takes the next node.
-    const closed = new Promise((resolve) => httpServer.close(resolve));
+    // The port stays open: whoever asks meanwhile hears that this node is not ready, and goes to another.
+    const drained = hub.drain(config.DRAIN_MS);
     await feeds?.stop();
-    await hub.drain(config.DRAIN_MS);
+    await drained;
+    await httpConnections.close(CLOSE_MS);
     await membership.stop();
-    const force = setTimeout(() => httpServer.closeAllConnections(), CLOSE_MS);
     await end();
-    httpServer.closeIdleConnections();
-    await closed;
-    clearTimeout(force);
     logger.info({ node }, 'node: stopped');
   };
   return {
@@ -324,7 +333,7 @@ function startFeeds(
 function listen(server: HttpServer, { HOST, PORT }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(PORT, HOST, () => {
+    server.listen({ port: PORT, host: HOST, backlog: LISTEN_BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });

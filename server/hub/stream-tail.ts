@@ -10,18 +10,17 @@
  * subscribers are told. The run id of the server was rejected as the criterion: it changes with a restart that kept
  * everything, and stays with a restore that did not.
  */
-import type { LogBatch, LogEntry, StreamLog } from '../log/stream-log.js';
+
+import type { LogBatch, LogEntry, LogTop, StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
 import type { NotRecovered } from '../protocol/message.js';
 import { Backoff, sleep } from './backoff.js';
-import { isOurs } from './own-message.js';
+import { HeldBatches, lastSeq } from './held-batches.js';
 import { RecentWindow } from './recent-window.js';
 import { StreamMessage } from './stream-message.js';
 
-/** Announced batches that wait while the tail catches up; beyond it they are dropped and read from the log. */
-const PENDING_MAX_MESSAGES = 20_000;
 const FILL_PAGE = 512;
-/** Announcements and answers travel on two connections: what is not announced after so long is lost. */
+/** Announcements travel on another connection than the answer of a check: what they miss after so long is lost. */
 const IN_FLIGHT_MS = 150;
 const REACH_POLL_MS = 10;
 
@@ -73,8 +72,7 @@ export class StreamTail {
   #live = false;
   #catchingUp = false;
   #again = false;
-  #pending: LogBatch[] = [];
-  #pendingMessages = 0;
+  readonly #held = new HeldBatches();
   #waiting: (() => void)[] = [];
 
   constructor({ stream, log, listener, logger, counters, windowBytes, topCheckMs }: StreamTailOptions) {
@@ -157,7 +155,7 @@ export class StreamTail {
 
   /** Delivers what continues the tail. @returns false, with the batch held, where the log must be asked first. */
   #accept(batch: LogBatch): boolean {
-    if (!this.#continues(batch)) {
+    if (batch.epoch !== this.#epoch || batch.first > this.#last + 1) {
       this.#live = false;
       this.#hold(batch);
       return false;
@@ -168,17 +166,8 @@ export class StreamTail {
     return true;
   }
 
-  #continues({ epoch, first }: LogBatch): boolean {
-    return epoch === this.#epoch && first <= this.#last + 1;
-  }
-
   #hold(batch: LogBatch): void {
-    this.#pending.push(batch);
-    this.#pendingMessages += batch.keys.length;
-    if (this.#pendingMessages <= PENDING_MAX_MESSAGES) return;
-    this.#pending = [];
-    this.#pendingMessages = 0;
-    this.#again = true;
+    if (!this.#held.add(batch)) this.#again = true;
   }
 
   #deliver(entry: LogEntry): void {
@@ -200,15 +189,14 @@ export class StreamTail {
     if (this.#catchingUp) return;
     this.#catchingUp = true;
     const backoff = new Backoff();
-    // What was held back before the log was asked once more is in its answer, or is not in the log.
-    let heldBack: ReadonlySet<LogBatch> = new Set();
     while (this.#again && !this.#stopping.signal.aborted) {
       this.#again = false;
       try {
-        await this.#reconcile();
+        // What is announced cannot be ahead of a log that is asked afterwards.
+        const announced = this.#held.all;
+        await this.#reconcile(announced);
         backoff.reset();
-        this.#again ||= !this.#acceptPending(heldBack);
-        heldBack = new Set(this.#pending);
+        this.#again ||= !this.#acceptHeld(new Set(announced));
       } catch (error) {
         this.#again = true;
         this.#logger.warn(
@@ -226,29 +214,24 @@ export class StreamTail {
     for (const resolve of waiting) resolve();
   }
 
-  /** @param settled those that the log has answered for: one that does not fit now never will, and is dropped */
-  #acceptPending(settled: ReadonlySet<LogBatch>): boolean {
-    const pending = this.#pending;
-    this.#pending = [];
-    this.#pendingMessages = 0;
-    return pending.every((batch, i) => {
-      if (settled.has(batch) && !this.#continues(batch)) {
-        this.#logger.warn({ stream: this.stream, first: batch.first }, 'tail: announced, but not in the log');
-        return true;
-      }
-      if (this.#accept(batch)) return true;
-      for (const later of pending.slice(i + 1)) this.#hold(later);
+  /** @param settled batches that the log was asked about: in another epoch than it is in, their life of it is over */
+  #acceptHeld(settled: ReadonlySet<LogBatch>): boolean {
+    const held = this.#held.take();
+    return held.every((batch, i) => {
+      if ((batch.epoch !== this.#epoch && settled.has(batch)) || this.#accept(batch)) return true;
+      for (const later of held.slice(i + 1)) this.#hold(later);
       return false;
     });
   }
 
-  async #reconcile(): Promise<void> {
+  async #reconcile(announced: readonly LogBatch[]): Promise<void> {
     if (this.#epoch === undefined) {
       await this.#adopt();
       return;
     }
     const top = await this.#log.check(this.stream, this.#last);
-    if (top.epoch === this.#epoch && isOurs(top, this.#last, this.#newest)) {
+    const isBehind = announced.some((batch) => batch.epoch === top.epoch && lastSeq(batch) > top.top);
+    if (top.epoch === this.#epoch && !isBehind && this.#isOurs(top, this.#last, this.#newest)) {
       if (top.top > this.#last) await this.#fill(top.top);
       return;
     }
@@ -261,6 +244,13 @@ export class StreamTail {
       await this.#log.rotate(this.stream, this.#epoch);
     }
     await this.#adopt();
+  }
+
+  /** Whether the log still is the one that this tail has followed up to `last`. */
+  #isOurs({ top, first, own }: LogTop, last: number, ours: StreamMessage | undefined): boolean {
+    if (top < last) return false;
+    if (last === 0 || last < first || ours === undefined) return true;
+    return own !== null && own.key === ours.key && own.time === ours.time && own.data === ours.data;
   }
 
   /** Takes the log as it is now: its epoch, last values and top. */
@@ -337,12 +327,14 @@ export class StreamTail {
     const [epoch, last, own] = [this.#epoch, this.#last, this.#newest];
     const top = await this.#log.check(this.stream, last);
     if (!this.#live || epoch !== this.#epoch) return;
-    if (top.epoch === epoch && isOurs(top, last, own)) {
+    if (top.epoch === epoch && this.#isOurs(top, last, own)) {
       if (top.top <= this.#last) return;
       await sleep(IN_FLIGHT_MS, this.#stopping.signal);
       if (!this.#live || top.top <= this.#last) return;
-      const { stream, last: reached } = this;
-      this.#logger.warn({ stream, last: reached, top: top.top }, 'tail: announcements were lost');
+      this.#logger.warn(
+        { stream: this.stream, last: this.#last, top: top.top },
+        'tail: announcements were lost',
+      );
     }
     await this.#catchUp();
   }

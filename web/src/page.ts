@@ -174,7 +174,10 @@ export class Page implements ConnectionListener {
     if (degraded) {
       this.#notices.show('degraded', {
         level: 'warning',
-        text: `Degraded: ${text}. Until it is back, what is shown here may be out of date.`,
+        text:
+          reason === 'slow'
+            ? `Degraded: ${text}. Until it has caught up, only the newest values are shown.`
+            : `Degraded: ${text}. Until it is back, what is shown here may be out of date.`,
       });
     } else {
       this.#notices.clear('degraded');

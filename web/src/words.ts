@@ -1,6 +1,7 @@
 /** Words of the protocol as sentences. One that is not here is shown as it is. */
 const REASONS: Readonly<Record<string, string>> = {
   ahead: 'this page was ahead of the log',
+  conflated: 'only the newest values were asked for',
   epoch_changed: 'the log began a new life',
   limit: 'more was missed than is replayed',
   log_unavailable: 'the stream log is out of reach',

@@ -9,6 +9,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Gate } from '../../auth/gate.js';
 import { HubError } from '../../errors.js';
 import { requireRead } from '../../hub/access.js';
+import { checkConflatable, requestedConflation } from '../../hub/conflated-topics.js';
 import type { Hub } from '../../hub/hub.js';
 import { parseRequest, subscribeRequest } from '../../hub/requests.js';
 import type { Subscriber } from '../../hub/subscriber.js';
@@ -16,8 +17,10 @@ import { subscribe, tooManyTopics } from '../../hub/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 import { parseCursor } from '../../protocol/cursor.js';
+import { type Admission, hasNextUpstream, refuseRequest } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { RETRY_MS, SseSink } from './sse-sink.js';
+import { takeOver } from './take-over.js';
 
 /** A comment keeps proxies from taking a quiet stream for a dead one. */
 const COMMENT_EVERY_MS = 15_000;
@@ -31,6 +34,7 @@ const HEADERS = {
 export interface SseOptions {
   readonly hub: Hub;
   readonly gate: Gate;
+  readonly admission: Admission;
   /** Most topics of one address. */
   readonly maxTopics: number;
   readonly node: string;
@@ -57,38 +61,42 @@ export class SseTransport {
   }
 
   /**
-   * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`, `ticket`.
+   * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`, `conflate`
+   * with `maxRate`, `ticket`.
    *
    * @throws HubError before anything is written, for topics that cannot be subscribed to, and as the gate does.
    */
   async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
-    const { hub, node, logger, direct, gate, maxTopics } = this.#options;
+    const { hub, admission, node, logger, direct, gate, maxTopics } = this.#options;
     const { ticket, ...wanted } = readQuery(request, query);
     const topics = wanted.topics.map((topic, i) => hub.topic(topic, `topics[${i}]`));
+    checkConflatable(hub, topics, requestedConflation(wanted));
     if (topics.length > hub.limits.topicsPerConnection) throw tooManyTopics(hub);
     if (topics.length > maxTopics) {
       throw new HubError('too_many_topics', `topics: an event stream has at most ${maxTopics}`, {
         field: 'topics',
       });
     }
-    if (hub.draining) return sendAway(response);
+    // What one address may begin comes first: it must not use up what the node can take of others.
     const address = await gate.admit(request);
+    if (admission.refusal() !== undefined) return sendAway(request, response);
     const principal = await this.#identify(request, ticket, address);
     for (const [i, topic] of topics.entries()) requireRead(principal, topic, `topics[${i}]`);
-    if (response.destroyed) return;
     const session = gate.open(principal, address, 'sse');
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
-    // The stream ends with its connection, so it needs no chunks: what is written is what the client reads.
-    response.removeHeader('Transfer-Encoding');
-    response.writeHead(200, HEADERS);
-    request.socket.setNoDelay(true);
-    const sink = new SseSink(response, direct);
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    const socket = await takeOver(response);
+    if (socket === undefined) {
+      session.close();
+      return;
+    }
+    const sink = new SseSink(socket, direct);
     const id = randomUUID();
     const subscriber = hub.attach(id, sink, session);
     session.bind(subscriber);
     this.#streams.set(sink, subscriber);
-    response.on('close', () => {
+    socket.on('close', () => {
       session.close();
       this.#streams.delete(sink);
       hub.detach(subscriber);
@@ -129,8 +137,12 @@ export class SseTransport {
   }
 }
 
-/** An empty stream: the client comes back with its `Last-Event-ID`, to another node. */
-function sendAway(response: ServerResponse): void {
+/** An empty stream: the client comes back with its `Last-Event-ID`. A proxy that can goes to another node at once. */
+function sendAway(request: IncomingMessage, response: ServerResponse): void {
+  if (hasNextUpstream(request)) {
+    refuseRequest(response);
+    return;
+  }
   response.writeHead(200, HEADERS);
   response.end(`retry: ${RETRY_MS}\n\n`);
 }
@@ -158,8 +170,5 @@ function readQuery(request: IncomingMessage, query: URLSearchParams) {
     conflate: query.get('conflate') ?? undefined,
     maxRate: number('maxRate'),
   });
-  if (rest.conflate !== undefined || rest.maxRate !== undefined) {
-    throw new HubError('unsupported', 'conflate: this hub does not conflate yet', { field: 'conflate' });
-  }
   return { ...rest, since, ticket: query.get('ticket') ?? undefined };
 }

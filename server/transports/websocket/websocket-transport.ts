@@ -13,6 +13,7 @@ import type { RequestHandler } from '../../hub/requests.js';
 import type { Subscriber } from '../../hub/subscriber.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 import { EMPTY_CURSOR } from '../../protocol/cursor.js';
+import { type Admission, OVERLOADED } from '../admission.js';
 import { refusalOf, refuseUpgrade } from '../refusal.js';
 import { welcomeInfo } from '../welcome.js';
 import { GuardedWebSocketServer } from './guarded-server.js';
@@ -25,6 +26,7 @@ const MAX_PENDING_REQUESTS = 256;
 export interface WebSocketOptions {
   readonly hub: Hub;
   readonly gate: Gate;
+  readonly admission: Admission;
   readonly requests: RequestHandler;
   readonly node: string;
   readonly pingIntervalMs: number;
@@ -92,8 +94,10 @@ export class WebSocketTransport {
   }
 
   async #admit(request: IncomingMessage): Promise<Session> {
-    const { gate } = this.#options;
+    const { gate, admission } = this.#options;
     const address = await gate.admit(request);
+    // What one address may begin comes first: it must not use up what the node can take of others.
+    if (admission.refusal() !== undefined) throw OVERLOADED;
     const principal = await gate.identify(gate.bearer(request), address);
     return gate.open(principal, address, 'websocket');
   }

@@ -17,7 +17,7 @@ interface EngineRequest extends IncomingMessage {
   readonly _query: { readonly sid?: string };
 }
 
-export class Admission {
+export class Authentication {
   readonly #gate: Gate;
   /** Between the middleware and the connection handler. */
   readonly #sessions = new WeakMap<Socket, Session>();
