@@ -5,14 +5,16 @@
  * with acknowledgements pipelined; each through the node into Redis, with nobody subscribed. CPU of the node and of
  * Redis from /proc.
  *
- * Each connection has the same token (HS256), which the node verifies once and remembers. Not measured: subscribers, and
- * more than one node.
+ * Each connection has the same token (HS256), which the node verifies once and remembers.
+ *
+ * Not measured: subscribers, and more than one node.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { mintToken } from '../server/auth/mint.js';
+import { JWT_SECRET } from './lib/credentials.js';
 import { isMain, option } from './lib/main.js';
 import { saveResult } from './lib/results.js';
 import { serving } from './lib/serving.js';
@@ -24,7 +26,7 @@ const WORKER = fileURLToPath(new URL('load/publishing-worker.js', import.meta.ur
 const SECONDS = 4;
 /** Limits are not what is measured. */
 const SECURED = {
-  JWT_SECRET: 'the secret of the benches, 32 bytes and more',
+  JWT_SECRET,
   MAX_PUBLISHES_PER_SECOND_PER_SUBJECT: '10000000',
   MAX_PUBLISHES_PER_SECOND_PER_CONNECTION: '10000000',
 };

@@ -63,7 +63,7 @@ export async function buildGate(
       connectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
       connectionsPerSubject: config.MAX_CONNECTIONS_PER_SUBJECT,
       handshakesPerSecond: config.MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS,
-      httpRequestsPerSecond: config.MAX_REQUESTS_PER_SECOND_PER_ADDRESS,
+      requestsPerAddress: config.MAX_REQUESTS_PER_SECOND_PER_ADDRESS,
       requestsPerSecond: config.MAX_REQUESTS_PER_SECOND_PER_CONNECTION,
       publishesPerSecond: config.MAX_PUBLISHES_PER_SECOND_PER_CONNECTION,
       publishesPerSubject: config.MAX_PUBLISHES_PER_SECOND_PER_SUBJECT,

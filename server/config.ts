@@ -176,7 +176,7 @@ export const VARIABLES = {
   ),
   MAX_REQUESTS_PER_SECOND_PER_ADDRESS: variable(
     '200',
-    'HTTP requests of one address to one node each second that publish nothing.',
+    'Requests of one address to one node each second, over HTTP and sockets, that publish nothing.',
     whole(1, 1_000_000),
   ),
   MAX_REQUESTS_PER_SECOND_PER_CONNECTION: variable(

@@ -25,7 +25,7 @@ import type { TokenVerifier } from './verifier.js';
 
 export interface GateLimits extends SessionLimits {
   readonly handshakesPerSecond: number;
-  readonly httpRequestsPerSecond: number;
+  readonly requestsPerAddress: number;
   readonly publishesPerSubject: number;
 }
 
@@ -65,7 +65,7 @@ export class Gate {
   readonly #addresses: AddressFinder;
   readonly #origins: ReadonlySet<string>;
   readonly #handshakes: Rate;
-  readonly #httpRequests: Rate;
+  readonly #requests: Rate;
   readonly #publishes: Rate;
   readonly #sockets = new Tally();
 
@@ -79,12 +79,13 @@ export class Gate {
     const rate = (name: LimitName, perSecond: number, shared = store) =>
       new Rate({ name, perSecond, store: shared, onRefused });
     this.#handshakes = rate('handshakes', limits.handshakesPerSecond);
-    this.#httpRequests = rate('requests_per_address', limits.httpRequestsPerSecond, undefined);
+    this.#requests = rate('requests_per_address', limits.requestsPerAddress, undefined);
     this.#publishes = rate('publishes_per_subject', limits.publishesPerSubject);
     this.sessions = new Sessions({
       node: options.node,
       limits: { ...limits, unauthenticatedMs: options.development ? 0 : limits.unauthenticatedMs },
       publishes: this.#publishes,
+      spendRequest: (address, count) => this.#spend(address, count),
       revoked: (principal) => options.revocations.revokes(principal),
       verify: (token, address) => this.identify(token, address),
       onEnd: (reason) => this.counters.ended.set(reason, (this.counters.ended.get(reason) ?? 0) + 1),
@@ -181,8 +182,7 @@ export class Gate {
 
   /** Counts a request that is no publish. @throws HubError `rate_limited`. */
   spendRequest(request: IncomingMessage): void | Promise<void> {
-    const address = this.countedAddress(request);
-    return isLoopback(address) ? undefined : this.#httpRequests.take(address, 1);
+    return this.#spend(this.countedAddress(request), 1);
   }
 
   /** Counts messages that are published without a connection. @throws HubError `rate_limited`. */
@@ -240,6 +240,10 @@ export class Gate {
 
   socketClosed(address: string): void {
     this.#sockets.remove(addressKey(address));
+  }
+
+  #spend(address: string, count: number): void | Promise<void> {
+    return isLoopback(address) ? undefined : this.#requests.take(address, count);
   }
 
   async #verify(credential: string, address: string): Promise<Principal> {

@@ -20,7 +20,7 @@ export const EXPIRES_SOON_MS = 60_000;
 const LOOK_EVERY_MS = 250;
 /** A session that has no connection after so long will not get one. */
 const NEVER_BOUND_MS = 30_000;
-/** Requests above its rate that a connection may send one after the other before it is ended. */
+/** Requests that a connection may have refused, second after second, before it is ended. */
 const MAX_REFUSALS = 100;
 
 /** What a connection is for the operator. */
@@ -49,6 +49,8 @@ export interface SessionsOptions {
   readonly limits: SessionLimits;
   /** Publishes of a subject, whatever its connection. */
   readonly publishes: Rate;
+  /** Requests of an address, whatever their connection. @throws HubError `rate_limited` */
+  readonly spendRequest: (address: string, count: number) => void | Promise<void>;
   readonly revoked: (principal: Principal) => boolean;
   /** Who a token stands for. @throws HubError */
   readonly verify: (token: string, address: string) => Promise<Principal> | Principal;
@@ -70,6 +72,7 @@ export class Session implements Access {
   #requests = 0;
   #publishes = 0;
   #refusals = 0;
+  #refusedNow = false;
   readonly #sessions: Sessions;
 
   constructor(sessions: Sessions, principal: Principal, address: string, transport: SessionTransport) {
@@ -100,32 +103,47 @@ export class Session implements Access {
     const now = performance.now();
     const second = Math.floor(now / 1000);
     if (second !== this.#second) {
+      // A second without refusals makes up for those before.
+      if (!this.#refusedNow) this.#refusals = 0;
+      this.#refusedNow = false;
       this.#second = second;
       this.#requests = 0;
       this.#publishes = 0;
     }
-    const { limits, publishes, onRefused } = this.#sessions.options;
-    const isRequest = what === 'request';
-    if (isRequest) this.#requests += count;
-    else this.#publishes += count;
-    const used = isRequest ? this.#requests : this.#publishes;
-    const most = isRequest ? limits.requestsPerSecond : limits.publishesPerSecond;
-    if (used > most) {
-      onRefused(isRequest ? 'requests_per_connection' : 'publishes_per_connection');
-      this.#refusals += 1;
-      if (this.#refusals > MAX_REFUSALS) this.#sessions.end(this, 'too_many');
-      const retryAfterMs = Math.ceil((second + 1) * 1000 - now);
-      throw new HubError(
-        'rate_limited',
-        `a connection has at most ${most} a second; come back in ${retryAfterMs} ms`,
-        {
-          retryAfterMs,
-        },
-      );
-    }
-    this.#refusals = 0;
+    const { limits, publishes, spendRequest } = this.#sessions.options;
     const { subject } = this.principal;
-    return what === 'publish' && subject !== undefined ? publishes.take(subject, count) : undefined;
+    try {
+      if (what === 'request') {
+        this.#requests += count;
+        this.#check(this.#requests, limits.requestsPerSecond, 'requests_per_connection', now);
+        // Many connections of one address have no more than one.
+        return spendRequest(this.address, count);
+      }
+      this.#publishes += count;
+      this.#check(this.#publishes, limits.publishesPerSecond, 'publishes_per_connection', now);
+      return subject === undefined ? undefined : publishes.take(subject, count);
+    } catch (error) {
+      // Who is refused so often does not listen.
+      this.#refusals += 1;
+      this.#refusedNow = true;
+      if (this.#refusals > MAX_REFUSALS) this.#sessions.end(this, 'too_many');
+      throw error;
+    }
+  }
+
+  #check(used: number, most: number, limit: LimitName, now: number): void {
+    if (used <= most) {
+      return;
+    }
+    this.#sessions.options.onRefused(limit);
+    const retryAfterMs = Math.ceil((this.#second + 1) * 1000 - now);
+    throw new HubError(
+      'rate_limited',
+      `a connection has at most ${most} a second; come back in ${retryAfterMs} ms`,
+      {
+        retryAfterMs,
+      },
+    );
   }
 }
 

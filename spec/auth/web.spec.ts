@@ -254,7 +254,7 @@ describe('Limits by address', () => {
       Array.from({ length: 60 }, () => client.request('history', { topic: 'news:a' })),
     );
     const refused = acks.filter(({ ok }) => !ok);
-    expect(refused.length).to.be.within(20, 40);
+    expect(refused.length).to.be.within(20, 50);
     expect(refused[0]!.error).to.include({ code: 'rate_limited' });
     expect((refused[0]!.error as { retryAfterMs?: number }).retryAfterMs).to.be.within(1, 1_000);
     const closed = new Promise<number>((resolve) => client.socket.once('close', resolve));

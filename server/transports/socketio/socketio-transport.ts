@@ -214,6 +214,8 @@ export class SocketIoTransport {
     // One closure per connection in place of a listener for each operation.
     socket.use(([event, ...args], next) => {
       const last = args.at(-1);
+      // What had arrived before the connection was told to end.
+      if (subscriber.ended) return;
       const isOperation = (OPERATIONS as readonly string[]).includes(String(event));
       if (!isOperation && typeof last !== 'function') return next();
       const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;

@@ -137,6 +137,8 @@ export class WebSocketTransport {
   }
 
   #receive(connection: Connection, text: string | undefined): void {
+    // What had arrived before a connection was told to end.
+    if (connection.subscriber.ended) return;
     const frame = text === undefined ? undefined : parseFrame(text);
     const refusal =
       frame === undefined
