@@ -44,6 +44,9 @@ const KEEP_ALIVE_MS = 75_000;
 /** How long requests that are under way, and clients that were told to go, may take once the node has drained. */
 const CLOSE_MS = 3_000;
 
+/** Clients of a killed node come all at once; Node's default of 511 would refuse most. The kernel's own limit holds. */
+const LISTEN_BACKLOG = 4_096;
+
 /** A node that serves. */
 export interface App {
   readonly node: string;
@@ -279,7 +282,7 @@ function startFeeds(
 function listen(server: HttpServer, { HOST, PORT }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(PORT, HOST, () => {
+    server.listen({ port: PORT, host: HOST, backlog: LISTEN_BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });

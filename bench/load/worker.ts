@@ -21,6 +21,8 @@ export interface WorkerAnswer {
   readonly connections: number;
   readonly messages: number;
   readonly bytes: number;
+  /** Pings and comments that came. */
+  readonly heartbeats: number;
   /** Publish to receive in ms, of the sample. */
   readonly latencies: readonly number[];
   /** What the sample found wrong. */
@@ -88,11 +90,20 @@ function reader(): (text: string) => void {
 function answer(): void {
   let messages = 0;
   let bytes = 0;
+  let heartbeats = 0;
   let open = 0;
   for (const connection of connections) {
     messages += connection.messages;
     bytes += connection.bytes;
+    heartbeats += connection.heartbeats;
     if (!connection.closed) open += 1;
   }
-  process.send?.({ connections: open, messages, bytes, latencies, errors } satisfies WorkerAnswer);
+  process.send?.({
+    connections: open,
+    messages,
+    bytes,
+    heartbeats,
+    latencies,
+    errors,
+  } satisfies WorkerAnswer);
 }

@@ -51,7 +51,6 @@ export class Backlog {
   /** What was dropped since the last call, to be told before the next message. */
   takeDropped(): Dropped | undefined {
     const dropped = this.#dropped;
-    if (dropped !== undefined) this.#position = dropped.to;
     this.#dropped = undefined;
     return dropped;
   }

@@ -15,6 +15,7 @@ import type { Conflation } from './conflator.js';
 import { Fanout } from './fanout.js';
 import { Flusher } from './flusher.js';
 import { LogPages } from './log-pages.js';
+import { LogTops } from './log-tops.js';
 import { SlowConnections, type SlowCounters } from './slow-connections.js';
 import type { StreamMessage } from './stream-message.js';
 import { type ReaderSource, StreamReader } from './stream-reader.js';
@@ -88,8 +89,9 @@ export class Hub implements TailListener, LogListener {
     epochChanges: 0,
     lostMessages: 0,
   };
-  readonly #log: StreamLog;
+  readonly log: StreamLog;
   readonly #sets = new StreamSets();
+  readonly #tops: LogTops;
   readonly #flusher: Flusher;
   readonly #onLatency: (ms: number) => void;
   #positions: NodeJS.Timeout | undefined;
@@ -104,7 +106,7 @@ export class Hub implements TailListener, LogListener {
     onLatency = () => undefined,
     clock = systemClock,
   }: HubOptions) {
-    this.#log = log;
+    this.log = log;
     this.limits = limits;
     this.slow = new SlowConnections({
       budgetBytes: limits.connectionBudgetBytes,
@@ -113,6 +115,7 @@ export class Hub implements TailListener, LogListener {
       counters: this.counters.slowConsumers,
     });
     this.pages = new LogPages(log);
+    this.#tops = new LogTops(log);
     this.backfills = new Turns(limits.concurrentBackfills);
     this.#flusher = new Flusher(limits.flushWindowMs);
     this.#onLatency = onLatency;
@@ -139,10 +142,6 @@ export class Hub implements TailListener, LogListener {
     }
   }
 
-  get log(): StreamLog {
-    return this.#log;
-  }
-
   /** True while the node is being shut down: no new connections. */
   get draining(): boolean {
     return this.#draining;
@@ -162,7 +161,7 @@ export class Hub implements TailListener, LogListener {
 
   /** Begins to follow the log. */
   start(): void {
-    this.#log.follow(this);
+    this.log.follow(this);
     for (const { tail } of this.streams.values()) tail.start();
     this.#positions = setInterval(() => this.#renewPositions(), POSITION_EVERY_MS);
     this.#positions.unref();
@@ -262,7 +261,7 @@ export class Hub implements TailListener, LogListener {
         const { tail } = this.stream(stream);
         await tail.whenLive();
         const verdict = await judge(tail, key, positions.get(stream), {
-          log: this.#log,
+          tops: this.#tops,
           maxMessages: this.limits.recoveryMaxMessages,
         });
         const outcome = verdict.recovered ? 'recovered' : verdict.reason;

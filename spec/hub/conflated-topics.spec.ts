@@ -75,10 +75,11 @@ describe('A conflated subscription', () => {
   });
 
   it('leaves frames to be shared by the others, and takes no part', async () => {
-    await read(['news:a'], { conflate: 'latest', maxRate: 1000 });
     const others = [test.connect(), test.connect()];
     const buffers: Buffer[][] = [[], []];
     for (const [i, other] of others.entries()) {
+      // It stands between the others in the list of readers.
+      if (i === 1) await read(['news:a'], { conflate: 'latest', maxRate: 1000 });
       await subscribe(test.hub, other.subscriber, { topics: ['news:a'] }, planned());
       other.sink.write = (frames) => buffers[i]!.push(frames.joined());
     }
@@ -177,24 +178,32 @@ describe('A conflated subscription', () => {
     expect(clock.waiting).to.equal(0);
   });
 
-  it('gets what a new epoch begins with, and nothing from before it', async () => {
-    await read(['market:a'], { conflate: 'latest', maxRate: 1 });
-    await test.publishMany(3, 'market:a');
-    const { tail } = test.hub.stream('market');
-    const before = tail.epoch;
-    await test.log.rotate('market', before);
-    await test.publisher.publish({ topic: 'market:a', data: '"new"' });
-    test.hub.resumed();
-    for (let i = 0; i < 50 && tail.epoch === before; i++) await settle();
-    advance(1_000);
-    await settle();
-    expect(sink.gaps.map(({ reason }) => reason)).to.deep.equal(['epoch_changed']);
-    expect(sink.messages.filter(({ cursor }) => cursor.includes(before)).map(({ seq }) => seq)).to.deep.equal(
-      [1],
-    );
-    expect(sink.messages.at(-1)).to.include({ data: 'new' });
-    expect(sink.cursor).to.equal(test.cursor('market', tail.last));
-  });
+  for (const [what, stream, expected] of [
+    ['in class "state", what the new epoch begins with', 'market', ['5+-', '7+-', '8+0']],
+    ['in class "log", only what comes', 'news', ['8+0']],
+  ] as const) {
+    it(`gets nothing of an epoch that is over: ${what}`, async () => {
+      await read([`${stream}:*`], { conflate: 'latest', maxRate: 1 });
+      await test.publishMany(6, `${stream}:a`, `${stream}:b`);
+      const { tail } = test.hub.stream(stream);
+      const before = tail.epoch;
+      await test.log.rotate(stream, before);
+      test.log.announcements = 'drop';
+      await test.publisher.publish({ topic: `${stream}:b`, data: '"new"' });
+      test.log.announcements = 'pass';
+      test.hub.resumed();
+      await test.hub.whenLive();
+      await settle();
+      expect(tail.epoch).not.to.equal(before);
+      advance(5_000);
+      await test.publish(`${stream}:b`, 'new');
+      advance(5_000);
+      expect(sink.gaps.map(({ reason }) => reason)).to.deep.equal(['epoch_changed']);
+      expect(lines()).to.deep.equal(['1+0', '2+0', ...expected]);
+      for (const { cursor } of sink.messages.slice(2)) expect(cursor).not.to.contain(before);
+      expect(sink.cursor).to.equal(test.cursor(stream, tail.last));
+    });
+  }
 
   describe('has a cursor', () => {
     it('that never stands behind what is pending', async () => {

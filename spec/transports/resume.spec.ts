@@ -195,4 +195,24 @@ describe('A returning Socket.IO client', () => {
     expect(session?.sid).to.equal('sid-1');
     expect(failures).to.equal(-1);
   });
+
+  it('waits for a log that does not answer for a moment', async () => {
+    const judge = test.hub.judge.bind(test.hub);
+    let failures = 3;
+    test.hub.judge = async (...args) => {
+      if (failures-- > 0) throw new HubError('log_unavailable', 'Redis did not answer');
+      return judge(...args);
+    };
+    const session = await restore({ topics: ['news:a'] }, cursor(['news', 2]));
+    expect(session?.sid).to.equal('sid-1');
+    expect(failures).to.equal(-1);
+  });
+
+  it('is told that it begins anew where its session cannot be looked up', async () => {
+    test.hub.judge = async () => {
+      throw new Error('a fault');
+    };
+    expect(await restore({ topics: ['news:a'] }, cursor(['news', 2]))).to.equal(null);
+    expect(resumer.refusalOf(PID)).to.deep.equal({ reason: 'session_expired' });
+  });
 });

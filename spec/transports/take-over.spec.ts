@@ -108,6 +108,20 @@ describe('An HTTP connection that is taken over', () => {
     await until('the server has closed', () => closed);
   });
 
+  it("leaves others' listeners where they are, and none of HTTP's", async () => {
+    let heard = 0;
+    server.on('connection', (socket) => socket.on('close', () => (heard += 1)));
+    ask();
+    await until('it is taken', () => taken.length === 1);
+    const { socket } = taken[0]!;
+    const names = ['data', 'end', 'close', 'drain', 'error', 'timeout', 'pause', 'resume'].flatMap((event) =>
+      socket.rawListeners(event).map(({ name }) => name),
+    );
+    expect(names.filter((name) => /socketOn|onSocket/.test(name))).to.deep.equal([]);
+    socket.destroy();
+    await until('the other listener has heard', () => heard === 1);
+  });
+
   it('keeps neither request, response nor parser', async () => {
     ask();
     await until('it is taken', () => taken.length === 1);

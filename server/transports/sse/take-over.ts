@@ -16,8 +16,9 @@ interface HttpParser {
   close(): void;
 }
 
-/** Events of a socket that `node:http` listens to. */
+/** What `node:http` listens to on a socket, and by the names of which functions; others' listeners stay. */
 const HTTP_EVENTS = ['data', 'end', 'close', 'drain', 'error', 'timeout', 'pause', 'resume'];
+const HTTP_LISTENER = /^(bound )?(socketOn(Data|End|Close|Drain|Error|Timeout)|onSocket(Pause|Resume))$/;
 
 /**
  * Answers 200 with the headers that the response has, and takes the TCP connection out of HTTP's hands, as an upgrade
@@ -34,7 +35,11 @@ export async function takeOver(response: ServerResponse): Promise<Socket | undef
   const { parser } = socket as unknown as { parser: HttpParser | null };
 
   response.detachSocket(socket);
-  for (const event of HTTP_EVENTS) socket.removeAllListeners(event);
+  for (const event of HTTP_EVENTS) {
+    for (const listener of socket.rawListeners(event)) {
+      if (HTTP_LISTENER.test(listener.name)) socket.off(event, listener as () => void);
+    }
+  }
   if (parser !== null) {
     (socket as unknown as { parser: null }).parser = null;
     if (parser._consumed) parser.unconsume();
