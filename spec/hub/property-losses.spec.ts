@@ -312,7 +312,7 @@ class Trial {
     const current = ends();
     for (const { account } of this.#clients) {
       account.check();
-      expect(account.findings).to.deep.equal([]);
+      expect(account.findings, account.findings.join('; ')).to.deep.equal([]);
       expect(account.hasReached(current), `reached the end: ${account.behind(current)}`).to.equal(true);
     }
     expect(
