@@ -78,12 +78,14 @@ export async function reconnectStorm(options: ReconnectOptions): Promise<Reconne
         do: 'connect',
         url: cluster.url,
         clients: survivors.flatMap((node) => on(node, others)),
+        watches: true,
       }),
       ...leaving.map((worker, i) =>
         ask(worker, {
           do: 'connect',
           url: cluster.url,
           clients: i === 0 ? all.slice(0, half) : all.slice(half),
+          watches: false,
         }),
       ),
     ]);
@@ -181,8 +183,10 @@ async function untilCaughtUp(
     );
     if (done >= clients) return reports;
     if (Date.now() - killedAt > CAUGHT_UP_WITHIN_MS)
-      throw new Error(`only ${done} of ${clients} clients came back within ${CAUGHT_UP_WITHIN_MS / 1000} s`);
-    await delay(200);
+      throw new Error(
+        `only ${done} of ${clients} clients came back within ${CAUGHT_UP_WITHIN_MS / 1000} s: ${reports.flatMap(({ states }) => states).join('; ')}`,
+      );
+    await delay(500);
   }
 }
 

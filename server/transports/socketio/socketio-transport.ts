@@ -210,7 +210,6 @@ export class SocketIoTransport {
   }
 
   #listen(socket: Socket, subscriber: Subscriber): void {
-    const { requests } = this.#options;
     // One closure per connection in place of a listener for each operation.
     socket.use(([event, ...args], next) => {
       const last = args.at(-1);
@@ -220,11 +219,36 @@ export class SocketIoTransport {
       if (!isOperation && typeof last !== 'function') return next();
       const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;
       const body = typeof args[0] === 'function' ? undefined : args[0];
-      void requests.handle(subscriber, String(event), body, acknowledge, async ({ cursor }) => {
-        this.#joinRooms(socket, subscriber);
-        await this.#save(socket, subscriber, cursor);
-      });
+      void this.#handle(socket, subscriber, String(event), body, acknowledge);
     });
+  }
+
+  async #handle(
+    socket: Socket,
+    subscriber: Subscriber,
+    operation: string,
+    body: unknown,
+    acknowledge: Acknowledge,
+  ): Promise<void> {
+    let refused = false;
+    await this.#options.requests.handle(subscriber, operation, body, acknowledge, async ({ cursor }) => {
+      this.#joinRooms(socket, subscriber);
+      try {
+        await this.#save(socket, subscriber, cursor);
+      } catch (error) {
+        refused = true;
+        throw error;
+      }
+    });
+    if (!refused) return;
+    // The client was told that nothing changed, but a store that did not answer may have taken it all the same. What
+    // is sent after it on the same connection overrules it, even if nobody waits for the answer any more.
+    this.#joinRooms(socket, subscriber);
+    try {
+      await this.#save(socket, subscriber, subscriber.cursor());
+    } catch (error) {
+      this.#options.logger.debug({ error: String(error) }, 'socketio: a session could not be put right');
+    }
   }
 
   /** The rooms named after its topics: ordinary emits to them reach the subscriber. */
