@@ -99,7 +99,7 @@ export class StreamTail {
     return this.#last;
   }
 
-  /** Seq of the last message that was lost before it was read. Of those up to here, not even the keys are known. */
+  /** Seq of the last message that was lost unread: of those up to here not even the keys are known. */
   get lostTo(): number {
     return this.#lostTo;
   }
@@ -340,10 +340,8 @@ export class StreamTail {
       if (top.top <= this.#last) return;
       await sleep(IN_FLIGHT_MS, this.#stopping.signal);
       if (!this.#live || top.top <= this.#last) return;
-      this.#logger.warn(
-        { stream: this.stream, last: this.#last, top: top.top },
-        'tail: announcements were lost',
-      );
+      const state = { stream: this.stream, last: this.#last, top: top.top };
+      this.#logger.warn(state, 'tail: announcements were lost');
     }
     await this.#catchUp();
   }
