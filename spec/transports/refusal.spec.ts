@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { HubError } from '../../server/errors.js';
@@ -20,7 +19,10 @@ describe('An upgrade that is refused', () => {
     const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     try {
       client.write('GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
-      expect(await text(client)).to.match(/^HTTP\/1.1 404 .*"code":"not_found"/s);
+      const chunks: Buffer[] = [];
+      client.on('data', (chunk) => chunks.push(chunk));
+      await once(client, 'end');
+      expect(Buffer.concat(chunks).toString()).to.match(/^HTTP\/1.1 404 .*"code":"not_found"/s);
       const connections = promisify(server.getConnections.bind(server));
       await until('the connection is gone', async () => (await connections()) === 0);
     } finally {
