@@ -13,7 +13,6 @@ import { guarded, type OnMessage, type Place, Reading } from './reading.js';
 import { CatchingUp } from './recovery.js';
 import { openSocketIo } from './socketio-link.js';
 import { openSse } from './sse-link.js';
-import { Tokens } from './tokens.js';
 import type {
   ClientEvents,
   ConnectOptions,
@@ -37,14 +36,8 @@ const OPEN: Readonly<Record<Transport, (options: LinkOptions) => Promise<Link>>>
 };
 /** A subscription that the hub could not take for the moment is asked for again after so long, and up to twice that. */
 const RETRY_MS = 1_000;
-const TOKEN_REFUSED = /^(token|unauthori[sz]ed|unauthenticated|(bad|invalid|expired|no)_token|token_\w+)$/;
-
-/** What a page has and Node.js has not. */
-const PAGE = globalThis as {
-  readonly location?: { readonly origin: string };
-  addEventListener?(name: string, listener: () => void): void;
-  removeEventListener?(name: string, listener: () => void): void;
-};
+/** Codes and close reasons after which another token may do. */
+const TOKEN_REFUSED = /^token/;
 
 /** Connects to a hub, at once and for as long as it takes. `Streams` gives the data of its streams by name. */
 export function connect<Streams = Record<string, unknown>>(options: ConnectOptions = {}): HubClient<Streams> {
@@ -55,7 +48,6 @@ export class HubClient<Streams = Record<string, unknown>> {
   readonly #options: ConnectOptions;
   readonly #url: string;
   readonly #attempts: Attempts;
-  readonly #tokens: Tokens;
   readonly #listeners = new Map<keyof ClientEvents, Set<(value: never) => void>>();
   readonly #readings = new Set<Reading>();
   readonly #readersOf = new Map<string, Set<Reading>>();
@@ -71,13 +63,14 @@ export class HubClient<Streams = Record<string, unknown>> {
   #missed = 0;
   #draining = false;
   #catchingUp: CatchingUp | undefined;
-  /** Least difference ever seen between a message's arrival and its time: both clocks' and the shortest way. */
-  #clockAheadMs = Number.POSITIVE_INFINITY;
+  /** Least difference ever seen between a message's arrival and its time: both clocks' and the shortest way. NaN: none yet. */
+  #clockAheadMs = Number.NaN;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #status: Status = { state: 'connecting', since: Date.now(), attempt: 0 };
 
   constructor(options: ConnectOptions) {
-    const { url = PAGE.location?.origin, transport = 'auto' } = options;
+    const page = globalThis as { readonly location?: { readonly origin: string } };
+    const { url = page.location?.origin, transport = 'auto' } = options;
     if (url === undefined) throw new TypeError('url: is missing');
     this.#options = options;
     this.#url = url.replace(/\/+$/, '');
@@ -85,13 +78,15 @@ export class HubClient<Streams = Record<string, unknown>> {
     const names = order.flatMap((name) => (name === 'auto' ? (Object.keys(OPEN) as Transport[]) : [name]));
     for (const name of names) if (!(name in OPEN)) throw new TypeError(`transport: there is no "${name}"`);
     this.#attempts = new Attempts(names, options.maxBackoffMs ?? 10_000);
-    this.#tokens = new Tokens(options.token, () => void this.refreshToken());
-    PAGE.addEventListener?.('online', this.#hurry);
     this.#open();
   }
 
   get status(): Status {
     return this.#status;
+  }
+
+  get #up(): boolean {
+    return /^(connected|recovering)$/.test(this.#status.state);
   }
 
   /** Listens to an event. @returns what ends it. */
@@ -113,7 +108,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     const [options, onMessage] = typeof first === 'function' ? [{}, first] : [first ?? {}, second];
     const names = typeof topics === 'string' ? [topics] : topics;
     const reading = new Reading<Data>(names, options, onMessage, (ended) => this.#release(ended)) as Reading;
-    if (this.#status.state === 'closed') reading.fail(new HubError('closed', 'the client is closed'));
+    if (this.#status.state === 'closed') reading.close(new HubError('closed', 'the client is closed'));
     else {
       this.#readings.add(reading);
       for (const topic of reading.topics) {
@@ -141,46 +136,40 @@ export class HubClient<Streams = Record<string, unknown>> {
   /** Asks for a new token and gives it to the hub without losing the connection (SSE: with a resumed one). */
   async refreshToken(): Promise<void> {
     const generation = this.#generation;
-    const token = await this.#tokens.get();
+    const token = await this.#token().catch(() => undefined);
     if (token === undefined || generation !== this.#generation) return;
-    const lost = (error: HubError) => this.#closed(generation, error, false);
-    const inPlace = this.#link?.authenticate(token, ({ error }) => {
-      if (error !== undefined && error.code !== 'unsupported') lost(error);
-    });
-    if (inPlace === false) lost(new HubError('unreachable', 'the connection is made again with a new token'));
+    const link = this.#link;
+    if (link?.cursorPerRequest) this.#closed(generation, new HubError('unreachable', 'a new token'));
+    else {
+      link?.request('auth', { token }, ({ error }) => {
+        if (error !== undefined && error.code !== 'unsupported') this.#closed(generation, error);
+      });
+    }
+  }
+
+  async #token(): Promise<string | undefined> {
+    const { token } = this.#options;
+    return typeof token === 'function' ? token() : token;
   }
 
   /** Ends it, with all its subscriptions. */
   close(error?: HubError): void {
-    PAGE.removeEventListener?.('online', this.#hurry);
     this.#leave();
-    this.#tokens.stop();
     clearTimeout(this.#timer);
-    for (const reading of [...this.#readings]) {
-      if (error === undefined) reading.close();
-      else reading.fail(error);
-    }
-    this.#update({ state: 'closed', ...(error === undefined ? {} : { error }) });
+    for (const reading of this.#readings) reading.close(error);
+    this.#update({ state: 'closed', ...(error && { error }) });
   }
 
   #open(): void {
     const generation = ++this.#generation;
     const { transport } = this.#attempts;
     const failed = (error: unknown) =>
-      this.#closed(
-        generation,
-        error instanceof HubError ? error : new HubError('unreachable', String(error)),
-        false,
-      );
-    const limitMs = this.#options.connectTimeoutMs ?? 8_000;
+      this.#closed(generation, error instanceof HubError ? error : new HubError('unreachable', `${error}`));
+    const timedOut = new HubError('timeout', `${transport}: no answer`);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => failed(new HubError('timeout', `${transport}: no answer in ${limitMs} ms`)),
-      limitMs,
-    );
+    this.#timer = setTimeout(() => failed(timedOut), this.#options.connectTimeoutMs ?? 8_000);
     const listener = this.#listen(generation);
-    this.#tokens
-      .get()
+    this.#token()
       .then((token) => OPEN[transport]({ url: this.#url, token, listener }))
       .then((link) => {
         if (generation === this.#generation) this.#link = link;
@@ -201,7 +190,8 @@ export class HubClient<Streams = Record<string, unknown>> {
         this.#emit('welcome', info);
       }),
       message: current((message, cursor, scope) => {
-        this.#clockAheadMs = Math.min(this.#clockAheadMs, Date.now() - message.time);
+        const difference = Date.now() - message.time;
+        if (!(difference >= this.#clockAheadMs)) this.#clockAheadMs = difference;
         (scope?.place ?? this.#place).cursor = cursor;
         const { topic } = message;
         const ofKey = this.#deliver(topic, message, cursor, scope);
@@ -214,6 +204,7 @@ export class HubClient<Streams = Record<string, unknown>> {
       }),
       gap: current((gap, scope) => this.#gap(gap, scope?.readings ?? this.#served)),
       degraded: current((info) => this.#emit('degraded', info)),
+      expiring: current(() => void this.refreshToken()),
       drain: current((info) => {
         this.#draining = true;
         this.#emit('drain', info);
@@ -249,7 +240,7 @@ export class HubClient<Streams = Record<string, unknown>> {
       attempt: 0,
       transport,
       node,
-      ...(via ? { via } : {}),
+      ...(via && { via }),
     };
     if (resumes) this.#catchUp(groups([...this.#readings]).length, { node, transport });
     this.#update({ state: resumes ? 'recovering' : 'connected' });
@@ -259,9 +250,7 @@ export class HubClient<Streams = Record<string, unknown>> {
   #catchUp(requests: number, where: { readonly node: string; readonly transport: Transport }): void {
     const now = Date.now();
     const awayMs = now - (this.#lostAt ?? now);
-    const missedBefore = Number.isFinite(this.#clockAheadMs)
-      ? now - this.#clockAheadMs
-      : Number.POSITIVE_INFINITY;
+    const missedBefore = now - this.#clockAheadMs;
     this.#catchingUp = new CatchingUp(
       { requests, missedBefore, already: this.#missed },
       ({ topics, missed }) => {
@@ -269,7 +258,7 @@ export class HubClient<Streams = Record<string, unknown>> {
         this.#lostAt = undefined;
         this.#missed = 0;
         this.#update({ state: 'connected' });
-        const recovered = topics.every((topic) => topic.recovered !== false);
+        const recovered = gapsOf(topics).length === 0;
         this.#emit('recovered', { recovered, topics, missed, awayMs, ...where });
       },
     );
@@ -278,7 +267,7 @@ export class HubClient<Streams = Record<string, unknown>> {
   #begin(): void {
     const readings = this.#toBegin;
     this.#toBegin = [];
-    if (this.#status.state === 'connected' || this.#status.state === 'recovering') {
+    if (this.#up) {
       this.#subscribe(readings.filter((reading) => this.#readings.has(reading)));
     }
   }
@@ -314,18 +303,22 @@ export class HubClient<Streams = Record<string, unknown>> {
     }
     // Some may have been closed meanwhile.
     const orphans = topics.filter((topic) => !this.#readersOf.has(topic));
-    if (orphans.length > 0) this.#link?.release(NOBODY, orphans);
+    this.#unsubscribe(orphans);
     for (const gap of gapsOf(answer.topics)) this.#gap(gap, scope.readings);
     this.#catchingUp?.acknowledged(answer.topics);
   }
 
   #refused(scope: Scope, error: HubError): void {
     const { readings } = scope;
-    if (error.code === 'bad_cursor') {
-      const lost = [...readings].flatMap(({ topics }) => topics);
-      for (const reading of readings) reading.forget();
-      for (const gap of gapsOf(lost.map((topic) => ({ topic, recovered: false, reason: error.code })))) {
-        this.#gap(gap, readings);
+    if (TOKEN_REFUSED.test(error.code) && typeof this.#options.token === 'function') {
+      this.#closed(this.#generation, error);
+    } else if (error.code === 'bad_cursor') {
+      for (const reading of readings) {
+        reading.place = { cursor: undefined };
+        for (const gap of gapsOf(
+          reading.topics.map((topic) => ({ topic, recovered: false, reason: error.code })),
+        ))
+          this.#gap(gap, [reading]);
       }
       this.#subscribeGroup(scope);
     } else if (mayPass(error)) {
@@ -334,10 +327,7 @@ export class HubClient<Streams = Record<string, unknown>> {
       setTimeout(again, RETRY_MS * (1 + Math.random()));
     } else {
       this.#catchingUp?.acknowledged([]);
-      for (const reading of readings) {
-        reading.fail(error);
-        this.#release(reading);
-      }
+      for (const reading of readings) reading.close(error);
     }
   }
 
@@ -349,8 +339,14 @@ export class HubClient<Streams = Record<string, unknown>> {
       readers?.delete(reading);
       return readers?.size === 0 && this.#readersOf.delete(topic);
     });
-    if (this.#status.state === 'connected' || this.#status.state === 'recovering')
-      this.#link?.release(reading, reading.begun ? orphans : []);
+    if (this.#link?.release) this.#link.release(reading);
+    else if (reading.begun) this.#unsubscribe(orphans);
+  }
+
+  #unsubscribe(topics: readonly string[]): void {
+    if (this.#up && topics.length > 0 && !this.#link?.release) {
+      this.#link?.request('unsubscribe', { topics }, () => undefined);
+    }
   }
 
   #gap(gap: Gap, readings: Iterable<Reading>): void {
@@ -360,13 +356,13 @@ export class HubClient<Streams = Record<string, unknown>> {
     this.#emit('gap', gap);
   }
 
-  #closed(generation: number, error: HubError, final: boolean): void {
+  #closed(generation: number, error: HubError, final = false): void {
     if (generation !== this.#generation) return;
-    const wasUp = this.#status.state === 'connected' || this.#status.state === 'recovering';
+    const wasUp = this.#up;
     if (wasUp) this.#lostAt ??= Date.now();
     this.#leave();
     const tokenRefused = TOKEN_REFUSED.test(error.code);
-    if (tokenRefused ? !this.#tokens.renewable : final) {
+    if (tokenRefused ? typeof this.#options.token !== 'function' : final) {
       this.close(error);
       return;
     }
@@ -395,15 +391,10 @@ export class HubClient<Streams = Record<string, unknown>> {
     this.#link = undefined;
   }
 
-  /** The network is back: the rest of a pause is of no use. */
-  readonly #hurry = () => {
-    if (this.#link === undefined && /connecting$/.test(this.#status.state)) this.#open();
-  };
-
   async #request(operation: string, body: object): Promise<Ack> {
     const link = this.#link;
-    const up = this.#status.state === 'connected' || this.#status.state === 'recovering';
-    if (link === undefined || !up) throw new HubError('unreachable', 'there is no connection to the hub');
+    if (link === undefined || !this.#up)
+      throw new HubError('unreachable', 'there is no connection to the hub');
     const ack = await new Promise<Ack>((resolve) => {
       link.request(operation, body, resolve);
     });
@@ -422,8 +413,6 @@ export class HubClient<Streams = Record<string, unknown>> {
     }
   }
 }
-
-const NOBODY = new Reading([], {}, undefined, () => undefined);
 
 /** Those that one request can begin: they differ in nothing but topics. */
 function groups(readings: readonly Reading[]): Reading[][] {

@@ -13,5 +13,5 @@ export class HubError extends Error {
 
 /** Errors after which the same request may succeed. */
 export function mayPass({ code }: HubError): boolean {
-  return /^(log_unavailable|overloaded|internal|timeout|unreachable)$/.test(code);
+  return /^(\w+_unavailable|overloaded|internal|timeout|unreachable|rate_limited)$/.test(code);
 }

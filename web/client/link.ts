@@ -23,9 +23,11 @@ export interface LinkListener {
   position(cursor: string, scope?: Scope): void;
   gap(info: GapInfo, scope?: Scope): void;
   degraded(info: DegradedInfo): void;
+  /** The token is about to end. */
+  expiring(): void;
   drain(info: { readonly reconnectInMs: number }): void;
   /** Told once. `final`: to connect again in the same way is of no use. */
-  closed(error: HubError, final: boolean): void;
+  closed(error: HubError, final?: boolean): void;
 }
 
 export interface LinkOptions {
@@ -37,7 +39,7 @@ export interface LinkOptions {
 export interface Link {
   readonly transport: Transport;
   readonly via?: string;
-  /** Each request has events, with a scope, and a cursor of its own. */
+  /** Each request has events, with a scope, and a cursor of its own; a token is given with a connection alone. */
   readonly cursorPerRequest?: boolean;
   /**
    * Sends one operation. `done` is called in the turn in which the acknowledgement arrives, before any message that
@@ -46,18 +48,9 @@ export interface Link {
    * @param scope what a `subscribe` is for
    */
   request(operation: string, body: object, done: (ack: Ack) => void, scope?: Scope): void;
-  /** A reading is over. `orphans`: its topics that nobody reads any more. */
-  release(reading: Reading, orphans: readonly string[]): void;
-  /** A new token for a connection that goes on. @returns false where only a new connection takes one. */
-  authenticate(token: string, done: (ack: Ack) => void): boolean;
+  /** A reading is over. Only where {@link cursorPerRequest}: on the others topics are unsubscribed from. */
+  release?(reading: Reading): void;
   close(): void;
-}
-
-/** No acknowledgement takes longer. */
-export const ACK_TIMEOUT_MS = 10_000;
-
-export function refusal(code: string, message: string): Ack {
-  return { ok: false, error: new HubError(code, message) };
 }
 
 /** The body of an acknowledgement, with its error as one that can be thrown. */

@@ -16,7 +16,7 @@ export class Reading<Data = unknown> implements Subscription<Data> {
   readonly ready: Promise<Subscribed>;
   /** The hub has acknowledged it once: from then on it goes on from its cursor, not from where it was asked to begin. */
   begun = false;
-  #place: Place;
+  place: Place;
   readonly #options: SubscribeOptions;
   readonly #onMessage: OnMessage<Data> | undefined;
   readonly #release: (reading: Reading) => void;
@@ -24,7 +24,7 @@ export class Reading<Data = unknown> implements Subscription<Data> {
   readonly #seqs = new Map<string, number>();
   #queue: HubMessage<Data>[] = [];
   #wake: (() => void) | undefined;
-  #end: { readonly error?: HubError } | undefined;
+  #end: { readonly error: HubError | undefined } | undefined;
   #resolve!: (subscribed: Subscribed) => void;
   #reject!: (error: HubError) => void;
 
@@ -35,7 +35,7 @@ export class Reading<Data = unknown> implements Subscription<Data> {
     release: (reading: Reading) => void,
   ) {
     this.topics = [...new Set(topics)];
-    this.#place = { cursor: options.since };
+    this.place = { cursor: options.since };
     this.#options = options;
     this.#onMessage = onMessage;
     this.#release = release;
@@ -48,7 +48,7 @@ export class Reading<Data = unknown> implements Subscription<Data> {
   }
 
   get cursor(): string | undefined {
-    return this.#place.cursor;
+    return this.place.cursor;
   }
 
   /** The request that begins it, or goes on with it, without its topics. */
@@ -63,13 +63,8 @@ export class Reading<Data = unknown> implements Subscription<Data> {
 
   subscribed(answer: Subscribed, place: Place): void {
     this.begun = true;
-    this.#place = place;
+    this.place = place;
     this.#resolve(answer);
-  }
-
-  /** The cursor is good for nothing. */
-  forget(): void {
-    this.#place = { cursor: undefined };
   }
 
   /** @returns false for a repeat. */
@@ -93,14 +88,12 @@ export class Reading<Data = unknown> implements Subscription<Data> {
     if (onGap !== undefined) guarded(() => onGap(gap));
   }
 
-  fail(error: HubError): void {
-    this.#reject(error);
-    this.#finish({ error });
-  }
-
-  close(): void {
+  /** @param error why it ends, where its user has not asked for it */
+  close(error?: HubError): void {
     if (this.#end !== undefined) return;
-    this.#finish({});
+    this.#end = { error };
+    if (error !== undefined) this.#reject(error);
+    this.#wake?.();
     this.#release(this as Reading);
   }
 
@@ -111,8 +104,8 @@ export class Reading<Data = unknown> implements Subscription<Data> {
         this.#queue = [];
         yield* queue;
         if (this.#queue.length > 0) continue;
-        if (this.#end?.error !== undefined) throw this.#end.error;
-        if (this.#end !== undefined) return;
+        if (this.#end?.error) throw this.#end.error;
+        if (this.#end) return;
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
@@ -132,11 +125,6 @@ export class Reading<Data = unknown> implements Subscription<Data> {
       const range = { from: dropped[0]!.seq, to: dropped.at(-1)!.seq };
       this.gap({ stream, topics: this.topics, recovered: false, reason: 'reader_slow', ...range });
     }
-    this.#wake?.();
-  }
-
-  #finish(end: { readonly error?: HubError }): void {
-    this.#end ??= end;
     this.#wake?.();
   }
 }

@@ -16,7 +16,7 @@ export class CatchingUp {
 
   /**
    * @param options.requests how many acknowledgements are to come
-   * @param options.missedBefore a message was missed if the log took it before this time, ms; what is newer is live.
+   * @param options.missedBefore a message was missed if the log took it before this time, ms; what is newer is live. NaN: all was.
    *   Counting all that comes before the end would be wrong: one stream goes on live while another is still read.
    * @param options.already counted by an attempt that was cut off
    */

@@ -1,6 +1,6 @@
 /** Socket.IO. The package is loaded when it is wanted, so a page that never uses it does not carry it. */
 import { HubError } from './hub-error.js';
-import { ACK_TIMEOUT_MS, type Link, type LinkOptions, readAck, refusal } from './link.js';
+import { type Link, type LinkOptions, readAck } from './link.js';
 
 export async function openSocketIo({ url, token, listener }: LinkOptions): Promise<Link> {
   const { io } = await import('socket.io-client');
@@ -12,22 +12,23 @@ export async function openSocketIo({ url, token, listener }: LinkOptions): Promi
     forceNew: true,
     ...(token === undefined ? {} : { auth: { token } }),
   });
-  const refused = (error: Error & { data?: { code?: string; message?: string } }) => {
-    const code = error.data?.code ?? 'unreachable';
-    listener.closed(new HubError(code, error.data?.message ?? `Socket.IO: ${error.message}`), false);
-  };
   socket
-    .on('connect_error', refused)
-    .on('disconnect', (reason) => listener.closed(new HubError('unreachable', `Socket.IO: ${reason}`), false))
-    .on('welcome', listener.welcome)
-    .on('message', listener.message)
-    .on('position', listener.position)
-    .on('gap', listener.gap)
-    .on('degraded', listener.degraded)
-    .on('drain', listener.drain);
+    .on('connect_error', ({ message, data }: Error & { data?: { code: string; message: string } }) => {
+      const refused = data ?? { code: 'unreachable', message: `Socket.IO: ${message}` };
+      listener.closed(new HubError(refused.code, refused.message));
+    })
+    .on('disconnect', (reason) => listener.closed(new HubError('unreachable', `Socket.IO: ${reason}`)));
+  for (const event of ['welcome', 'message', 'position', 'gap', 'degraded', 'drain', 'expiring'] as const) {
+    socket.on(event, listener[event] as () => void);
+  }
   const request: Link['request'] = (operation, body, done) => {
-    socket.timeout(ACK_TIMEOUT_MS).emit(operation, body, (error: unknown, ack: Record<string, unknown>) => {
-      done(error === null ? readAck(ack) : refusal('timeout', `the hub did not answer ${operation}`));
+    // It is timed out as well where the connection is lost before it.
+    socket.timeout(10_000).emit(operation, body, (error: unknown, ack: Record<string, unknown>) => {
+      done(
+        error === null
+          ? readAck(ack)
+          : { ok: false, error: new HubError('timeout', 'the hub did not answer') },
+      );
     });
   };
   return {
@@ -36,13 +37,6 @@ export async function openSocketIo({ url, token, listener }: LinkOptions): Promi
       return socket.io.engine?.transport?.name ?? '';
     },
     request,
-    release: (_reading, topics) => {
-      if (topics.length > 0) request('unsubscribe', { topics }, () => undefined);
-    },
-    authenticate: (token, done) => {
-      request('auth', { token }, done);
-      return true;
-    },
     close: () => {
       socket.off();
       socket.disconnect();

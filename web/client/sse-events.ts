@@ -7,7 +7,7 @@
 export async function readEvents(
   response: Response,
   silenceMs: number,
-  take: (name: string, data: string, id: string) => void,
+  take: (name: never, data: string, id: string) => void,
 ): Promise<void> {
   const reader = response.body!.getReader();
   const decoder = new TextDecoder();
@@ -29,7 +29,7 @@ export async function readEvents(
         else if (line.startsWith('event: ')) name = line.slice(7);
         else if (line.startsWith('id: ')) id = line.slice(4);
       }
-      if (data !== '') take(name, data, id);
+      if (data !== '') take(name as never, data, id);
     }
   }
 }

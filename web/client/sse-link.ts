@@ -4,9 +4,9 @@
  * Topics are fixed in the address of a stream, so each request is a stream of its own, with a cursor of its own. The
  * end of any of them is the end of the link: they are all on one node.
  */
-import type { DegradedInfo, GapInfo, WelcomeInfo } from '../../server/protocol/message.js';
+import type { WelcomeInfo } from '../../server/protocol/message.js';
 import { HubError } from './hub-error.js';
-import { type Ack, type Link, type LinkOptions, readAck, refusal, type Scope } from './link.js';
+import type { Ack, Link, LinkListener, LinkOptions, Scope } from './link.js';
 import type { Reading } from './reading.js';
 import { readEvents } from './sse-events.js';
 
@@ -38,7 +38,7 @@ class SseLink implements Link {
       const { streams } = (await (await this.#fetch('/api/streams')).json()) as Pick<WelcomeInfo, 'streams'>;
       listener.welcome({ node, connection: '', streams });
     } catch (error) {
-      listener.closed(toHubError(error), false);
+      listener.closed(toHubError(error));
     }
   }
 
@@ -60,10 +60,6 @@ class SseLink implements Link {
     }
   }
 
-  authenticate(): boolean {
-    return false;
-  }
-
   close(): void {
     this.#abort.abort();
     for (const abort of this.#streams.values()) abort.abort();
@@ -75,24 +71,18 @@ class SseLink implements Link {
     const abort = new AbortController();
     this.#streams.set(scope, abort);
     let begun = false;
-    const take = (name: string, data: string, id: string) => {
+    const take = (name: keyof LinkListener, data: string, id: string) => {
       const value: unknown = JSON.parse(data);
       if (name === 'message') listener.message(value as never, id, scope);
       else if (name === 'position' && !begun) {
         begun = true;
         const answer = value as WelcomeInfo & { readonly cursor: string };
-        if (answer.reason !== undefined) {
-          const bad = { topics: [...scope.readings].flatMap(({ topics }) => topics), reason: answer.reason };
-          done({
-            ok: true,
-            cursor: id,
-            topics: bad.topics.map((topic) => ({ topic, recovered: false, ...bad })),
-          });
-        } else done({ ok: true, cursor: id, topics: answer.topics });
+        const { reason, topics = [] } = answer;
+        // Only a cursor that is none is refused as a whole; the topics begin anew then.
+        const lost = reason === undefined ? {} : { recovered: false, reason };
+        done({ ok: true, cursor: id, topics: topics.map((verdict) => ({ ...verdict, ...lost })) });
       } else if (name === 'position') listener.position(id, scope);
-      else if (name === 'gap') listener.gap(value as GapInfo, scope);
-      else if (name === 'degraded') listener.degraded(value as DegradedInfo);
-      else if (name === 'drain') listener.drain(value as { reconnectInMs: number });
+      else if (name !== 'closed') listener[name]?.(value as never, scope);
     };
     let error = new HubError('unreachable', 'SSE: the stream ended');
     try {
@@ -105,7 +95,7 @@ class SseLink implements Link {
     if (!begun) done({ ok: false, error });
     if (begun || error.code === 'unreachable') {
       this.close();
-      listener.closed(error, false);
+      listener.closed(error);
     }
   }
 
@@ -134,21 +124,16 @@ class SseLink implements Link {
       detail?: string;
       field?: string;
     };
-    const { error = new HubError('unreachable', '') } =
-      problem.code === undefined
-        ? refusal('unreachable', `the hub answers ${response.status}`)
-        : readAck({ error: { ...problem, message: problem.detail } });
-    throw error;
+    const { code = 'unreachable', detail = `the hub answers ${response.status}`, field } = problem;
+    throw new HubError(code, detail, field);
   }
 }
 
 const NOBODY: Scope = { readings: new Set(), place: { cursor: undefined } };
 
+/** Without what is undefined. Lists become comma-separated. */
 function query(body: object): string {
-  const given = Object.entries(body).filter(([, value]) => value !== undefined);
-  return new URLSearchParams(
-    given.map(([name, value]): [string, string] => [name, String(value)]),
-  ).toString();
+  return String(new URLSearchParams(JSON.parse(JSON.stringify(body)) as Record<string, string>));
 }
 
 function toHubError(error: unknown): HubError {

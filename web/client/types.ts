@@ -40,7 +40,7 @@ export interface HubMessage<Data = unknown> {
   readonly conflated?: number;
 }
 
-/** A token, or how to get one. It is asked at each connection, before a token expires, and after a refusal. */
+/** A token, or how to get one. It is asked at each connection, when the hub says that a token is about to end, and after one was refused. */
 export type TokenSource = string | (() => string | undefined | Promise<string | undefined>);
 
 /** Options of `connect`. */
@@ -64,7 +64,7 @@ export interface SubscribeOptions {
   /** Begin with the last n messages of each topic, 1 to 10,000. */
   readonly rewind?: number;
   /** Only the newest value of each key, at most `maxRate` times a second. */
-  readonly conflate?: 'latest';
+  readonly conflate?: 'latest' | 'merge';
   /** Messages per second and key. */
   readonly maxRate?: number;
   /** Messages that wait for a slow `for await`; beyond it the oldest are dropped and told as a gap. Default 10,000. */

@@ -1,20 +1,13 @@
 /** A plain WebSocket. */
-import { CLOSE } from '../../server/protocol/close-codes.js';
-import type { WelcomeInfo } from '../../server/protocol/message.js';
 import { HubError } from './hub-error.js';
-import {
-  ACK_TIMEOUT_MS,
-  type Ack,
-  type Link,
-  type LinkListener,
-  type LinkOptions,
-  readAck,
-  refusal,
-} from './link.js';
+import { type Ack, type Link, type LinkListener, type LinkOptions, readAck } from './link.js';
 import type { HubMessage } from './types.js';
 
 /** After so long without a frame the hub is asked whether it is there: a browser does not see pings. */
 const SILENCE_MS = 30_000;
+const ANSWER_MS = 10_000;
+/** Close codes after which to come back is of no use before something is changed: `bad_request`, `token`, `denied`. */
+const FINAL = [4400, 4401, 4403];
 const PACKAGE = 'ws';
 
 /** The part of the standard that is used, and that the package `ws` has as well. */
@@ -35,11 +28,6 @@ interface Frame {
   readonly message: HubMessage;
 }
 
-interface Pending {
-  readonly done: (ack: Ack) => void;
-  readonly timer: ReturnType<typeof setTimeout>;
-}
-
 export async function openWebSocket({ url, token, listener }: LinkOptions): Promise<Link> {
   const { WebSocket = undefined } = globalThis as { WebSocket?: new (url: string) => Socket };
   // Node.js before 22 has none of its own.
@@ -53,7 +41,7 @@ class WebSocketLink implements Link {
   readonly transport = 'websocket';
   readonly #socket: Socket;
   readonly #listener: LinkListener;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, (ack: Ack) => void>();
   #nextId = 1;
   #silence: ReturnType<typeof setTimeout> | undefined;
 
@@ -61,7 +49,7 @@ class WebSocketLink implements Link {
     this.#socket = socket;
     this.#listener = listener;
     socket.onopen = () => {
-      if (token !== undefined) this.authenticate(token, (ack) => ack.error && this.#refused(ack.error));
+      if (token) this.request('auth', { token }, ({ error }) => error && this.#refused(error));
     };
     socket.onmessage = ({ data }) => {
       this.#listen();
@@ -70,35 +58,19 @@ class WebSocketLink implements Link {
     // What it says is said by the close event that follows.
     socket.onerror = () => undefined;
     socket.onclose = ({ code, reason }) => {
-      const { drain, slow, noPong, tooMany } = CLOSE;
-      const known = Object.values(CLOSE).find((close) => close.code === code);
-      const final = known !== undefined && ![drain, slow, noPong, tooMany].some((close) => close === known);
       this.#ended(
-        new HubError(known?.name ?? 'unreachable', reason || `WebSocket closed with ${code}`),
-        final,
+        new HubError(reason || 'unreachable', `WebSocket closed with ${code}`),
+        FINAL.includes(code),
       );
     };
   }
 
   request(operation: string, body: object, done: (ack: Ack) => void): void {
     const id = this.#nextId++;
-    const timer = setTimeout(() => {
-      this.#pending.delete(id);
-      done(refusal('timeout', `the hub did not answer ${operation}`));
-    }, ACK_TIMEOUT_MS);
-    this.#pending.set(id, { done, timer });
+    this.#pending.set(id, done);
     // Here `id` is the request's; a publication's has another name.
     const { id: messageId, ...rest } = body as { id?: string };
     this.#socket.send(JSON.stringify({ ...rest, messageId, op: operation, id }));
-  }
-
-  release(_reading: unknown, topics: readonly string[]): void {
-    if (topics.length > 0) this.request('unsubscribe', { topics }, () => undefined);
-  }
-
-  authenticate(token: string, done: (ack: Ack) => void): boolean {
-    this.request('auth', { token }, done);
-    return true;
   }
 
   close(): void {
@@ -113,33 +85,32 @@ class WebSocketLink implements Link {
     if (op === 'message') this.#listener.message(frame.message, frame.cursor);
     else if (op === 'position') this.#listener.position(frame.cursor);
     else if (op === 'ack') this.#acknowledged(frame);
-    else if (op === 'welcome') this.#listener.welcome(frame as unknown as WelcomeInfo);
-    else if (op === 'gap' || op === 'degraded' || op === 'drain') this.#listener[op](frame as never);
+    else if (op !== 'closed') this.#listener[op]?.(frame as never);
   }
 
   #acknowledged(frame: Frame): void {
-    const pending = this.#pending.get(frame.id ?? 0);
-    this.#pending.delete(frame.id ?? 0);
-    clearTimeout(pending?.timer);
-    pending?.done(readAck(frame as unknown as Record<string, unknown>));
+    const id = frame.id ?? 0;
+    const done = this.#pending.get(id);
+    this.#pending.delete(id);
+    done?.(readAck(frame as unknown as Record<string, unknown>));
   }
 
   #listen(): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
+      const error = new HubError('timeout', 'the hub does not answer');
+      this.#silence = setTimeout(() => this.#refused(error), ANSWER_MS);
       // Nobody reads this topic, and to stop reading it is always allowed: all that counts is an answer.
-      this.request('unsubscribe', { topics: ['system:-'] }, ({ error }) => {
-        if (error?.code === 'timeout') this.#refused(error);
-      });
+      this.request('unsubscribe', { topics: ['system:-'] }, () => undefined);
     }, SILENCE_MS);
   }
 
   #refused(error: HubError): void {
     this.#socket.close();
-    this.#ended(error, false);
+    this.#ended(error);
   }
 
-  #ended(error: HubError, final: boolean): void {
+  #ended(error: HubError, final?: boolean): void {
     this.#stop();
     this.#listener.closed(error, final);
   }
@@ -148,9 +119,7 @@ class WebSocketLink implements Link {
     clearTimeout(this.#silence);
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    for (const { done, timer } of pending) {
-      clearTimeout(timer);
-      done(refusal('unreachable', 'the connection was lost before the hub answered'));
-    }
+    const error = new HubError('unreachable', 'the connection was lost before the hub answered');
+    for (const done of pending) done({ ok: false, error });
   }
 }
