@@ -7,6 +7,7 @@ import {
   type UTCTimestamp,
 } from 'lightweight-charts';
 import { useEffect, useRef } from 'preact/hooks';
+import { amount } from '../live/format.js';
 import { colour, theme } from '../live/theme.js';
 
 /** A value at a time, ms since the Unix epoch. */
@@ -14,6 +15,9 @@ export interface Point {
   readonly time: number;
   readonly value: number;
 }
+
+/** Points that are in view at first. */
+const SHOWN = 240;
 
 interface Props {
   /** Ascending; only its end changes, or all of it with {@link id}. */
@@ -57,10 +61,10 @@ export function PriceChart({ points, id, label, direction }: Props) {
         attributionLogo: false,
       },
       grid: { vertLines: { color: colour('grid') }, horzLines: { color: colour('grid') } },
-      rightPriceScale: { borderVisible: false },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.04 } },
       timeScale: { borderVisible: false, timeVisible: true, secondsVisible: true, rightOffset: 3 },
       crosshair: { vertLine: { labelBackgroundColor: colour('quiet') } },
-      localization: { locale: 'en-GB' },
+      localization: { locale: 'en-GB', priceFormatter: (price: number) => amount(price) },
     });
     series.current?.applyOptions({ lineColor: line, topColor: `${line}38`, bottomColor: `${line}05` });
   }, [shownTheme, direction]);
@@ -73,10 +77,14 @@ export function PriceChart({ points, id, label, direction }: Props) {
     const isNew = state.id !== id || points.length < state.count;
     if (isNew) {
       target.setData(bySecond(points));
-      chart.current?.timeScale().setVisibleLogicalRange({ from: points.length - 240, to: points.length + 3 });
+      chart.current
+        ?.timeScale()
+        .setVisibleLogicalRange({ from: points.length - SHOWN, to: points.length + 3 });
     } else {
       for (const point of bySecond(points.slice(firstFrom(points, state.last)))) target.update(point);
     }
+    // So few fill the width; from then on the chart moves by itself, and stays where it is dragged to.
+    if (points.length < SHOWN) chart.current?.timeScale().fitContent();
     drawn.current = { id, last: points.at(-1)?.time ?? 0, count: points.length };
   });
 

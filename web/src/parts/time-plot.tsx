@@ -44,7 +44,7 @@ export function TimePlot({ label, names, data, unit }: Props) {
         cursor: { points: { size: 6 }, y: false },
         padding: [8, 8, 0, 0],
         axes: [
-          { ...axis, values: '{HH}:{mm}:{ss}', space: 70 },
+          { ...axis, values: '{HH}:{mm}:{ss}', space: 80, size: 30 },
           {
             ...axis,
             size: 58,

@@ -141,7 +141,7 @@ function SubscribeForm() {
                     form.conflate.value = event.currentTarget.checked;
                   }}
                 />
-                newest value of each key, at most
+                newest per key, at most
               </label>
               <input
                 class="short"
@@ -156,7 +156,7 @@ function SubscribeForm() {
                   form.maxRate.value = event.currentTarget.value;
                 }}
               />
-              <span class="quiet">per second</span>
+              <span class="quiet">/s</span>
             </div>
           </div>
           <div class="field">

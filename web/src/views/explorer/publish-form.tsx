@@ -70,7 +70,8 @@ export function PublishForm() {
           </p>
         </div>
         <p class="source">
-          From a shell: <code class="shell">{shell}</code>
+          From a shell:
+          <code class="shell">{shell}</code>
         </p>
       </form>
     </Panel>

@@ -122,14 +122,16 @@ function Headline({ item }: { readonly item: NewsItem }) {
             : `${sentiment > 0 ? '+' : ''}${sentiment.toFixed(1).replace('-', '−')}`}
         </span>
         <span class="sentiment-word">{mood}</span>
-        <meter
-          class="sentiment-bar"
-          min={-1}
-          max={1}
-          value={sentiment ?? 0}
-          aria-label={`Sentiment ${sentiment ?? 'unknown'}`}
-        />
+        <span class="sentiment-bar" aria-hidden="true">
+          <span style={barStyle(sentiment ?? 0)} />
+        </span>
       </div>
     </li>
   );
+}
+
+/** From the middle: to the right what is good, to the left what is bad. */
+function barStyle(sentiment: number): { left: string; width: string } {
+  const share = Math.min(1, Math.abs(sentiment)) * 50;
+  return { left: `${sentiment < 0 ? 50 - share : 50}%`, width: `${share}%` };
 }

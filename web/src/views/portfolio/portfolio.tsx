@@ -85,14 +85,12 @@ function Risk({ book: { data } }: { readonly book: Book }) {
       <Figure
         name="VaR 95 %, one step"
         value={amount(var95)}
-        below={
-          var95 === undefined ? `needs 20 steps, has ${count(steps)}` : `${ofValue}, ${count(steps)} steps`
-        }
+        below={var95 === undefined ? `has ${count(steps)} of 20 steps` : `${ofValue}, ${count(steps)} steps`}
       />
       <Figure
         name="Drawdown"
         value={percentOf(drawdown)}
-        below="below the highest value"
+        below="below its peak"
         tone={drawdown !== undefined && drawdown > 0.1 ? 'down' : ''}
       />
       <Figure

@@ -27,7 +27,7 @@ export function Signals() {
   );
   return (
     <div class="view">
-      <Panel title="Signals and executions" id="signals" aside={<OrderCheck />}>
+      <Panel title="Signals" id="signals" aside={<OrderCheck />}>
         <div class="toolbar">
           <Chips
             label="Kind"
@@ -92,7 +92,9 @@ function Ledger({ lines }: { readonly lines: readonly LedgerLine[] }) {
             <th scope="col" class="number">
               Seq
             </th>
-            <th scope="col">Time</th>
+            <th scope="col" class="roomy">
+              Time
+            </th>
             <th scope="col">Symbol</th>
             <th scope="col">Kind</th>
             <th scope="col">Side</th>
@@ -111,7 +113,7 @@ function Ledger({ lines }: { readonly lines: readonly LedgerLine[] }) {
           {lines.map((line) => (
             <tr key={line.seq} class={line.isLive ? 'arrives' : ''}>
               <td class="number quiet">{count(line.seq)}</td>
-              <td class="quiet">{timeOfDay(line.time)}</td>
+              <td class="quiet roomy">{timeOfDay(line.time)}</td>
               <th scope="row">{line.symbol}</th>
               <td>
                 <span class={`tag ${line.kind}`}>{line.kind}</span>
