@@ -90,3 +90,19 @@ export function Chips<Value extends string>(props: {
     </fieldset>
   );
 }
+
+/** What may be longer than its panel. It takes the focus, so that keys scroll it. */
+export function Scroll({
+  label,
+  children,
+}: {
+  readonly label: string;
+  readonly children: ComponentChildren;
+}) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the only way to scroll it without a pointer
+    <section class="scroll" aria-label={label} tabIndex={0}>
+      {children}
+    </section>
+  );
+}

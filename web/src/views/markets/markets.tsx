@@ -4,7 +4,7 @@ import { useRef } from 'preact/hooks';
 import { numberOf, textOf } from '../../live/fields.js';
 import { amount, count, direction, NONE, percentOf, signedAmount, signedPercent } from '../../live/format.js';
 import { page } from '../../live/page.js';
-import { Figure, Nothing, Panel, Source } from '../../parts/panel.js';
+import { Figure, Nothing, Panel, Scroll, Source } from '../../parts/panel.js';
 import { PriceChart } from '../../parts/price-chart.js';
 import { Sparkline } from '../../parts/sparkline.js';
 import { chartOf } from './chart-feed.js';
@@ -114,7 +114,7 @@ function Watchlist({
     next.click();
   };
   return (
-    <div class="scroll">
+    <Scroll label="Watchlist">
       <table class="blotter">
         <caption class="hidden">Newest price of each symbol; arrow keys move between symbols</caption>
         <thead>
@@ -146,7 +146,7 @@ function Watchlist({
           </button>
         </p>
       )}
-    </div>
+    </Scroll>
   );
 }
 

@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { NONE, timeOfDay } from '../../live/format.js';
 import { page } from '../../live/page.js';
-import { Chips, Nothing, Panel, Source } from '../../parts/panel.js';
+import { Chips, Nothing, Panel, Scroll, Source } from '../../parts/panel.js';
 import type { NewsItem } from './news-store.js';
 
 type Mood = 'all' | 'good' | 'bad' | 'neutral';
@@ -72,11 +72,13 @@ export function News() {
             </p>
           </div>
         ) : (
-          <ol class="headlines">
-            {items.slice(0, MAX_SHOWN).map((item) => (
-              <Headline key={item.id} item={item} />
-            ))}
-          </ol>
+          <Scroll label="Headlines">
+            <ol class="headlines">
+              {items.slice(0, MAX_SHOWN).map((item) => (
+                <Headline key={item.id} item={item} />
+              ))}
+            </ol>
+          </Scroll>
         )}
         <footer class="panel-foot">
           <Source source={news.source} />

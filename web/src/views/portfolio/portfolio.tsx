@@ -12,7 +12,7 @@ import {
   signedPercent,
 } from '../../live/format.js';
 import { page } from '../../live/page.js';
-import { Chips, Figure, Nothing, Panel, Source } from '../../parts/panel.js';
+import { Chips, Figure, Nothing, Panel, Scroll, Source } from '../../parts/panel.js';
 import { PriceChart } from '../../parts/price-chart.js';
 import { type Book, positionsOf } from './portfolio-store.js';
 
@@ -107,7 +107,7 @@ function Positions({ book: { data } }: { readonly book: Book }) {
   const total = positions.reduce((sum, { value }) => sum + (value ?? 0), 0);
   return (
     <Panel title="Positions" id="positions" aside={<span class="quiet">{positions.length} holdings</span>}>
-      <div class="scroll">
+      <Scroll label="Positions of the book">
         <table class="blotter">
           <caption class="hidden">Positions of the book at the prices of the last step</caption>
           <thead>
@@ -150,7 +150,7 @@ function Positions({ book: { data } }: { readonly book: Book }) {
           </tbody>
         </table>
         {positions.length === 0 && <p class="none">The book names no positions.</p>}
-      </div>
+      </Scroll>
     </Panel>
   );
 }

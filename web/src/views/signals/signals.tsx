@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { amount, count, NONE, timeOfDay } from '../../live/format.js';
 import { page } from '../../live/page.js';
-import { Chips, Nothing, Panel, Source } from '../../parts/panel.js';
+import { Chips, Nothing, Panel, Scroll, Source } from '../../parts/panel.js';
 import type { LedgerLine } from './signal-store.js';
 
 type Kind = 'all' | 'signal' | 'execution';
@@ -84,7 +84,7 @@ function OrderCheck() {
 
 function Ledger({ lines }: { readonly lines: readonly LedgerLine[] }) {
   return (
-    <div class="scroll tall">
+    <Scroll label="Ledger">
       <table class="blotter">
         <caption class="hidden">Signals and executions in ledger order, the newest first</caption>
         <thead>
@@ -129,6 +129,6 @@ function Ledger({ lines }: { readonly lines: readonly LedgerLine[] }) {
         </tbody>
       </table>
       {lines.length === 0 && <p class="none">Nothing in the ledger fits these filters.</p>}
-    </div>
+    </Scroll>
   );
 }

@@ -2,7 +2,7 @@
 import { fieldOf, numberOf } from '../../live/fields.js';
 import { ago, count, decimal, megabytes, milliseconds, percent } from '../../live/format.js';
 import { page } from '../../live/page.js';
-import { Figure, Nothing, Panel } from '../../parts/panel.js';
+import { Figure, Nothing, Panel, Scroll } from '../../parts/panel.js';
 import { SERIES_COLOURS, TimePlot } from '../../parts/time-plot.js';
 import { type NodeState, type Sample, SILENT_AFTER_MS } from './system-store.js';
 
@@ -86,7 +86,7 @@ function Totals({ nodes }: { readonly nodes: readonly NodeState[] }) {
 function Nodes({ nodes }: { readonly nodes: readonly NodeState[] }) {
   const { node: serving } = page.connection.status;
   return (
-    <div class="scroll">
+    <Scroll label="Reports by node">
       <table class="blotter">
         <caption class="hidden">Newest report of each node</caption>
         <thead>
@@ -122,7 +122,7 @@ function Nodes({ nodes }: { readonly nodes: readonly NodeState[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 
@@ -218,7 +218,7 @@ function Streams() {
   const records = [...page.records.values()];
   return (
     <Panel title="Streams as this page reads them" id="streams">
-      <div class="scroll">
+      <Scroll label="Streams by name">
         <table class="blotter">
           <caption class="hidden">Streams of this hub as this page reads them</caption>
           <thead>
@@ -263,7 +263,7 @@ function Streams() {
           </tbody>
         </table>
         {records.length === 0 && <p class="none">Waiting for the hub.</p>}
-      </div>
+      </Scroll>
       <footer class="panel-foot">
         <p class="source">Every sequence number is checked by this page.</p>
       </footer>
