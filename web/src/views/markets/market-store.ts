@@ -21,6 +21,7 @@ export class MarketRow extends Painted {
   direction: 'up' | 'down' | '' = '';
   /** Raised with each message that moved the price. */
   moves = 0;
+  #isInView = false;
 
   constructor(key: string) {
     super();
@@ -42,7 +43,13 @@ export class MarketRow extends Painted {
     this.seq = seq;
     this.time = time;
     this.conflated = Math.max(0, (conflated ?? 1) - 1);
-    this.changed();
+    if (this.#isInView) this.changed();
+  }
+
+  /** A line that is scrolled away is not painted until it comes back. */
+  set isInView(isInView: boolean) {
+    this.#isInView = isInView;
+    if (isInView) this.changed();
   }
 }
 

@@ -1,9 +1,10 @@
 /** Markets: a watchlist, and the chart of one symbol. */
 import { signal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { numberOf, textOf } from '../../live/fields.js';
 import { amount, count, direction, NONE, percentOf, signedAmount, signedPercent } from '../../live/format.js';
 import { page } from '../../live/page.js';
+import { watchInView } from '../../parts/in-view.js';
 import { Figure, Nothing, Panel, Scroll, Source } from '../../parts/panel.js';
 import { PriceChart } from '../../parts/price-chart.js';
 import { Sparkline } from '../../parts/sparkline.js';
@@ -180,13 +181,24 @@ function SortHead({
 
 function Line({ row, isShown }: { readonly row: MarketRow; readonly isShown: boolean }) {
   row.version;
+  const line = useRef<HTMLTableRowElement>(null);
+  useEffect(() => {
+    if (line.current === null) return;
+    const end = watchInView(line.current, (isInView) => {
+      row.isInView = isInView;
+    });
+    return () => {
+      end();
+      row.isInView = false;
+    };
+  }, [row]);
   const changePercent = numberOf(row.data, 'changePercent');
   const show = () => {
     chosen.value = row.key;
   };
   return (
     // A press anywhere in the line counts; with keys, the button in its first cell does the same.
-    <tr class={isShown ? 'chosen' : ''} onClick={show}>
+    <tr class={isShown ? 'chosen' : ''} onClick={show} ref={line}>
       <th scope="row">
         <button type="button" class="symbol" aria-pressed={isShown}>
           {row.key}
