@@ -27,7 +27,7 @@ describe('The dashboard in Chromium, on a cluster of three', function () {
 
   before(async function () {
     browser = await launchChromium(this);
-    cluster = await startTestCluster({ env: { FEEDS: 'on', FEEDS_INTERVAL_MS: '100' } });
+    cluster = await startTestCluster({ env: { FEEDS: 'on', FEEDS_INTERVAL_MS: '100', DRAIN_MS: '0' } });
     context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
     page = await context.newPage();
     page.on('pageerror', (error) => errors.push(error.message));

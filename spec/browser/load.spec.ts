@@ -24,7 +24,7 @@ describe('The dashboard under 2,000 messages per second', function () {
 
   before(async function () {
     browser = await launchChromium(this);
-    cluster = await startTestCluster();
+    cluster = await startTestCluster({ env: { DRAIN_MS: '0' } });
     feed = publishFor(cluster.url, () => feeding);
   });
   after(async () => {
@@ -43,7 +43,7 @@ describe('The dashboard under 2,000 messages per second', function () {
     );
     const session = await page.context().newCDPSession(page);
     // What grows at first is what is kept on purpose: trends, points of the chart, and compiled code.
-    await delay(6_000);
+    await delay(4_000);
     const heapBefore = await heapOf(session);
     const { framesPerSecond, perSecond } = await measure(page);
     const heapAfter = await heapOf(session);

@@ -37,7 +37,7 @@ export function describeClient(where: string, open: OpenClient): void {
     let client: RunningClient | undefined;
 
     before(async () => {
-      cluster = await startTestCluster();
+      cluster = await startTestCluster({ env: { DRAIN_MS: '0' } });
     });
     afterEach(async () => {
       await client?.close();
