@@ -108,7 +108,7 @@ export function fanoutTable({ name, rows }: FanoutCase): string {
   return `${name}\n${lines.map((line) => `  ${line}`).join('\n')}\n`;
 }
 
-export async function benchFanout(rounds: number): Promise<void> {
+export async function benchFanout(rounds = option('rounds', 5)): Promise<void> {
   const cases: FanoutCase[] = [];
   for (const { case: wanted, peers } of FANOUT_CASES) {
     const result = await fanoutCase(wanted, peers, rounds);
@@ -118,4 +118,4 @@ export async function benchFanout(rounds: number): Promise<void> {
   }
 }
 
-if (isMain(import.meta.url)) await benchFanout(option('rounds', 5));
+if (isMain(import.meta.url)) await benchFanout();

@@ -1,22 +1,15 @@
 /**
- * Fails when the hub's fan-out, as a ratio to stock Socket.IO in the same run, has fallen below half of the recorded
- * one. Two short rounds: it tells a broken fast path from a noisy machine, not a percent from another.
+ * Has the hub's fan-out fallen below half of the recorded ratio to stock Socket.IO? Up to three rounds, the best one
+ * counts; exit code 1 if it has, or could not be measured. The specs ask the same.
+ *
+ * Not measured: anything smaller. `bench:fanout` is for figures.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { fanoutCase, fanoutTable } from './fanout.js';
-import { oneTopic } from './lib/cases.js';
-import { hub, STOCK } from './peers/peers.js';
+import { guardFanout, guardLine } from './lib/fanout-guard.js';
+import { option } from './lib/main.js';
 
-const RECORD = fileURLToPath(new URL('../../bench/fanout-ratio.json', import.meta.url));
-
-const { ratio: recorded } = JSON.parse(readFileSync(RECORD, 'utf8')) as { ratio: number };
-const result = await fanoutCase(oneTopic(500, 500), [hub('socketio'), STOCK], 2);
-console.log(fanoutTable(result));
-const [own, stock] = result.rows;
-const ratio = own!.perCpuSecond / stock!.perCpuSecond;
-console.log(`Deliveries per CPU-second: ${ratio.toFixed(1)} times stock Socket.IO's; recorded: ${recorded}.`);
-if (ratio < recorded / 2) {
-  console.error(`The fan-out has fallen below half of the recorded ratio (${recorded}).`);
+const result = await guardFanout({ rounds: option('rounds', 3) });
+console.log(guardLine(result));
+if (result.verdict !== 'holds') {
+  console.error(`The fan-out is not at least half of what is recorded (${result.recorded}).`);
   process.exit(1);
 }

@@ -55,7 +55,7 @@ async function row(load: string, peer: Peer, perSecond: number, rounds: number):
   };
 }
 
-export async function benchLatency(rounds: number): Promise<void> {
+export async function benchLatency(rounds = option('rounds', 3)): Promise<void> {
   const own = hub('socketio');
   const [ownCapacity, stockCapacity] = [await capacity(own, 1_000), await capacity(STOCK, 100)];
   console.log(
@@ -78,4 +78,4 @@ export async function benchLatency(rounds: number): Promise<void> {
     await add(`${share * 100} % of the hub's core`, own, ownCapacity * share);
 }
 
-if (isMain(import.meta.url)) await benchLatency(option('rounds', 3));
+if (isMain(import.meta.url)) await benchLatency();

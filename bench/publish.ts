@@ -9,16 +9,11 @@
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '../server/cluster/local/ports.js';
-import { redisServer } from '../server/cluster/local/redis-server.js';
-import { cpuSeconds } from './lib/cpu.js';
 import { isMain, option } from './lib/main.js';
 import { saveResult } from './lib/results.js';
+import { serving } from './lib/serving.js';
 import { median } from './lib/statistics.js';
 import type { PublishingAnswer, PublishingOrder } from './load/publishing-worker.js';
 import { hub } from './peers/peers.js';
@@ -48,42 +43,35 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-async function measure({ name: _, ...way }: Way): Promise<Omit<PublishRow, 'way'>> {
-  const dir = mkdtempSync(join(tmpdir(), 'axiom-bench-'));
-  const base = await freePorts(2);
-  const redis = redisServer({ port: base, dir });
-  const server = hub('socketio').process({ port: base + 1, redisUrl: `redis://127.0.0.1:${base}`, dir });
-  const worker = fork(WORKER);
-  const ask = async (order: PublishingOrder | 'count') => {
-    worker.send(order);
-    return ((await once(worker, 'message')) as [PublishingAnswer])[0];
-  };
-  try {
-    await redis.start();
-    await server.start();
-    await ask({ ...way, port: base + 1 });
-    await delay(1_000);
-    const started = performance.now();
-    const before = { cpu: cpuSeconds(server.pid!), redis: cpuSeconds(redis.pid!), count: await ask('count') };
-    await delay(SECONDS * 1000);
-    const after = await ask('count');
-    const seconds = (performance.now() - started) / 1000;
-    if (after.refused > 0) throw new Error(`${after.refused} messages were refused`);
-    const messages = after.acknowledged - before.count.acknowledged;
-    return {
-      perSecond: messages / seconds,
-      perCpuSecond: messages / (cpuSeconds(server.pid!) - before.cpu),
-      redisMicroseconds: ((cpuSeconds(redis.pid!) - before.redis) / messages) * 1e6,
+function measure({ name: _, ...way }: Way): Promise<Omit<PublishRow, 'way'>> {
+  return serving(hub('socketio'), async ({ ports, serverCpuSeconds, redisCpuSeconds }) => {
+    const worker = fork(WORKER);
+    const ask = async (order: PublishingOrder | 'count') => {
+      worker.send(order);
+      return ((await once(worker, 'message')) as [PublishingAnswer])[0];
     };
-  } finally {
-    worker.kill('SIGKILL');
-    await server.stop('SIGKILL');
-    await redis.stop('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
-  }
+    try {
+      await ask({ ...way, port: ports[0]! });
+      await delay(1_000);
+      const started = performance.now();
+      const before = { cpu: serverCpuSeconds(), redis: redisCpuSeconds(), count: await ask('count') };
+      await delay(SECONDS * 1000);
+      const after = await ask('count');
+      const seconds = (performance.now() - started) / 1000;
+      if (after.refused > 0) throw new Error(`${after.refused} messages were refused`);
+      const messages = after.acknowledged - before.count.acknowledged;
+      return {
+        perSecond: messages / seconds,
+        perCpuSecond: messages / (serverCpuSeconds() - before.cpu),
+        redisMicroseconds: ((redisCpuSeconds() - before.redis) / messages) * 1e6,
+      };
+    } finally {
+      worker.kill('SIGKILL');
+    }
+  });
 }
 
-export async function benchPublish(rounds: number): Promise<void> {
+export async function benchPublish(rounds = option('rounds', 3)): Promise<void> {
   const rows: PublishRow[] = [];
   for (const way of WAYS) {
     const all = [];
@@ -102,4 +90,4 @@ export async function benchPublish(rounds: number): Promise<void> {
   }
 }
 
-if (isMain(import.meta.url)) await benchPublish(option('rounds', 3));
+if (isMain(import.meta.url)) await benchPublish();

@@ -13,6 +13,7 @@ import { RedisSessionStore } from './cluster/redis-sessions.js';
 import type { Config } from './config.js';
 import { demoFeeds } from './feeds/demo-feeds.js';
 import { FeedRunner } from './feeds/runner.js';
+import { HttpConnections } from './http/connections.js';
 import { createRouter } from './http/router.js';
 import { Hub } from './hub/hub.js';
 import { Publisher } from './hub/publisher.js';
@@ -24,6 +25,7 @@ import type { StreamLog } from './log/stream-log.js';
 import type { Logger } from './logger.js';
 import { Metrics } from './metrics.js';
 import { RedisLink } from './redis.js';
+import { Admission } from './transports/admission.js';
 import { streamChannel } from './transports/socketio/hub-adapter.js';
 import { MemorySessionStore, type SessionStore } from './transports/socketio/sessions.js';
 import {
@@ -39,8 +41,11 @@ import { VERSION } from './version.js';
 
 /** Longer than a proxy keeps a connection that rests (NGINX: 60 s), or a request meets one that is just being closed. */
 const KEEP_ALIVE_MS = 75_000;
-/** What closing HTTP connections may take after everything else has ended. */
-const CLOSE_MS = 1_000;
+/** How long requests that are under way, and clients that were told to go, may take once the node has drained. */
+const CLOSE_MS = 3_000;
+
+/** Clients of a killed node come all at once; Node's default of 511 would refuse most. The kernel's own limit holds. */
+const LISTEN_BACKLOG = 4_096;
 
 /** A node that serves. */
 export interface App {
@@ -78,6 +83,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       topicsPerConnection: config.MAX_TOPICS_PER_CONNECTION,
       recoveryMaxMessages: config.RECOVERY_MAX_MESSAGES,
       topCheckMs: config.TOP_CHECK_MS,
+      concurrentBackfills: config.MAX_CONCURRENT_BACKFILLS,
       flushWindowMs: config.FLUSH_WINDOW_MS,
     },
     onLatency: (ms) => metrics.delivered(ms),
@@ -93,7 +99,8 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   // A request is a message and some words around it.
   const maxFrameBytes = config.MAX_MESSAGE_BYTES + 16 * 1024;
 
-  const sse = new SseTransport({ hub, node, logger, direct: config.FAST_PATH });
+  const admission = new Admission({ hub, perSecond: config.MAX_HANDSHAKES_PER_SECOND });
+  const sse = new SseTransport({ hub, admission, node, logger, direct: config.FAST_PATH });
   const webSocket = new WebSocketTransport({
     hub,
     requests,
@@ -147,6 +154,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       dialect,
       httpServer,
       hub,
+      admission,
       requests,
       sessions,
       logger,
@@ -178,8 +186,17 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     }),
     socketIo(MSGPACK_DIALECT, () => undefined),
   ];
-  routeUpgrades(httpServer, { hub, webSocket });
-  metrics.observe({ hub, publishing: publisher.counters, connections, link, version: VERSION, node });
+  routeUpgrades(httpServer, { admission, webSocket });
+  const httpConnections = new HttpConnections(httpServer, () => hub.draining);
+  metrics.observe({
+    hub,
+    admission,
+    publishing: publisher.counters,
+    connections,
+    link,
+    version: VERSION,
+    node,
+  });
 
   const end = async () => {
     sse.close();
@@ -205,16 +222,13 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const host = isIPv6(config.HOST) ? `[${config.HOST}]` : config.HOST;
   const stop = async () => {
     logger.info({ node, connections: hub.subscribers.size }, 'node: draining');
-    // No new connections: NGINX meets a closed port and takes the next node.
-    const closed = new Promise((resolve) => httpServer.close(resolve));
+    // The port stays open: whoever asks meanwhile hears that this node is not ready, and goes to another.
+    const drained = hub.drain(config.DRAIN_MS);
     await feeds?.stop();
-    await hub.drain(config.DRAIN_MS);
+    await drained;
+    await httpConnections.close(CLOSE_MS);
     await membership.stop();
-    const force = setTimeout(() => httpServer.closeAllConnections(), CLOSE_MS);
     await end();
-    httpServer.closeIdleConnections();
-    await closed;
-    clearTimeout(force);
     logger.info({ node }, 'node: stopped');
   };
   return { node, hub, port, url: `http://${host === '127.0.0.1' ? 'localhost' : host}:${port}`, stop };
@@ -268,7 +282,7 @@ function startFeeds(
 function listen(server: HttpServer, { HOST, PORT }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(PORT, HOST, () => {
+    server.listen({ port: PORT, host: HOST, backlog: LISTEN_BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });

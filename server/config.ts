@@ -99,7 +99,7 @@ export const VARIABLES = {
   MAX_TOPICS_PER_CONNECTION: variable('1000', 'Most topics that one connection reads.', whole(1, 1_000_000)),
   CONNECTION_BUDGET_BYTES: variable(
     '1048576',
-    'What may wait for one connection before it is ended as slow (code 4008).',
+    'What may wait for one connection before it is slow: conflated, told a gap or cut, by the class of each stream.',
     whole(64 * KIB, GIB),
   ),
   WINDOW_BYTES: variable(
@@ -111,6 +111,16 @@ export const VARIABLES = {
     '100000',
     'Messages of a stream that one recovery may walk over; more is answered with `limit`.',
     whole(1, 10_000_000),
+  ),
+  MAX_CONCURRENT_BACKFILLS: variable(
+    '32',
+    'Connections of a node that are brought up to date at a time; the others take turns.',
+    whole(1, 100_000),
+  ),
+  MAX_HANDSHAKES_PER_SECOND: variable(
+    '1000',
+    'New connections that a node takes per second; beyond it they are answered with 503.',
+    whole(1, 1_000_000),
   ),
   SESSION_MS: variable(
     '120000',

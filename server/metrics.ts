@@ -7,10 +7,12 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Hub } from './hub/hub.js';
 import type { PublishCounters } from './hub/publisher.js';
 import type { RedisLink } from './redis.js';
+import type { Admission } from './transports/admission.js';
 
 /** What the metrics are read from. */
 export interface MetricSources {
   readonly hub: Hub;
+  readonly admission: Admission;
   readonly publishing: PublishCounters;
   readonly connections: () => { readonly socketio: number; readonly websocket: number; readonly sse: number };
   readonly link: RedisLink | undefined;
@@ -74,7 +76,7 @@ export class Metrics {
 
   /** Says where the figures come from. Once. */
   observe(sources: MetricSources): void {
-    const { hub, publishing, connections, link, version, node } = sources;
+    const { hub, admission, publishing, connections, link, version, node } = sources;
     this.#gauge('axiom_build_info', 'Version of the hub, in its label.', ['version', 'node'], (set) => {
       set({ version, node }, 1);
     });
@@ -121,12 +123,43 @@ export class Metrics {
         for (const [result, count] of hub.counters.recoveries) set({ result }, count);
       },
     );
+    this.#counter(
+      'axiom_messages_conflated_total',
+      'Messages that were folded into a newer one for a connection.',
+      ['stream'],
+      (set) => {
+        for (const [stream, { fanout }] of hub.streams) set({ stream }, fanout.counts.conflated);
+      },
+    );
+    this.#counter(
+      'axiom_messages_dropped_total',
+      'Messages that a slow connection was told it would not get.',
+      ['class'],
+      (set) => {
+        for (const [streamClass, count] of droppedByClass(hub)) set({ class: streamClass }, count);
+      },
+    );
     this.#counter('axiom_slow_consumers_total', 'Connections that read too slowly.', ['action'], (set) => {
-      set({ action: 'closed' }, hub.counters.slowConsumers.closed);
+      for (const [action, count] of Object.entries(hub.counters.slowConsumers)) set({ action }, count);
+    });
+    this.#gauge('axiom_slow_connections', 'Connections that are above their budget now.', [], (set) => {
+      set({}, hub.slow.size);
     });
     this.#counter('axiom_gap_fills_total', 'Gaps that this node filled from the log.', [], (set) => {
       set({}, hub.counters.gapFills);
     });
+    this.#gauge('axiom_backfills', 'Connections that are being brought up to date.', ['state'], (set) => {
+      set({ state: 'running' }, hub.backfills.taken);
+      set({ state: 'waiting' }, hub.backfills.waiting);
+    });
+    this.#counter(
+      'axiom_handshakes_refused_total',
+      'New connections that were answered with 503.',
+      ['reason'],
+      (set) => {
+        for (const [reason, count] of Object.entries(admission.refused)) set({ reason }, count);
+      },
+    );
     this.#counter('axiom_log_range_reads_total', 'Reads of the log for recoveries.', [], (set) => {
       set({}, hub.pages.reads);
     });
@@ -222,6 +255,14 @@ export class Metrics {
       },
     });
   }
+}
+
+function droppedByClass(hub: Hub): Map<string, number> {
+  const dropped = new Map<string, number>();
+  for (const { config, fanout } of hub.streams.values()) {
+    dropped.set(config.class, (dropped.get(config.class) ?? 0) + fanout.counts.dropped);
+  }
+  return dropped;
 }
 
 type Collect = (set: (labels: Record<string, string>, value: number) => void) => void;

@@ -69,9 +69,12 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['log/', ['log/', 'protocol/', 'errors.ts', 'redis.ts', 'type logger.ts']],
   ['hub/', ['hub/', 'type log/stream-log.ts', 'protocol/', 'errors.ts', 'type logger.ts']],
   ['config.ts', ['hub/streams.ts', 'protocol/']],
-  ['metrics.ts', ['type hub/', 'type redis.ts']],
+  ['metrics.ts', ['type hub/', 'type redis.ts', 'type transports/']],
   // The one place at which the transports meet: who gets an upgrade.
-  ['transports/upgrades.ts', ['transports/websocket/', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts']],
+  [
+    'transports/upgrades.ts',
+    ['transports/*.ts', 'transports/websocket/', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts'],
+  ],
   [
     'transports/socketio/',
     ['transports/socketio/', 'transports/*.ts', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts'],

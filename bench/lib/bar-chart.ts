@@ -1,26 +1,35 @@
-/** One bar of a chart. The first bar is the one that the chart is about. */
+/** One bar of a chart. */
 export interface Bar {
   readonly label: string;
   readonly value: number;
   /** The value as people read it. */
   readonly text: string;
+  /** Stands out. Without any such bar the first one does. */
+  readonly own?: boolean;
 }
 
 const WIDTH = 720;
-const LABELS = 170;
 const ROW = 30;
 const TOP = 44;
+/** What a character takes at most on average, px. */
+const CHARACTER = 7.6;
+const MARGIN = 10;
 
 /** Horizontal bars as an SVG that can be read on light and dark pages. */
 export function barChart(title: string, bars: readonly Bar[]): string {
+  const widest = (of: (bar: Bar) => string) =>
+    Math.ceil(Math.max(...bars.map((bar) => of(bar).length)) * CHARACTER);
+  const labels = Math.max(120, widest(({ label }) => label) + 2 * MARGIN);
+  const room = WIDTH - labels - widest(({ text }) => text) - 2 * MARGIN;
   const most = Math.max(...bars.map(({ value }) => value));
-  const height = TOP + bars.length * ROW + 10;
-  const rows = bars.map(({ label, value, text }, i) => {
+  const height = TOP + bars.length * ROW + MARGIN;
+  const someOwn = bars.some(({ own }) => own);
+  const rows = bars.map(({ label, value, text, own }, i) => {
     const y = TOP + i * ROW;
-    const width = Math.max(1, ((WIDTH - LABELS - 90) * value) / most);
-    return `<text x="${LABELS - 10}" y="${y + 16}" text-anchor="end" class="label">${escapeText(label)}</text>
-<rect x="${LABELS}" y="${y}" width="${width.toFixed(1)}" height="22" rx="3" class="${i === 0 ? 'own' : 'peer'}"/>
-<text x="${(LABELS + width + 8).toFixed(1)}" y="${y + 16}" class="value">${escapeText(text)}</text>`;
+    const width = Math.max(1, (room * value) / most);
+    return `<text x="${labels - MARGIN}" y="${y + 16}" text-anchor="end" class="label">${escapeText(label)}</text>
+<rect x="${labels}" y="${y}" width="${width.toFixed(1)}" height="22" rx="3" class="${(someOwn ? own : i === 0) ? 'own' : 'peer'}"/>
+<text x="${(labels + width + 8).toFixed(1)}" y="${y + 16}" class="value">${escapeText(text)}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escapeText(title)}">
 <style>
@@ -29,7 +38,7 @@ text { font: 14px system-ui, sans-serif; fill: #1a2233; } .title { font-weight: 
 @media (prefers-color-scheme: dark) { text { fill: #e6eaf2; } .own { fill: #6ea0ff; } .peer { fill: #64708a; } .paper { fill: #10151f; } }
 </style>
 <rect width="${WIDTH}" height="${height}" class="paper"/>
-<text x="10" y="24" class="title">${escapeText(title)}</text>
+<text x="${MARGIN}" y="24" class="title">${escapeText(title)}</text>
 ${rows.join('\n')}
 </svg>
 `;

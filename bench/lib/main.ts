@@ -6,10 +6,10 @@ export function isMain(moduleUrl: string): boolean {
 }
 
 /** A whole-number option such as `--rounds 5`. @throws Error where it is no such number. */
-export function option(name: string, fallback: number): number {
-  const at = process.argv.indexOf(`--${name}`);
+export function option(name: string, fallback: number, args: readonly string[] = process.argv): number {
+  const at = args.indexOf(`--${name}`);
   if (at < 0) return fallback;
-  const value = Number(process.argv[at + 1]);
+  const value = Number(args[at + 1]);
   if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} wants a whole number from 1`);
   return value;
 }

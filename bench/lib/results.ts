@@ -23,17 +23,17 @@ export interface Result<T> {
   readonly result: T;
 }
 
-/** Writes one bench's result. */
-export function saveResult<T>(name: string, result: T): void {
-  mkdirSync(RESULTS, { recursive: true });
+/** Writes one bench's result as `<name>.json`. */
+export function saveResult<T>(name: string, result: T, dir = RESULTS): void {
+  mkdirSync(dir, { recursive: true });
   const content: Result<T> = { circumstances: circumstances(), result };
-  writeFileSync(`${RESULTS}${name}.json`, `${JSON.stringify(content, null, 2)}\n`);
+  writeFileSync(`${dir}${name}.json`, `${JSON.stringify(content, null, 2)}\n`);
 }
 
 /** @returns undefined where the bench has not been run. */
-export function loadResult<T>(name: string): Result<T> | undefined {
+export function loadResult<T>(name: string, dir = RESULTS): Result<T> | undefined {
   try {
-    return JSON.parse(readFileSync(`${RESULTS}${name}.json`, 'utf8')) as Result<T>;
+    return JSON.parse(readFileSync(`${dir}${name}.json`, 'utf8')) as Result<T>;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

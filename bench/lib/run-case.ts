@@ -1,18 +1,12 @@
 /** One measurement: a server, connections that are subscribed to it, and a publisher at a steady rate. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
-import { redisServer } from '../../server/cluster/local/redis-server.js';
 import { Load } from '../load/load.js';
 import type { PublishAnswer, PublishOrder } from '../load/publisher.js';
 import type { Peer } from '../peers/peers.js';
-import { cpuSeconds, cpuSecondsOfTree } from './cpu.js';
+import { type Serving, serving } from './serving.js';
 
 const PUBLISHER = fileURLToPath(new URL('../load/publisher.js', import.meta.url));
 
@@ -47,25 +41,36 @@ export interface Measured {
 export interface RunOptions {
   readonly seconds?: number;
   readonly warmupSeconds?: number;
+  /** Connections of each load process that read what they get. */
   readonly sample?: number;
+  /** Servers of the peer on one Redis; default 1. */
+  readonly nodes?: number;
 }
 
-/** Runs one case on one peer. @throws Error where the sample finds a hole, disorder or wrong content. */
-export async function runCase(peer: Peer, wanted: Case, options: RunOptions = {}): Promise<Measured> {
-  const { seconds = 4, warmupSeconds = 1, sample = 2 } = options;
-  const dir = mkdtempSync(join(tmpdir(), 'axiom-bench-'));
-  const base = await freePorts(4);
-  const redis = redisServer({ port: base, dir });
-  const port = base + 3;
-  const redisUrl = `redis://127.0.0.1:${base}`;
-  let server: ManagedProcess | undefined;
+/** The publisher could not keep its pace: the machine is too busy for this measurement. */
+export class PublisherBehind extends Error {}
+
+/**
+ * Runs one case on one peer; the connections are spread evenly over its nodes.
+ *
+ * @throws Error where the sample finds a hole, disorder or wrong content
+ * @throws PublisherBehind
+ */
+export function runCase(peer: Peer, wanted: Case, options: RunOptions = {}): Promise<Measured> {
+  return serving(peer, (servers) => measure(peer, wanted, options, servers), options.nodes);
+}
+
+async function measure(
+  peer: Peer,
+  wanted: Case,
+  { seconds = 4, warmupSeconds = 1, sample = 2 }: RunOptions,
+  { ports, redisUrl, serverCpuSeconds, redisCpuSeconds }: Serving,
+): Promise<Measured> {
+  const [port] = ports as [number];
   let load: Load | undefined;
   const publisher = fork(PUBLISHER);
   try {
-    await redis.start();
-    server = peer.process({ port, redisUrl, dir });
-    await server.start();
-    load = await Load.connect({ protocol: peer.protocol, port, topics: wanted.subscriptions, sample });
+    load = await Load.connect({ protocol: peer.protocol, ports, topics: wanted.subscriptions, sample });
     const order: PublishOrder = {
       way: peer.way,
       redisUrl,
@@ -77,20 +82,19 @@ export async function runCase(peer: Peer, wanted: Case, options: RunOptions = {}
     publisher.send(order);
     await delay(warmupSeconds * 1000);
     await load.forgetLatencies();
-    const pid = server.pid!;
     const started = performance.now();
-    const before = { count: await load.count(), cpu: cpuSecondsOfTree(pid), redis: cpuSeconds(redis.pid!) };
+    const before = { count: await load.count(), cpu: serverCpuSeconds(), redis: redisCpuSeconds() };
     await delay(seconds * 1000);
-    const cpu = cpuSecondsOfTree(pid) - before.cpu;
+    const cpu = serverCpuSeconds() - before.cpu;
     const after = await load.count();
     const elapsed = (performance.now() - started) / 1000;
-    const redisCpu = cpuSeconds(redis.pid!) - before.redis;
+    const redisCpu = redisCpuSeconds() - before.redis;
     const [{ behind }] = (await Promise.race([
       once(publisher, 'message'),
       once(publisher, 'exit').then(() => Promise.reject(new Error('the publisher died'))),
     ])) as [PublishAnswer];
     if (behind > wanted.perSecond)
-      throw new Error(`${peer.name}: the publisher itself fell behind by ${behind} messages`);
+      throw new PublisherBehind(`${peer.name}: the publisher itself fell behind by ${behind} messages`);
     const errors = after.errors;
     if (errors.length > 0) throw new Error(`${peer.name}, ${wanted.name}: ${errors.slice(0, 3).join('; ')}`);
     const delivered = after.messages - before.count.messages;
@@ -108,9 +112,6 @@ export async function runCase(peer: Peer, wanted: Case, options: RunOptions = {}
   } finally {
     publisher.kill('SIGKILL');
     load?.close();
-    await server?.stop('SIGKILL');
-    await redis.stop('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
   }
 }
 

@@ -7,11 +7,22 @@ import { connect, type Socket } from 'node:net';
 
 export type Protocol = 'socketio' | 'websocket' | 'sse' | 'stock' | 'ws' | 'nats' | 'nchan';
 
+/** What a client keeps for its return: the last cursor that it was told, on Socket.IO with its session's private id. */
+export interface Resumable {
+  readonly cursor: string;
+  readonly pid?: string | undefined;
+}
+
+/** The server has told a returning client that it begins anew. */
+export class NotRecovered extends Error {}
+
 export interface ConnectionOptions {
   readonly protocol: Protocol;
   readonly port: number;
   readonly localAddress: string;
   readonly topics: readonly string[];
+  /** Takes up what an earlier connection left; refused by the server, the connection fails. */
+  readonly resume?: Resumable | undefined;
   /** Reads each message: for the connections of the sample. */
   readonly onMessage?: ((text: string) => void) | undefined;
 }
@@ -22,6 +33,12 @@ const SHORTEST_MESSAGE = 100;
 export class LoadConnection {
   messages = 0;
   bytes = 0;
+  /** Pings, and on SSE comments. */
+  heartbeats = 0;
+  /** The cursor of the subscription. */
+  cursor: string | undefined;
+  /** Of a Socket.IO session. */
+  pid: string | undefined;
   readonly ready: Promise<void>;
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
@@ -75,7 +92,9 @@ export class LoadConnection {
     }[protocol];
     const upgrade =
       protocol === 'sse'
-        ? ''
+        ? this.#options.resume === undefined
+          ? ''
+          : `Last-Event-ID: ${this.#options.resume.cursor}\r\n`
         : `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n`;
     this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${upgrade}\r\n`);
   }
@@ -100,15 +119,19 @@ export class LoadConnection {
 
   /** Says who it is and what it wants, in each protocol's words. */
   #greet(): void {
-    const { protocol, topics } = this.#options;
-    if (protocol === 'socketio' || protocol === 'stock') this.#send('40');
-    if (protocol === 'websocket') this.#send(JSON.stringify({ op: 'subscribe', id: 1, topics }));
+    const { protocol, topics, resume } = this.#options;
+    if (protocol === 'socketio' || protocol === 'stock') {
+      const { pid, cursor } = resume ?? {};
+      this.#send(pid === undefined ? '40' : `40${JSON.stringify({ pid, offset: cursor })}`);
+    }
+    if (protocol === 'websocket')
+      this.#send(JSON.stringify({ op: 'subscribe', id: 1, topics, since: resume?.cursor }));
     if (protocol === 'ws') this.#send(JSON.stringify({ topics }));
     if (protocol === 'nats') {
       const subscriptions = topics.map((topic, i) => `SUB ${natsSubject(topic)} ${i + 1}\r\n`).join('');
       this.#send(`CONNECT {"verbose":false,"pedantic":false}\r\n${subscriptions}PING\r\n`);
     }
-    if (protocol === 'nchan' || protocol === 'sse') this.#subscribed();
+    if (protocol === 'nchan') this.#subscribed();
   }
 
   #countFrames(chunk: Buffer): void {
@@ -155,21 +178,43 @@ export class LoadConnection {
   }
 
   #control(opcode: number, payload: Buffer): void {
-    if (opcode === 9) this.#send(payload, 10);
+    if (opcode === 9) {
+      this.heartbeats += 1;
+      this.#send(payload, 10);
+    }
     if (opcode > 2) return;
-    const { protocol, topics } = this.#options;
+    const { protocol, topics, resume } = this.#options;
     if (protocol === 'nats') {
       this.#countNats(payload);
       return;
     }
     const text = payload.toString('utf8');
     if (protocol === 'socketio' || protocol === 'stock') {
-      if (text === '2') this.#send('3');
-      if (text.startsWith('40{')) this.#send(`420${JSON.stringify(['subscribe', { topics }])}`);
-      if (text.startsWith('430')) this.#subscribed();
+      if (text === '2') {
+        this.heartbeats += 1;
+        this.#send('3');
+      }
+      if (text.startsWith('40{')) {
+        this.pid = /"pid":"([^"]+)"/.exec(text)?.[1];
+        if (resume === undefined) this.#send(`420${JSON.stringify(['subscribe', { topics }])}`);
+      }
+      // A session that is taken up needs no subscription.
+      if (text.startsWith(resume === undefined ? '430' : '42["welcome"')) this.#accepted(text);
     } else if (text.includes('"op":"ack"') || text === 'ready') {
-      this.#subscribed();
+      this.#accepted(text);
     }
+  }
+
+  /** The server has answered the subscription, or the return. */
+  #accepted(answer: string): void {
+    if (this.#options.resume !== undefined && !answer.includes('"recovered":true')) {
+      const isRefusal = answer.includes('"ok":false');
+      const told = answer.slice(0, 300);
+      this.#socket.destroy(isRefusal ? new Error(`refused: ${told}`) : new NotRecovered(told));
+      return;
+    }
+    this.cursor = /"cursor":"([^"]+)"/.exec(answer)?.[1];
+    this.#subscribed();
   }
 
   /** NATS messages are lines within frames: `MSG <subject> <sid> <size>` and the payload. */
@@ -198,6 +243,11 @@ export class LoadConnection {
           const text = data.toString('utf8', at, end);
           this.#options.onMessage(text.slice(text.indexOf('\ndata: ') + 7));
         }
+      } else if (data[at] === 0x3a /* : */) {
+        this.heartbeats += 1;
+      } else if (!this.#counting) {
+        const text = data.toString('utf8', at, end);
+        if (text.startsWith('event: position\n')) this.#accepted(text);
       }
       at = end + 2;
     }

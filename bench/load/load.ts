@@ -13,6 +13,8 @@ export interface Count {
   readonly connections: number;
   readonly messages: number;
   readonly bytes: number;
+  /** Pings and comments that came. */
+  readonly heartbeats: number;
   readonly latencies: readonly number[];
   readonly errors: readonly string[];
 }
@@ -20,6 +22,8 @@ export interface Count {
 /** Load connections in processes of their own, from several loopback addresses. */
 export class Load {
   readonly #workers: ChildProcess[];
+  /** Time in which all were connected and subscribed, without the start of the processes. */
+  connectSeconds = 0;
 
   private constructor(workers: ChildProcess[]) {
     this.#workers = workers;
@@ -28,27 +32,31 @@ export class Load {
   /**
    * Connects and subscribes them all.
    *
+   * @param ports of the servers: each gets as many processes of connections as the others
    * @param topics topics by connection
    * @param sample how many connections of each process read what they get
    */
   static async connect(options: {
     readonly protocol: Protocol;
-    readonly port: number;
+    readonly ports: readonly number[];
     readonly topics: readonly (readonly string[])[];
     readonly sample?: number;
     readonly workers?: number;
   }): Promise<Load> {
-    const { protocol, port, topics, sample = 2 } = options;
-    const count = options.workers ?? Math.max(2, Math.ceil(topics.length / CONNECTIONS_PER_WORKER));
+    const { protocol, ports, topics, sample = 2 } = options;
+    const wanted = options.workers ?? Math.max(2, Math.ceil(topics.length / CONNECTIONS_PER_WORKER));
+    const count = Math.ceil(wanted / ports.length) * ports.length;
     const workers = Array.from({ length: count }, () => fork(WORKER));
     const load = new Load(workers);
     const size = Math.ceil(topics.length / count);
+    await Promise.all(workers.map((worker) => ask(worker, { do: 'count' })));
+    const started = performance.now();
     const answers = await Promise.all(
       workers.map((worker, i) =>
         ask(worker, {
           do: 'connect',
           protocol,
-          port,
+          port: ports[i % ports.length]!,
           localAddress: `127.0.${i + 1}.1`,
           topics: topics.slice(i * size, (i + 1) * size),
           sample,
@@ -60,6 +68,7 @@ export class Load {
       load.close();
       throw new Error(`load could not be connected: ${errors[0]}`);
     }
+    load.connectSeconds = (performance.now() - started) / 1000;
     return load;
   }
 
@@ -71,6 +80,7 @@ export class Load {
       connections: total(({ connections }) => connections),
       messages: total(({ messages }) => messages),
       bytes: total(({ bytes }) => bytes),
+      heartbeats: total(({ heartbeats }) => heartbeats),
       latencies: answers.flatMap(({ latencies }) => latencies),
       errors: answers.flatMap(({ errors }) => errors),
     };

@@ -10,7 +10,7 @@ export type WorkerOrder =
       readonly localAddress: string;
       /** Topics by connection. */
       readonly topics: readonly (readonly string[])[];
-      /** So many connections read what they get: order and latency. */
+      /** So many connections, spread over all, read what they get: order and latency. */
       readonly sample: number;
     }
   | { readonly do: 'count' }
@@ -21,6 +21,8 @@ export interface WorkerAnswer {
   readonly connections: number;
   readonly messages: number;
   readonly bytes: number;
+  /** Pings and comments that came. */
+  readonly heartbeats: number;
   /** Publish to receive in ms, of the sample. */
   readonly latencies: readonly number[];
   /** What the sample found wrong. */
@@ -47,7 +49,7 @@ async function obey(order: WorkerOrder): Promise<void> {
   const { protocol, port, localAddress, topics, sample } = order;
   for (let i = 0; i < topics.length; i += AT_ONCE) {
     const group = topics.slice(i, i + AT_ONCE).map((own, j) => {
-      const reads = i + j < sample;
+      const reads = isSampled(i + j, topics.length, sample);
       const connection = new LoadConnection({
         protocol,
         port,
@@ -60,6 +62,11 @@ async function obey(order: WorkerOrder): Promise<void> {
     });
     await Promise.all(group);
   }
+}
+
+/** Spread evenly: a server writes to its connections in some order, and the first to be served are not the rule. */
+function isSampled(index: number, count: number, sample: number): boolean {
+  return Math.floor(((index + 1) * sample) / count) > Math.floor((index * sample) / count);
 }
 
 /** Checks one connection: what each publisher numbered must come in that order, without a hole. */
@@ -83,11 +90,20 @@ function reader(): (text: string) => void {
 function answer(): void {
   let messages = 0;
   let bytes = 0;
+  let heartbeats = 0;
   let open = 0;
   for (const connection of connections) {
     messages += connection.messages;
     bytes += connection.bytes;
+    heartbeats += connection.heartbeats;
     if (!connection.closed) open += 1;
   }
-  process.send?.({ connections: open, messages, bytes, latencies, errors } satisfies WorkerAnswer);
+  process.send?.({
+    connections: open,
+    messages,
+    bytes,
+    heartbeats,
+    latencies,
+    errors,
+  } satisfies WorkerAnswer);
 }

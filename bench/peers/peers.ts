@@ -15,6 +15,8 @@ export interface Peer {
   readonly name: string;
   readonly protocol: Protocol;
   readonly way: Way;
+  /** How it is ended; default SIGKILL. A server with workers of its own has to end them itself. */
+  readonly endWith?: 'SIGTERM';
   /** The server process, not yet started. @throws MissingProgram where it is not installed. */
   process(options: { port: number; redisUrl: string; dir: string }): ManagedProcess;
 }
@@ -41,15 +43,30 @@ function nodePeer(
   };
 }
 
-const HUB_ENV = { FEEDS: 'off', LOG_LEVEL: 'error', NODE_ID: 'bench' };
+// Benches connect thousands at once on purpose.
+const HUB_ENV = {
+  FEEDS: 'off',
+  LOG_LEVEL: 'error',
+  MAX_HANDSHAKES_PER_SECOND: '1000000',
+};
 
 /** The hub's whole path: stream log in Redis, node, connections. */
 export function hub(protocol: 'socketio' | 'websocket' | 'sse', env: Record<string, string> = {}): Peer {
   return nodePeer(`hub ${protocol}`, protocol, 'log', '../../server/main.js', { ...HUB_ENV, ...env });
 }
 
-export const STOCK = nodePeer('stock Socket.IO', 'stock', 'emitter', 'stock-server.js');
-export const PLAIN_WS = nodePeer('plain ws', 'ws', 'channel', 'ws-server.js');
+/** Stock Socket.IO. `PING_INTERVAL_MS` in its environment: 25,000 unless set. */
+export function stock(env: Record<string, string> = {}): Peer {
+  return nodePeer('stock Socket.IO', 'stock', 'emitter', 'stock-server.js', env);
+}
+
+/** Plain ws. `PING_INTERVAL_MS` in its environment: no heartbeat unless set. */
+export function plainWs(env: Record<string, string> = {}): Peer {
+  return nodePeer('plain ws', 'ws', 'channel', 'ws-server.js', env);
+}
+
+export const STOCK = stock();
+export const PLAIN_WS = plainWs();
 export const FLOOR = nodePeer('write loop (floor)', 'ws', 'channel', 'floor-server.js');
 
 export const NATS: Peer = {
@@ -76,6 +93,7 @@ export const NCHAN: Peer = {
   name: 'Nchan',
   protocol: 'nchan',
   way: 'nchan',
+  endWith: 'SIGTERM',
   process: ({ port, dir: parent }) => {
     if (!existsSync(NCHAN_MODULE)) throw new MissingProgram('Nchan', 'libnginx-mod-nchan');
     const dir = join(parent, 'nchan');

@@ -8,7 +8,10 @@ const pubClient = createClient({ url: process.env.REDIS_URL ?? '' });
 const subClient = pubClient.duplicate();
 await Promise.all([pubClient.connect(), subClient.connect()]);
 const server = createServer();
-const io = new Server(server, { adapter: createAdapter(pubClient, subClient) });
+const io = new Server(server, {
+  adapter: createAdapter(pubClient, subClient),
+  pingInterval: Number(process.env.PING_INTERVAL_MS ?? 25_000),
+});
 io.on('connection', (socket) => {
   socket.on('subscribe', async ({ topics }: { topics: string[] }, acknowledge?: (answer: object) => void) => {
     await socket.join(topics);

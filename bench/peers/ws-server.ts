@@ -15,7 +15,20 @@ const server = new WebSocketServer({
   host: '127.0.0.1',
   perMessageDeflate: false,
 });
+/** Those that have answered the last ping. */
+const alive = new WeakSet<WebSocket>();
+if (process.env.PING_INTERVAL_MS !== undefined) {
+  // The heartbeat of ws's documentation.
+  setInterval(() => {
+    for (const socket of server.clients) {
+      if (!alive.delete(socket)) socket.terminate();
+      else socket.ping();
+    }
+  }, Number(process.env.PING_INTERVAL_MS));
+}
 server.on('connection', (socket) => {
+  alive.add(socket);
+  socket.on('pong', () => alive.add(socket));
   socket.on('message', (data) => {
     for (const topic of (JSON.parse(String(data)) as { topics: string[] }).topics) {
       topics.set(topic, (topics.get(topic) ?? new Set()).add(socket));

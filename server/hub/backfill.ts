@@ -9,16 +9,17 @@
  */
 
 import { CLOSE } from '../protocol/close-codes.js';
-import type { GapInfo, NotRecovered, StreamClass } from '../protocol/message.js';
+import type { GapInfo, NotRecovered } from '../protocol/message.js';
 import { ALL_KEYS } from '../protocol/topic.js';
 import { sleep } from './backoff.js';
 import type { LogPages } from './log-pages.js';
 import type { StreamMessage } from './stream-message.js';
-import type { StreamReader } from './subscriber.js';
+import type { StreamReader } from './stream-reader.js';
+import type { Turns } from './turns.js';
 
 const WINDOW_SLICE = 256;
-/** A connection that takes nothing of its backfill for so long is ended as slow. */
-const STALLED_AFTER_MS = 30_000;
+/** A connection that takes nothing of what waits for it for so long is ended as slow. */
+export const STALLED_AFTER_MS = 30_000;
 const DRAIN_POLL_MS = 10;
 
 /** Where each key of a held reader starts, and what it gets first. */
@@ -31,7 +32,8 @@ export interface BackfillPlan {
 
 export interface BackfillOptions {
   readonly pages: LogPages;
-  readonly classOf: (stream: string) => StreamClass;
+  /** One is taken for each slice of messages, and not while a reader is waited for. */
+  readonly turns: Turns;
   /** Writing pauses while a connection has more than this waiting, bytes. */
   readonly pauseBytes: number;
 }
@@ -40,7 +42,7 @@ export interface BackfillOptions {
 export async function backfill(
   reader: StreamReader,
   { starts, preload }: BackfillPlan,
-  { pages, classOf, pauseBytes }: BackfillOptions,
+  { pages, turns, pauseBytes }: BackfillOptions,
 ): Promise<void> {
   const { subscriber, tail } = reader;
   const highest = -least([...starts.values()].map((seq) => -seq));
@@ -48,22 +50,48 @@ export async function backfill(
   let preloaded = 0;
   let unchecked = 0;
 
-  const write = async (message: StreamMessage) => {
-    reader.position = message.seq;
-    unchecked += subscriber.write(message);
+  const written = async (bytes: number) => {
+    unchecked += bytes;
     if (unchecked < pauseBytes / 4) return;
     unchecked = 0;
+    if (subscriber.bufferedBytes() <= pauseBytes) return;
+    turns.give();
     await whenDrained(reader, pauseBytes);
+    await turns.take();
+  };
+  const write = (message: StreamMessage) => {
+    reader.position = message.seq;
+    return written(reader.backfill(message));
+  };
+  const writePreload = () => {
+    const message = preload[preloaded++]!;
+    reader.position = message.seq;
+    return written(reader.preload(message));
   };
   const isWanted = ({ key, seq }: StreamMessage) =>
     reader.wants(key) &&
     (seq > (starts.get(key) ?? Number.POSITIVE_INFINITY) ||
       seq > (starts.get(ALL_KEYS) ?? Number.POSITIVE_INFINITY));
 
+  const writeSlice = async () => {
+    if (tail.epoch !== reader.epoch) return;
+    const { from, to, messages } = await nextMessages(reader, position, pages);
+    if (tail.epoch !== reader.epoch) return;
+    if (from > position + 1) announceGap(reader, 'trimmed', position + 1, from - 1);
+    for (const message of messages) {
+      while (preloaded < preload.length && preload[preloaded]!.seq < message.seq) await writePreload();
+      if (preload[preloaded]?.seq === message.seq) await writePreload();
+      else if (isWanted(message)) await write(message);
+    }
+    if (to >= tail.last) while (preloaded < preload.length) await writePreload();
+    position = Math.max(position, to);
+    reader.position = position;
+  };
+
   while (!subscriber.closed && !subscriber.ended) {
     if (tail.epoch !== reader.epoch) {
       subscriber.release(reader);
-      announceLoss(reader, 'epoch_changed', classOf(tail.stream));
+      announceLoss(reader, 'epoch_changed');
       return;
     }
     if (tail.last < highest) {
@@ -75,16 +103,12 @@ export async function backfill(
       subscriber.release(reader);
       return;
     }
-    const { from, to, messages } = await nextMessages(reader, position, pages);
-    if (from > position + 1) announceGap(reader, 'trimmed', position + 1, from - 1);
-    for (const message of messages) {
-      while (preloaded < preload.length && preload[preloaded]!.seq < message.seq)
-        await write(preload[preloaded++]!);
-      if (isWanted(message)) await write(message);
+    await turns.take();
+    try {
+      await writeSlice();
+    } finally {
+      turns.give();
     }
-    if (to >= tail.last) while (preloaded < preload.length) await write(preload[preloaded++]!);
-    position = Math.max(position, to);
-    reader.position = position;
   }
 }
 
@@ -128,16 +152,36 @@ export function least(values: Iterable<number>): number {
   return smallest;
 }
 
-/** Tells a released reader that it cannot go on from where it was; a `state` stream follows with what is true now. */
-export function announceLoss(reader: StreamReader, reason: NotRecovered, streamClass: StreamClass): void {
+/**
+ * Tells a released reader that it cannot go on from where it was; a `state` stream follows with what is true now, and
+ * then the cursor, which until then is that of a life of the log that is over.
+ */
+export function announceLoss(reader: StreamReader, reason: NotRecovered): void {
+  const { subscriber } = reader;
+  reader.forget();
   announceGap(reader, reason);
-  if (streamClass === 'state') {
-    for (const message of snapshot(reader, reader.keys)) reader.subscriber.write(message);
+  const messages = reader.streamClass === 'state' ? snapshot(reader, reader.keys) : [];
+  if (subscriber.slow) {
+    for (const message of messages) reader.take(message);
+  } else if (messages.length > 0) {
+    // A cut in the middle of it must find the rest again: each message comes with its own place.
+    subscriber.hold(reader, messages[0]!.seq - 1);
+    for (const message of messages) {
+      reader.position = message.seq;
+      reader.preload(message);
+    }
+    subscriber.release(reader);
   }
+  subscriber.position();
 }
 
 /** Tells a reader of messages that it will not get. */
-export function announceGap(reader: StreamReader, reason: NotRecovered, from?: number, to?: number): void {
+export function announceGap(
+  reader: StreamReader,
+  reason: GapInfo['reason'],
+  from?: number,
+  to?: number,
+): void {
   const info: GapInfo = {
     stream: reader.tail.stream,
     topics: reader.topics(),

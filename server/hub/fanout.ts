@@ -1,6 +1,6 @@
 import { ALL_KEYS } from '../protocol/topic.js';
 import type { StreamMessage } from './stream-message.js';
-import type { StreamReader } from './subscriber.js';
+import type { ReaderCounts, StreamReader } from './stream-reader.js';
 
 /**
  * Who reads what of one stream, and the way of a message to them: the one place on the hot path.
@@ -10,18 +10,19 @@ import type { StreamReader } from './subscriber.js';
  */
 export class Fanout {
   readonly #byKey = new Map<string, StreamReader[]>();
-  #delivered = 0;
-
-  /** Messages written to connections so far. */
-  get delivered(): number {
-    return this.#delivered;
-  }
+  /** What became of the stream's messages so far, summed over its readers. */
+  readonly counts: ReaderCounts = { delivered: 0, conflated: 0, dropped: 0 };
 
   /** Takes the reader's keys as they are now. */
   update(reader: StreamReader, before: ReadonlySet<string>): void {
     const [from, to] = [effective(before), effective(reader.keys)];
     for (const key of from) if (!to.has(key)) this.#remove(key, reader);
     for (const key of to) if (!from.has(key)) this.#add(key, reader);
+  }
+
+  /** Messages handed to connections so far. */
+  get delivered(): number {
+    return this.counts.delivered;
   }
 
   deliver(message: StreamMessage): void {
@@ -32,13 +33,15 @@ export class Fanout {
   // Nothing is written here, so nobody joins or leaves while a list is walked.
   #deliverTo(readers: readonly StreamReader[] | undefined, message: StreamMessage): void {
     if (readers === undefined) return;
-    let held = 0;
+    let apart = 0;
     for (let i = 0; i < readers.length; i++) {
       const reader = readers[i]!;
-      if (reader.held) held += 1;
-      else reader.subscriber.deliver(message);
+      if (reader.apart) {
+        apart += 1;
+        reader.take(message);
+      } else reader.subscriber.deliver(message);
     }
-    this.#delivered += readers.length - held;
+    this.counts.delivered += readers.length - apart;
   }
 
   #add(key: string, reader: StreamReader): void {

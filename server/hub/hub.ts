@@ -10,14 +10,20 @@ import type { NotRecovered } from '../protocol/message.js';
 import { parseTopic, TOPIC_FORM, type Topic } from '../protocol/topic.js';
 import { announceGap, announceLoss } from './backfill.js';
 import { sleep } from './backoff.js';
+import { type Clock, systemClock } from './clock.js';
+import type { Conflation } from './conflator.js';
 import { Fanout } from './fanout.js';
 import { Flusher } from './flusher.js';
 import { LogPages } from './log-pages.js';
+import { LogTops } from './log-tops.js';
+import { SlowConnections, type SlowCounters } from './slow-connections.js';
 import type { StreamMessage } from './stream-message.js';
+import { type ReaderSource, StreamReader } from './stream-reader.js';
 import { StreamSets } from './stream-set.js';
 import { StreamTail, type TailCounters, type TailListener } from './stream-tail.js';
 import type { StreamConfig } from './streams.js';
-import { type Sink, type StreamReader, Subscriber } from './subscriber.js';
+import { type Sink, Subscriber } from './subscriber.js';
+import { Turns } from './turns.js';
 import { judge, type Verdict } from './verdict.js';
 
 /** A quiet connection hears its cursor after 7 to 14 s, so that it stays able to resume. */
@@ -25,7 +31,7 @@ const POSITION_EVERY_MS = 7_000;
 const CLOSE_SPREAD_MS_PER_CONNECTION = 5;
 
 export interface HubLimits {
-  /** Bytes that one connection may have waiting before it is ended as slow. */
+  /** Bytes that one connection may have waiting before it is slow. What is kept aside then may be as much again. */
   readonly connectionBudgetBytes: number;
   /** Bytes of recent messages that a node keeps per stream. */
   readonly windowBytes: number;
@@ -33,6 +39,8 @@ export interface HubLimits {
   /** Messages of a stream that one recovery may walk over. */
   readonly recoveryMaxMessages: number;
   readonly topCheckMs: number;
+  /** Backfills that go on at a time. */
+  readonly concurrentBackfills: number;
   /** Longest time that a message waits to be written together with others. */
   readonly flushWindowMs: number;
 }
@@ -41,7 +49,7 @@ export interface HubLimits {
 export interface HubCounters extends TailCounters {
   /** Messages that came in from the log, by stream. */
   readonly received: Map<string, number>;
-  readonly slowConsumers: { closed: number };
+  readonly slowConsumers: SlowCounters;
   readonly recoveries: Map<NotRecovered | 'recovered', number>;
 }
 
@@ -50,6 +58,8 @@ export interface HubStream {
   readonly config: StreamConfig;
   readonly tail: StreamTail;
   readonly fanout: Fanout;
+  /** What its readers share. */
+  readonly source: ReaderSource;
 }
 
 export interface HubOptions {
@@ -59,36 +69,54 @@ export interface HubOptions {
   readonly limits: HubLimits;
   /** Called once for each message with the time from its commit to here, ms. */
   readonly onLatency?: (ms: number) => void;
+  /** Default: the process's own. */
+  readonly clock?: Clock;
 }
 
 export class Hub implements TailListener, LogListener {
   readonly streams = new Map<string, HubStream>();
   readonly subscribers = new Map<string, Subscriber>();
   readonly pages: LogPages;
+  readonly backfills: Turns;
   readonly limits: HubLimits;
+  readonly slow: SlowConnections;
   readonly counters: HubCounters = {
     received: new Map(),
     recoveries: new Map(),
-    slowConsumers: { closed: 0 },
+    slowConsumers: { conflated: 0, dropped: 0, closed: 0 },
     gapFills: 0,
     epochRotations: 0,
     epochChanges: 0,
     lostMessages: 0,
   };
-  readonly #log: StreamLog;
-  readonly #logger: Logger;
+  readonly log: StreamLog;
   readonly #sets = new StreamSets();
+  readonly #tops: LogTops;
   readonly #flusher: Flusher;
   readonly #onLatency: (ms: number) => void;
   #positions: NodeJS.Timeout | undefined;
   #degraded = false;
   #draining = false;
 
-  constructor({ streams, log, logger, limits, onLatency = () => undefined }: HubOptions) {
-    this.#log = log;
-    this.#logger = logger;
+  constructor({
+    streams,
+    log,
+    logger,
+    limits,
+    onLatency = () => undefined,
+    clock = systemClock,
+  }: HubOptions) {
+    this.log = log;
     this.limits = limits;
+    this.slow = new SlowConnections({
+      budgetBytes: limits.connectionBudgetBytes,
+      clock,
+      logger,
+      counters: this.counters.slowConsumers,
+    });
     this.pages = new LogPages(log);
+    this.#tops = new LogTops(log);
+    this.backfills = new Turns(limits.concurrentBackfills);
     this.#flusher = new Flusher(limits.flushWindowMs);
     this.#onLatency = onLatency;
     for (const config of streams) {
@@ -101,13 +129,17 @@ export class Hub implements TailListener, LogListener {
         windowBytes: limits.windowBytes,
         topCheckMs: limits.topCheckMs,
       });
-      this.streams.set(config.name, { config, tail, fanout: new Fanout() });
+      const fanout = new Fanout();
+      const source: ReaderSource = {
+        tail,
+        streamClass: config.class,
+        counts: fanout.counts,
+        clock,
+        asideBytes: limits.connectionBudgetBytes,
+      };
+      this.streams.set(config.name, { config, tail, fanout, source });
       this.counters.received.set(config.name, 0);
     }
-  }
-
-  get log(): StreamLog {
-    return this.#log;
   }
 
   /** True while the node is being shut down: no new connections. */
@@ -129,7 +161,7 @@ export class Hub implements TailListener, LogListener {
 
   /** Begins to follow the log. */
   start(): void {
-    this.#log.follow(this);
+    this.log.follow(this);
     for (const { tail } of this.streams.values()) tail.start();
     this.#positions = setInterval(() => this.#renewPositions(), POSITION_EVERY_MS);
     this.#positions.unref();
@@ -138,6 +170,7 @@ export class Hub implements TailListener, LogListener {
   /** Ends everything that this hub keeps going. Connections are the transports' to close. */
   stop(): void {
     clearInterval(this.#positions);
+    this.slow.stop();
     for (const { tail } of this.streams.values()) tail.stop();
   }
 
@@ -154,7 +187,7 @@ export class Hub implements TailListener, LogListener {
       set: this.#sets.of([]),
       flusher: this.#flusher,
       budgetBytes: this.limits.connectionBudgetBytes,
-      onSlow: (slow) => this.#endSlow(slow),
+      watch: this.slow,
     });
     this.subscribers.set(id, subscriber);
     // After the welcome that the transport is about to send.
@@ -200,11 +233,19 @@ export class Hub implements TailListener, LogListener {
     return topic;
   }
 
-  /** Gives a reader other keys, in the registry too. */
-  setKeys(reader: StreamReader, keys: ReadonlySet<string>): void {
+  /** What a subscriber reads of a stream; a new one, without keys, where it reads nothing of it yet. */
+  reader(subscriber: Subscriber, stream: string): StreamReader {
+    return subscriber.readers.get(stream) ?? new StreamReader(subscriber, this.stream(stream).source);
+  }
+
+  /** Gives a reader other keys, in the registry too. Conflations of other keys are left out. */
+  setKeys(
+    reader: StreamReader,
+    keys: ReadonlySet<string>,
+    conflations: ReadonlyMap<string, Conflation> = reader.conflations,
+  ): void {
     const before = new Set(reader.keys);
-    reader.keys.clear();
-    for (const key of keys) reader.keys.add(key);
+    reader.setKeys(keys, conflations);
     this.streams.get(reader.tail.stream)?.fanout.update(reader, before);
   }
 
@@ -220,7 +261,7 @@ export class Hub implements TailListener, LogListener {
         const { tail } = this.stream(stream);
         await tail.whenLive();
         const verdict = await judge(tail, key, positions.get(stream), {
-          log: this.#log,
+          tops: this.#tops,
           maxMessages: this.limits.recoveryMaxMessages,
         });
         const outcome = verdict.recovered ? 'recovered' : verdict.reason;
@@ -282,10 +323,10 @@ export class Hub implements TailListener, LogListener {
   }
 
   epochChanged(tail: StreamTail): void {
-    const { config, fanout } = this.streams.get(tail.stream)!;
+    const { fanout } = this.streams.get(tail.stream)!;
     // A held reader notices by itself, before it is released.
     for (const reader of fanout.readers()) {
-      if (!reader.held) announceLoss(reader, 'epoch_changed', config.class);
+      if (!reader.held) announceLoss(reader, 'epoch_changed');
     }
   }
 
@@ -296,19 +337,10 @@ export class Hub implements TailListener, LogListener {
       subscriber.degraded({ degraded, reason: 'log_unavailable' });
   }
 
-  #endSlow(subscriber: Subscriber): void {
-    if (subscriber.ended) return;
-    this.counters.slowConsumers.closed += 1;
-    this.#logger.warn(
-      { connection: subscriber.id, topics: subscriber.topicCount },
-      'hub: a slow connection is ended',
-    );
-    subscriber.close(CLOSE.slow);
-  }
-
   #renewPositions(): void {
     for (const subscriber of this.subscribers.values()) {
-      if (subscriber.quiet && subscriber.readers.size > 0 && subscriber.settled) subscriber.position();
+      const { quiet, readers, settled, slow } = subscriber;
+      if (quiet && readers.size > 0 && settled && !slow) subscriber.position();
       subscriber.quiet = true;
     }
   }

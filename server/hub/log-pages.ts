@@ -18,6 +18,8 @@ export class LogPages {
     maxSize: CACHE_MAX_BYTES,
     sizeCalculation: (page) => page.reduce((sum, { weight }) => sum + weight, 1),
     ttl: CACHE_MS,
+    // Without it they would stay until they are asked for again.
+    ttlAutopurge: true,
   });
   /** Range reads that were really made. */
   reads = 0;

@@ -16,18 +16,32 @@ const MAX_CURSOR_LENGTH = 4096;
 const topics = z.array(z.string()).min(1, 'names no topic');
 const cursor = z.string().min(1).max(MAX_CURSOR_LENGTH);
 
-/** `since` and `rewind` exclude each other: one says where to go on, the other how far to look back. */
+/** Most messages per second and key that a conflated subscription may ask for. */
+export const MAX_RATE = 1000;
+
+/**
+ * `since` and `rewind` exclude each other: one says where to go on, the other how far to look back. `conflate` and
+ * `maxRate` belong together.
+ */
 export const subscribeRequest = z
   .strictObject({
     topics,
     since: cursor.optional(),
     rewind: z.number().int().min(1).max(10_000).optional(),
-    conflate: z.enum(['latest']).optional(),
-    maxRate: z.number().positive().max(1000).optional(),
+    conflate: z.enum(['latest', 'merge']).optional(),
+    maxRate: z.number().positive().max(MAX_RATE).optional(),
   })
   .refine((request) => request.since === undefined || request.rewind === undefined, {
     path: ['rewind'],
     message: 'cannot be combined with since',
+  })
+  .refine((request) => request.conflate === undefined || request.maxRate !== undefined, {
+    path: ['maxRate'],
+    message: 'is missing; conflate needs it: messages per second and key',
+  })
+  .refine((request) => request.maxRate === undefined || request.conflate !== undefined, {
+    path: ['conflate'],
+    message: 'is missing; maxRate is the rate of a conflated subscription',
   });
 
 export const unsubscribeRequest = z.strictObject({ topics });

@@ -15,11 +15,10 @@ import type { LogBatch, LogEntry, LogTop, StreamLog } from '../log/stream-log.js
 import type { Logger } from '../logger.js';
 import type { NotRecovered } from '../protocol/message.js';
 import { Backoff, sleep } from './backoff.js';
+import { HeldBatches, lastSeq } from './held-batches.js';
 import { RecentWindow } from './recent-window.js';
 import { StreamMessage } from './stream-message.js';
 
-/** Announced batches that wait while the tail catches up; beyond it they are dropped and read from the log. */
-const PENDING_MAX_MESSAGES = 20_000;
 const FILL_PAGE = 512;
 /** Announcements travel on another connection than the answer of a check: what they miss after so long is lost. */
 const IN_FLIGHT_MS = 150;
@@ -73,8 +72,7 @@ export class StreamTail {
   #live = false;
   #catchingUp = false;
   #again = false;
-  #pending: LogBatch[] = [];
-  #pendingMessages = 0;
+  readonly #held = new HeldBatches();
   #waiting: (() => void)[] = [];
 
   constructor({ stream, log, listener, logger, counters, windowBytes, topCheckMs }: StreamTailOptions) {
@@ -169,12 +167,7 @@ export class StreamTail {
   }
 
   #hold(batch: LogBatch): void {
-    this.#pending.push(batch);
-    this.#pendingMessages += batch.keys.length;
-    if (this.#pendingMessages <= PENDING_MAX_MESSAGES) return;
-    this.#pending = [];
-    this.#pendingMessages = 0;
-    this.#again = true;
+    if (!this.#held.add(batch)) this.#again = true;
   }
 
   #deliver(entry: LogEntry): void {
@@ -199,9 +192,11 @@ export class StreamTail {
     while (this.#again && !this.#stopping.signal.aborted) {
       this.#again = false;
       try {
-        await this.#reconcile();
+        // What is announced cannot be ahead of a log that is asked afterwards.
+        const announced = this.#held.all;
+        await this.#reconcile(announced);
         backoff.reset();
-        this.#again ||= !this.#acceptPending();
+        this.#again ||= !this.#acceptHeld(new Set(announced));
       } catch (error) {
         this.#again = true;
         this.#logger.warn(
@@ -219,24 +214,24 @@ export class StreamTail {
     for (const resolve of waiting) resolve();
   }
 
-  #acceptPending(): boolean {
-    const pending = this.#pending;
-    this.#pending = [];
-    this.#pendingMessages = 0;
-    return pending.every((batch, i) => {
-      if (this.#accept(batch)) return true;
-      for (const later of pending.slice(i + 1)) this.#hold(later);
+  /** @param settled batches that the log was asked about: in another epoch than it is in, their life of it is over */
+  #acceptHeld(settled: ReadonlySet<LogBatch>): boolean {
+    const held = this.#held.take();
+    return held.every((batch, i) => {
+      if ((batch.epoch !== this.#epoch && settled.has(batch)) || this.#accept(batch)) return true;
+      for (const later of held.slice(i + 1)) this.#hold(later);
       return false;
     });
   }
 
-  async #reconcile(): Promise<void> {
+  async #reconcile(announced: readonly LogBatch[]): Promise<void> {
     if (this.#epoch === undefined) {
       await this.#adopt();
       return;
     }
     const top = await this.#log.check(this.stream, this.#last);
-    if (top.epoch === this.#epoch && this.#isOurs(top, this.#last, this.#newest)) {
+    const isBehind = announced.some((batch) => batch.epoch === top.epoch && lastSeq(batch) > top.top);
+    if (top.epoch === this.#epoch && !isBehind && this.#isOurs(top, this.#last, this.#newest)) {
       if (top.top > this.#last) await this.#fill(top.top);
       return;
     }

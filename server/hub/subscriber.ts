@@ -1,13 +1,14 @@
-import type { CloseCode } from '../protocol/close-codes.js';
+import { CLOSE, type CloseCode } from '../protocol/close-codes.js';
 import { formatPosition, joinPositions } from '../protocol/cursor.js';
 import type { DegradedInfo, GapInfo } from '../protocol/message.js';
-import { ALL_KEYS, topicName } from '../protocol/topic.js';
-import type { Link } from './chain.js';
-import type { Encoding, Frame } from './encoding.js';
+import { topicName } from '../protocol/topic.js';
+import { Link } from './chain.js';
+import type { Conflation } from './conflator.js';
+import type { EncodableMessage, Encoding, Frame } from './encoding.js';
 import type { Flusher } from './flusher.js';
 import type { StreamMessage } from './stream-message.js';
+import type { StreamReader } from './stream-reader.js';
 import type { Lane, StreamSet } from './stream-set.js';
-import type { StreamTail } from './stream-tail.js';
 
 /**
  * A transport's end of one connection. Its methods do not throw, and do nothing once the connection is closed. They
@@ -28,32 +29,8 @@ export interface Sink {
   close(code: CloseCode): void;
 }
 
-/** What one subscriber reads of one stream. */
-export class StreamReader {
-  readonly subscriber: Subscriber;
-  readonly tail: StreamTail;
-  /** The keys that were asked for; `*` among them stands for all. */
-  readonly keys = new Set<string>();
-  /** While held, live messages are not delivered: a backfill is under way. */
-  held = false;
-  /** While held: seq of the last message of the stream that was really written. */
-  position = 0;
-  /** While held: the epoch of {@link position}. */
-  epoch = '';
-
-  constructor(subscriber: Subscriber, tail: StreamTail) {
-    this.subscriber = subscriber;
-    this.tail = tail;
-  }
-
-  wants(key: string): boolean {
-    return this.keys.has(ALL_KEYS) || this.keys.has(key);
-  }
-
-  topics(): string[] {
-    return [...this.keys].map((key) => topicName(this.tail.stream, key));
-  }
-}
+/** While a connection catches up, its buffer is looked at after so many messages. */
+const CATCH_UP_MESSAGES = 64;
 
 export interface SubscriberOptions {
   readonly id: string;
@@ -61,7 +38,17 @@ export interface SubscriberOptions {
   readonly set: StreamSet;
   readonly flusher: Flusher;
   readonly budgetBytes: number;
-  readonly onSlow: (subscriber: Subscriber) => void;
+  readonly watch: SlowWatch;
+}
+
+/** Who hears of a connection that reads slowly. */
+export interface SlowWatch {
+  /** More waits for the connection than its budget allows. */
+  above(subscriber: Subscriber): void;
+  /** It has lost the oldest messages of a stream, and will be told. */
+  dropped(subscriber: Subscriber): void;
+  /** It is about to be ended with 4008. */
+  ended(subscriber: Subscriber): void;
 }
 
 /**
@@ -78,6 +65,8 @@ export class Subscriber {
   closed = false;
   /** True once the connection has been told to end; nothing is written to it then. */
   ended = false;
+  /** True from when more waits for it than its budget allows until it has drained and caught up. */
+  slow = false;
   /** Set by the hub now and then; false again once something is written. */
   quiet = false;
   readonly #sink: Sink;
@@ -85,20 +74,22 @@ export class Subscriber {
   #pending: Link | undefined;
   #lane: Lane;
   #held = 0;
+  /** Readers that are not on the shared path. While there are any, frames and cursors are this connection's own. */
+  #apart = 0;
   #toldCursor = '';
   readonly #budgetBytes: number;
-  readonly #onSlow: (subscriber: Subscriber) => void;
+  readonly #watch: SlowWatch;
 
-  constructor({ id, sink, set, flusher, budgetBytes, onSlow }: SubscriberOptions) {
+  constructor({ id, sink, set, flusher, budgetBytes, watch }: SubscriberOptions) {
     this.id = id;
     this.#sink = sink;
     this.#lane = set.lane(sink.encoding);
     this.#flusher = flusher;
     this.#budgetBytes = budgetBytes;
-    this.#onSlow = onSlow;
+    this.#watch = watch;
   }
 
-  /** True while nothing is held back: the cursor is that of the tails. */
+  /** True while no backfill is under way. */
   get settled(): boolean {
     return this.#held === 0;
   }
@@ -114,6 +105,20 @@ export class Subscriber {
     return [...this.readers.values()].flatMap((reader) => reader.topics());
   }
 
+  /** By topic: what was asked to be conflated. */
+  conflations(): Map<string, Conflation> {
+    const all = new Map<string, Conflation>();
+    for (const { tail, conflations } of this.readers.values()) {
+      for (const [key, conflation] of conflations) all.set(topicName(tail.stream, key), conflation);
+    }
+    return all;
+  }
+
+  /** A reader has left the shared path (1), or has come back to it (-1). */
+  countApart(change: 1 | -1): void {
+    this.#apart += change;
+  }
+
   /** The streams that it reads have changed. */
   useSet(set: StreamSet): void {
     this.#lane = set.lane(this.#sink.encoding);
@@ -126,11 +131,13 @@ export class Subscriber {
     reader.held = true;
     reader.position = position;
     reader.epoch = reader.tail.epoch;
+    reader.refresh();
   }
 
   release(reader: StreamReader): void {
     if (reader.held) this.#held -= 1;
     reader.held = false;
+    reader.refresh();
   }
 
   /** What the connection may resume from: everything up to here has been written to it. */
@@ -141,11 +148,11 @@ export class Subscriber {
 
   /** Delivers a live message of the tail that it just came from. */
   deliver(message: StreamMessage): void {
-    this.#append(this.#held === 0 ? this.#lane.frame(message) : this.#encode(message));
+    this.#append(this.#apart === 0 ? this.#lane.frame(message) : this.#encode(message));
   }
 
-  /** Writes a message of a backfill. @returns the size of its frame, bytes */
-  write(message: StreamMessage): number {
+  /** Writes a message to this connection alone. @returns the size of its frame, bytes */
+  write(message: EncodableMessage): number {
     const frame = this.#encode(message);
     this.#append(frame);
     return frame.wire.length;
@@ -195,30 +202,68 @@ export class Subscriber {
     this.#pending = undefined;
     if (this.closed || this.ended) return;
     this.quiet = false;
-    if (this.#sink.write(pending) > this.#budgetBytes) this.#onSlow(this);
+    if (this.#sink.write(pending) > this.#budgetBytes && !this.slow) this.#watch.above(this);
+  }
+
+  /** Takes every stream off the shared path; what becomes of its messages depends on its class. */
+  beginSlow(): void {
+    this.slow = true;
+    for (const reader of this.readers.values()) reader.pause();
+  }
+
+  /**
+   * Writes what was kept aside while the connection was slow, until so many bytes wait.
+   *
+   * @returns true where nothing is left and the connection is live again
+   */
+  catchUp(untilBytes: number): boolean {
+    for (const reader of this.readers.values()) {
+      let messages = 0;
+      for (const _ of reader.aside()) {
+        messages += 1;
+        if (messages % CATCH_UP_MESSAGES === 0 && this.bufferedBytes() > untilBytes) return false;
+      }
+      if (messages > 0 && this.bufferedBytes() > untilBytes) return false;
+    }
+    this.slow = false;
+    for (const reader of this.readers.values()) reader.resume();
+    return true;
+  }
+
+  /** Messages of a slow `log` stream were dropped; it is told before the next one. */
+  droppedWhileSlow(): void {
+    this.#watch.dropped(this);
+  }
+
+  /**
+   * Ends the connection for being slow. Nothing that waits is written any more: its cursor might stand behind what
+   * could not be kept. The end itself comes after this turn: whoever calls this may be walking the readers.
+   */
+  endSlow(): void {
+    if (this.ended) return;
+    this.#watch.ended(this);
+    this.ended = true;
+    queueMicrotask(() => this.#sink.close(CLOSE.slow));
   }
 
   #append(frame: Frame): void {
     if (this.#pending === undefined) {
-      this.#pending = this.#lane.start(this.#flusher.round);
+      // A chain of its own, where it shares no frames: it must not come between those who do.
+      this.#pending = this.#apart === 0 ? this.#lane.start(this.#flusher.round) : Link.start();
       this.#flusher.add(this);
     }
     this.#pending = this.#pending.followedBy(frame);
   }
 
-  #encode(message: StreamMessage): Frame {
+  #encode(message: EncodableMessage): Frame {
     return this.#sink.encoding.encode(message, this.#cursorOfPending());
   }
 
   #cursorOfPending(): string {
-    if (this.#held === 0) return this.#lane.cursor();
+    if (this.#apart === 0) return this.#lane.cursor();
     const parts = [...this.readers.values()]
       .sort((a, b) => (a.tail.stream < b.tail.stream ? -1 : 1))
-      .map(({ tail, held, epoch, position }) =>
-        held
-          ? formatPosition(tail.stream, epoch, position)
-          : formatPosition(tail.stream, tail.epoch, tail.last),
-      );
+      .map(({ tail, held, epoch, seq }) => formatPosition(tail.stream, held ? epoch : tail.epoch, seq));
     return joinPositions(parts);
   }
 }

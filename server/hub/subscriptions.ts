@@ -7,10 +7,14 @@ import { type Positions, parseCursor } from '../protocol/cursor.js';
 import type { TopicVerdict } from '../protocol/message.js';
 import { type Topic, topicName } from '../protocol/topic.js';
 import { type BackfillPlan, backfill, least, snapshot } from './backfill.js';
+import { changedSince, checkConflatable, checkNotRaised, requestedConflation } from './conflated-topics.js';
+import type { Conflation } from './conflator.js';
 import type { Hub } from './hub.js';
 import { lookBack } from './look-back.js';
 import type { SubscribeRequest, UnsubscribeRequest } from './requests.js';
-import { StreamReader, type Subscriber } from './subscriber.js';
+import type { StreamMessage } from './stream-message.js';
+import type { StreamReader } from './stream-reader.js';
+import type { Subscriber } from './subscriber.js';
 import { topicVerdict, type Verdict } from './verdict.js';
 import { whenLive } from './when-live.js';
 
@@ -32,13 +36,15 @@ export interface SubscribeOptions {
   readonly onPlanned: (result: SubscribeResult) => void | Promise<void>;
   /** How long to wait for a stream that is not live: the log is out of reach. Default: as long as it takes. */
   readonly waitMs?: number;
+  /** By topic: conflation beyond what the request says, of a session that is taken up. */
+  readonly conflations?: ReadonlyMap<string, Conflation>;
 }
 
 /**
  * Subscribes to topics with `since`, `rewind` or neither. Resolves when the connection is live on them.
  *
- * @throws HubError for a bad topic, cursor or number of topics, and `log_unavailable` after `waitMs`; nothing has
- *   changed then.
+ * @throws HubError for a bad topic, cursor, conflation or number of topics, and `log_unavailable` after `waitMs`;
+ *   nothing has changed then.
  */
 export async function subscribe(
   hub: Hub,
@@ -51,12 +57,10 @@ export async function subscribe(
   if (request.since !== undefined && positions === undefined) {
     throw new HubError('bad_cursor', 'since: this is no cursor of this hub', { field: 'since' });
   }
-  if (request.conflate !== undefined || request.maxRate !== undefined) {
-    const field = request.conflate === undefined ? 'maxRate' : 'conflate';
-    throw new HubError('unsupported', `${field}: this hub does not conflate yet`, { field });
-  }
+  const conflation = requestedConflation(request);
+  checkConflatable(hub, topics, conflation);
   return inTurn(subscriber, () =>
-    makeSubscription(hub, subscriber, topics, { ...request, positions }, options),
+    makeSubscription(hub, subscriber, topics, { positions, rewind: request.rewind, conflation }, options),
   );
 }
 
@@ -84,9 +88,10 @@ async function makeSubscription(
   hub: Hub,
   subscriber: Subscriber,
   topics: readonly Topic[],
-  request: { readonly positions: Positions | undefined; readonly rewind?: number | undefined },
-  { onPlanned, waitMs }: SubscribeOptions,
+  request: LookAtPast & { readonly conflation: Conflation | undefined },
+  { onPlanned, waitMs, conflations }: SubscribeOptions,
 ): Promise<void> {
+  checkNotRaised(subscriber, topics, request.conflation);
   if (subscriber.topicCount + topics.length > hub.limits.topicsPerConnection) {
     const now = new Set([...subscriber.topics(), ...topics.map(({ stream, key }) => topicName(stream, key))]);
     if (now.size > hub.limits.topicsPerConnection) {
@@ -102,29 +107,24 @@ async function makeSubscription(
 
   // From here to the announcement nothing waits: the plan, the holds and the cursor are of one moment.
   const changes = [...byStream].map(([stream, keys]) => {
-    const { tail, config } = hub.stream(stream);
-    const reader = subscriber.readers.get(stream) ?? new StreamReader(subscriber, tail);
-    const starts = new Map<string, number>([...reader.keys].map((key) => [key, tail.last]));
-    const rewound = past.rewound.get(stream);
-    const fresh = new Set<string>();
+    const reader = hub.reader(subscriber, stream);
+    const before = { keys: new Set(reader.keys), conflations: new Map(reader.conflations) };
+    const starts = reader.surrender();
+    const wanted = new Map(before.conflations);
     for (const key of keys) {
-      const verdict = past.verdicts?.get(topicName(stream, key));
-      if (verdict?.recovered === true) {
-        starts.set(key, verdict.from);
-      } else {
-        starts.set(key, rewound?.barrier ?? tail.last);
-        fresh.add(key);
-      }
+      const conflation = request.conflation ?? conflations?.get(topicName(stream, key));
+      if (conflation !== undefined) wanted.set(key, conflation);
     }
-    const preload =
-      rewound?.messages ?? (config.class === 'state' && fresh.size > 0 ? snapshot(reader, fresh) : []);
-    const before = new Set(reader.keys);
+    const preload = planPast(reader, keys, starts, past, wanted);
     // A cut before the first message of a snapshot or rewind must find it again.
-    const position = Math.min(least(starts.values()), preload.length > 0 ? preload[0]!.seq - 1 : tail.last);
+    const position = Math.min(
+      least(starts.values()),
+      preload.length > 0 ? preload[0]!.seq - 1 : reader.tail.last,
+    );
     subscriber.hold(reader, position);
-    setKeys(hub, subscriber, reader, new Set([...before, ...keys]));
+    setKeys(hub, subscriber, reader, new Set([...before.keys, ...keys]), wanted);
     // A client that reads the stream already has a later cursor, and would return with it.
-    const goesBack = before.size > 0 && position < tail.last;
+    const goesBack = before.keys.size > 0 && position < reader.tail.last;
     return { reader, before, goesBack, plan: { starts, preload } };
   });
 
@@ -139,7 +139,8 @@ async function makeSubscription(
     if (changes.some(({ goesBack }) => goesBack)) subscriber.position();
   } catch (error) {
     failure = error;
-    for (const { reader, before } of changes) setKeys(hub, subscriber, reader, before);
+    for (const { reader, before } of changes)
+      setKeys(hub, subscriber, reader, before.keys, before.conflations);
   }
   try {
     for (const { reader, plan } of changes) {
@@ -147,7 +148,7 @@ async function makeSubscription(
       else {
         await backfill(reader, failure === undefined ? plan : { ...plan, preload: [] }, {
           pages: hub.pages,
-          classOf: (stream) => hub.stream(stream).config.class,
+          turns: hub.backfills,
           pauseBytes: hub.limits.connectionBudgetBytes * PAUSE_AT,
         });
       }
@@ -161,10 +162,15 @@ async function makeSubscription(
   subscriber.position();
 }
 
+interface LookAtPast {
+  readonly positions: Positions | undefined;
+  readonly rewind: number | undefined;
+}
+
 /** What a subscription brings from the past: verdicts on a cursor, or the newest messages of each stream. */
 interface Past {
   /** By topic; undefined without a cursor. */
-  readonly verdicts: ReadonlyMap<string, Verdict> | undefined;
+  readonly verdicts: Map<string, Verdict> | undefined;
   /** By stream; messages up to and including the barrier. */
   readonly rewound: ReadonlyMap<
     string,
@@ -172,12 +178,52 @@ interface Past {
   >;
 }
 
+/**
+ * What new topics of a stream begin with, and where: sets the starts of their keys, and the verdict of a topic that is
+ * conflated and has missed something.
+ *
+ * @returns snapshot or rewind, ascending by seq
+ */
+function planPast(
+  reader: StreamReader,
+  keys: ReadonlySet<string>,
+  starts: Map<string, number>,
+  past: Past,
+  conflations: ReadonlyMap<string, Conflation>,
+): readonly StreamMessage[] {
+  const { tail, streamClass } = reader;
+  const rewound = past.rewound.get(tail.stream);
+  const fresh = new Set<string>();
+  const changed = new Set<StreamMessage>();
+  const startAt = (key: string, seq: number) => {
+    const waiting = starts.get(key) ?? tail.last;
+    // What the connection still has to get goes on.
+    starts.set(key, waiting < tail.last ? Math.min(waiting, seq) : seq);
+  };
+  for (const key of keys) {
+    const topic = topicName(tail.stream, key);
+    const verdict = past.verdicts?.get(topic);
+    if (verdict?.recovered !== true) {
+      fresh.add(key);
+      startAt(key, rewound?.barrier ?? tail.last);
+      continue;
+    }
+    const newest = conflations.has(key) ? changedSince(tail, key, verdict.from) : [];
+    startAt(key, newest.length > 0 ? tail.last : verdict.from);
+    if (newest.length > 0) past.verdicts?.set(topic, { recovered: false, reason: 'conflated' });
+    for (const message of newest) changed.add(message);
+  }
+  if (rewound !== undefined) return rewound.messages;
+  if (streamClass === 'state') for (const message of snapshot(reader, fresh)) changed.add(message);
+  return [...changed].sort((a, b) => a.seq - b.seq);
+}
+
 /** Asks the log where it must. All that it returns is of one epoch per stream: the present one. */
 async function lookAtPast(
   hub: Hub,
   topics: readonly Topic[],
   byStream: ReadonlyMap<string, ReadonlySet<string>>,
-  { positions, rewind }: { readonly positions: Positions | undefined; readonly rewind?: number | undefined },
+  { positions, rewind }: LookAtPast,
 ): Promise<Past> {
   for (;;) {
     const epochs = new Map([...byStream.keys()].map((stream) => [stream, hub.stream(stream).tail.epoch]));
@@ -195,9 +241,15 @@ async function lookAtPast(
   }
 }
 
-function setKeys(hub: Hub, subscriber: Subscriber, reader: StreamReader, keys: ReadonlySet<string>): void {
+function setKeys(
+  hub: Hub,
+  subscriber: Subscriber,
+  reader: StreamReader,
+  keys: ReadonlySet<string>,
+  conflations: ReadonlyMap<string, Conflation> = reader.conflations,
+): void {
   if (subscriber.closed) return;
-  hub.setKeys(reader, keys);
+  hub.setKeys(reader, keys, conflations);
   if (keys.size === 0) subscriber.readers.delete(reader.tail.stream);
   else subscriber.readers.set(reader.tail.stream, reader);
   hub.refreshSet(subscriber);

@@ -1,7 +1,7 @@
-import type { StreamLog } from '../log/stream-log.js';
 import type { Position } from '../protocol/cursor.js';
 import type { NotRecovered, TopicVerdict } from '../protocol/message.js';
 import { ALL_KEYS, type Topic, topicName } from '../protocol/topic.js';
+import type { LogTops } from './log-tops.js';
 import type { StreamTail } from './stream-tail.js';
 
 /** Whether everything that matched a topic since a position can still be had. */
@@ -11,7 +11,7 @@ export type Verdict =
   | { readonly recovered: false; readonly reason: NotRecovered };
 
 export interface JudgeOptions {
-  readonly log: StreamLog;
+  readonly tops: LogTops;
   /** More messages of a stream than this are not replayed to one connection. */
   readonly maxMessages: number;
 }
@@ -24,21 +24,21 @@ export async function judge(
   tail: StreamTail,
   key: string,
   position: Position | undefined,
-  { log, maxMessages }: JudgeOptions,
+  { tops, maxMessages }: JudgeOptions,
 ): Promise<Verdict> {
   if (position === undefined) return lost('no_position');
   if (position.epoch !== tail.epoch) return lost('epoch_changed');
   const { seq } = position;
   if (seq > tail.last) {
     // Another node may have been a moment ahead of this one; only the log knows whether that message exists.
-    const top = await log.check(tail.stream, 0);
+    const top = await tops.now(tail.stream);
     return top.epoch === position.epoch && seq <= top.top ? recovered(seq) : lost('ahead');
   }
   const newest = key === ALL_KEYS ? tail.last : (tail.lastValues.get(key)?.seq ?? 0);
   if (newest <= seq) return recovered(tail.last);
   if (tail.last - seq > maxMessages) return lost('limit');
   if (tail.window.first !== undefined && tail.window.first <= seq + 1) return recovered(seq);
-  const top = await log.check(tail.stream, 0);
+  const top = await tops.recent(tail.stream);
   if (top.epoch !== position.epoch) return lost('epoch_changed');
   return top.first <= seq + 1 ? recovered(seq) : lost('trimmed');
 }

@@ -12,11 +12,24 @@ export interface Message {
   readonly time: number;
   /** Any JSON value. */
   readonly data: unknown;
+  /** How many messages were folded into this one; missing where nobody asked for conflation and none was. */
+  readonly conflated?: number;
 }
 
-/** The JSON text of a message around the JSON text of its data, which is never parsed on the way. */
-export function messageText(topic: string, seq: number, time: number, data: string): string {
-  return `{"topic":"${topic}","seq":${seq},"time":${time},"data":${data}}`;
+/**
+ * The JSON text of a message around the JSON text of its data, which is never parsed on the way.
+ *
+ * @param conflated how many messages were folded into this one; undefined: it is not conflated
+ */
+export function messageText(
+  topic: string,
+  seq: number,
+  time: number,
+  data: string,
+  conflated?: number,
+): string {
+  const end = conflated === undefined ? '' : `,"conflated":${conflated}`;
+  return `{"topic":"${topic}","seq":${seq},"time":${time},"data":${data}${end}}`;
 }
 
 /** Why a topic could not be resumed from a cursor. */
@@ -30,7 +43,9 @@ export type NotRecovered =
   /** More was missed than one connection may replay. */
   | 'limit'
   /** The cursor says nothing about this topic's stream. */
-  | 'no_position';
+  | 'no_position'
+  /** The topic is conflated: not what was missed follows, but the newest message of each key that has changed. */
+  | 'conflated';
 
 /** What became of one topic of a `subscribe`. Without `since` there is nothing to recover and no verdict. */
 export interface TopicVerdict {
@@ -65,10 +80,13 @@ export interface WelcomeInfo {
   readonly topics?: readonly TopicVerdict[];
 }
 
-/** A connection's news about the service itself. */
+/** A connection's news about the service that it gets. */
 export interface DegradedInfo {
   readonly degraded: boolean;
-  readonly reason: string;
+  /** `slow`: this connection reads too slowly, and gets the newest value per key until it has caught up. */
+  readonly reason: 'log_unavailable' | 'slow';
+  /** With `slow`: the streams that are conflated. */
+  readonly streams?: readonly string[];
 }
 
 /** What happens to a stream under pressure: newest value wins, oldest may be dropped, nothing may be skipped. */

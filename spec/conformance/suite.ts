@@ -3,6 +3,7 @@
  * server that speaks the same protocol. One file per theme.
  */
 import { batches } from './batches.js';
+import { conflating } from './conflating.js';
 import { connecting } from './connecting.js';
 import { cutShort } from './cut-short.js';
 import { delivering } from './delivering.js';
@@ -27,6 +28,7 @@ export function conformanceSuite(options: TargetOptions): void {
     connecting(target);
     subscribing(target);
     delivering(target);
+    conflating(target);
     lookingBack(target);
     resuming(target);
     cutShort(target);

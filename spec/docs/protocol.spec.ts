@@ -18,6 +18,7 @@ const REASONS = Object.keys({
   ahead: true,
   limit: true,
   no_position: true,
+  conflated: true,
 } satisfies Record<NotRecovered, true>);
 const CLASSES = Object.keys({ state: true, log: true, ledger: true } satisfies Record<StreamClass, true>);
 

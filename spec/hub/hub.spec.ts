@@ -117,12 +117,21 @@ describe('The hub', () => {
         epoch,
       },
     ]);
-    expect(state.sink.events.slice(-3)).to.deep.equal(['gap epoch_changed', 'message 1', 'message 2']);
-    expect(state.sink.messages.slice(-2).map(({ cursor }) => cursor)).to.deep.equal([
-      test.cursor('market', 3),
-      test.cursor('market', 3),
+    expect(state.sink.events.slice(-4)).to.deep.equal([
+      'gap epoch_changed',
+      'message 1',
+      'message 2',
+      `position ${test.cursor('market', 3)}`,
     ]);
-    expect(log.sink.events.slice(-1)).to.deep.equal(['gap epoch_changed']);
+    // A cut in the middle of what is true now must find the rest again.
+    expect(state.sink.messages.slice(-2).map(({ cursor }) => cursor)).to.deep.equal([
+      test.cursor('market', 1),
+      test.cursor('market', 2),
+    ]);
+    expect(log.sink.events.slice(-2)).to.deep.equal([
+      'gap epoch_changed',
+      `position ${test.cursor('news', 2)}`,
+    ]);
     expect(log.sink.seqs()).to.deep.equal([1, 2]);
   });
 

@@ -341,12 +341,15 @@ describe('The tail of a stream', () => {
 
     it('bounds what it holds, and reads from the log what it had to let go', async () => {
       log.announcements = 'drop';
+      log.follower.interrupted();
+      const gate = new Gate();
+      log.beforeAnswer = (call) => (call === 'check' ? gate.pass() : undefined);
+      log.follower.resumed();
+      await gate.reached('the log is asked before it has them: were they all held, they would not be read');
       await log.append(
         'news',
         Array.from({ length: 25_000 }, (_, n) => ({ key: 'k', data: String(n) })),
       );
-      await settle();
-      log.follower.interrupted();
       const entries = await log.range('news', 3, 25_002, 25_000);
       const batch = (from: number, to: number): LogBatch => ({
         stream: 'news',
@@ -357,14 +360,8 @@ describe('The tail of a stream', () => {
         data: entries.slice(from - 3, to - 2).map(({ data }) => data),
       });
       for (let from = 3; from <= 25_002; from += 1_000) tail.batch(batch(from, Math.min(from + 999, 25_002)));
-      // The log is asked before it knows of them: were they all held, they would not have to be read.
-      const { changeTop } = log;
-      log.changeTop = (top) => {
-        log.changeTop = changeTop;
-        return { ...top, top: 2 };
-      };
       log.calls.length = 0;
-      log.follower.resumed();
+      gate.open();
       await tail.whenLive();
 
       expect(ear.seqs).to.deep.equal(upTo(25_002));
@@ -464,6 +461,41 @@ describe('The tail of a stream', () => {
       expect(tail.epoch).not.to.equal(epoch);
       expect(counters).to.include({ epochChanges: 1, epochRotations: 1 });
       expect(log.countOf('rotate')).to.equal(1);
+    });
+
+    it('rotates the epoch when the log does not hold what it had announced while the tail caught up', async () => {
+      await follow();
+      await append(3);
+      await heard(3);
+      const { epoch } = tail;
+      log.follower.interrupted();
+      tail.batch({ stream: 'news', epoch, first: 9, time: 1, keys: ['k'], data: ['9'] });
+      log.follower.resumed();
+      await tail.whenLive();
+
+      expect(tail.epoch).not.to.equal(epoch);
+      expect(counters).to.include({ epochChanges: 1, epochRotations: 1 });
+      await append(1);
+      await heard(4);
+    });
+
+    it('drops what the old life announced while the tail caught up, and becomes live', async () => {
+      await follow();
+      await append(3);
+      await heard(3);
+      const { epoch } = tail;
+      log.follower.interrupted();
+      tail.batch({ stream: 'news', epoch, first: 4, time: 1, keys: ['k'], data: ['4'] });
+      const next = await log.rotate('news', epoch);
+      log.calls.length = 0;
+      log.follower.resumed();
+      await tail.whenLive();
+
+      expect(tail).to.include({ epoch: next, last: 3 });
+      expect(log.countOf('check')).to.be.below(5);
+      await append(1);
+      await heard(4);
+      expect(ear.seqs).to.deep.equal([1, 2, 3, 4]);
     });
 
     it('does not rotate because its last message was trimmed, or because it has none', async () => {

@@ -562,14 +562,6 @@ describe('A subscription', () => {
       });
     });
 
-    it('says that it does not conflate yet', async () => {
-      expect(await refusal(['news:a'], { conflate: 'latest' })).to.include({
-        code: 'unsupported',
-        field: 'conflate',
-      });
-      expect(await refusal(['news:a'], { maxRate: 2 })).to.include({ code: 'unsupported', field: 'maxRate' });
-    });
-
     it('counts the topics of the connection', async () => {
       const ten = upTo(10).map((n) => `news:k${n}`);
       expect(await refusal([...ten, 'news:k11'])).to.include({ code: 'too_many_topics', field: 'topics' });

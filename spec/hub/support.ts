@@ -1,6 +1,7 @@
 /** What the specs of the hub share: a sink that records, a log that can be held, broken and changed, a hub around it. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Link } from '../../server/hub/chain.js';
+import type { Clock } from '../../server/hub/clock.js';
 import type { Encoding, Frame } from '../../server/hub/encoding.js';
 import { Hub, type HubLimits } from '../../server/hub/hub.js';
 import { Publisher } from '../../server/hub/publisher.js';
@@ -213,6 +214,7 @@ export const LIMITS: HubLimits = {
   topicsPerConnection: 10,
   recoveryMaxMessages: 10_000,
   flushWindowMs: 0,
+  concurrentBackfills: 4,
   topCheckMs: 60_000,
 };
 
@@ -223,9 +225,19 @@ export class TestHub {
   readonly publisher: Publisher;
   #connections = 0;
 
-  private constructor(streams: readonly StreamConfig[], limits: Partial<HubLimits>) {
+  private constructor(
+    streams: readonly StreamConfig[],
+    limits: Partial<HubLimits>,
+    clock: Clock | undefined,
+  ) {
     this.log = new ControlledLog({ streams: new Map(streams.map((stream) => [stream.name, stream])) });
-    this.hub = new Hub({ streams, log: this.log, logger: silentLogger, limits: { ...LIMITS, ...limits } });
+    this.hub = new Hub({
+      streams,
+      log: this.log,
+      logger: silentLogger,
+      limits: { ...LIMITS, ...limits },
+      ...(clock === undefined ? {} : { clock }),
+    });
     this.publisher = new Publisher({ hub: this.hub, log: this.log, maxMessageBytes: 1_000 });
   }
 
@@ -235,10 +247,11 @@ export class TestHub {
       streams?: readonly StreamConfig[];
       limits?: Partial<HubLimits>;
       before?: (log: ControlledLog) => Promise<void>;
+      clock?: Clock;
     } = {},
   ): Promise<TestHub> {
-    const { streams = STREAMS, limits = {}, before } = options;
-    const test = new TestHub(streams, limits);
+    const { streams = STREAMS, limits = {}, before, clock } = options;
+    const test = new TestHub(streams, limits, clock);
     await before?.(test.log);
     test.hub.start();
     await test.hub.whenLive();

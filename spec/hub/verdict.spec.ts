@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { LogTops } from '../../server/hub/log-tops.js';
 import { judge, type Verdict } from '../../server/hub/verdict.js';
 import type { Position } from '../../server/protocol/cursor.js';
 import { STREAMS, settle, TestHub } from './support.js';
@@ -11,7 +12,7 @@ describe('The verdict on a topic and a position', () => {
   const epoch = () => test.hub.stream('news').tail.epoch;
   const judged = (key: string, position: Partial<Position> | undefined, maxMessages = 1_000) =>
     judge(test.hub.stream('news').tail, key, position && { epoch: epoch(), seq: 0, ...position }, {
-      log: test.log,
+      tops: new LogTops(test.log),
       maxMessages,
     });
   const verdict = async (...args: Parameters<typeof judged>) => {

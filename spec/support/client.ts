@@ -12,6 +12,8 @@ export interface TestSubscription {
   readonly topics: readonly string[];
   readonly since?: string;
   readonly rewind?: number;
+  readonly conflate?: 'latest' | 'merge';
+  readonly maxRate?: number;
 }
 
 /** What a subscription was answered with. */

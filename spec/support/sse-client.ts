@@ -14,19 +14,23 @@ export interface SseTestClient extends TestClient {
   readonly openings: readonly Record<string, unknown>[];
 }
 
-/** Opens an ordinary EventSource. Resolves with its first `position`. */
+/** Opens an ordinary EventSource. Resolves with its first `position`. @param pass awaited before each chunk is read on */
 export async function subscribeSse(
-  { url, address = nextAddress() }: TestClientOptions,
-  { topics, since, rewind }: TestSubscription,
+  { url, address = nextAddress(), pass }: TestClientOptions & { pass?: () => Promise<void> },
+  { topics, ...options }: TestSubscription,
 ): Promise<SseTestClient> {
   const query = new URLSearchParams({ topics: topics.join(',') });
-  if (since !== undefined) query.set('since', since);
-  if (rewind !== undefined) query.set('rewind', String(rewind));
+  for (const [name, value] of Object.entries(options)) query.set(name, String(value));
   const seen = new Seen();
   const openings: Record<string, unknown>[] = [];
   const source = new EventSource(`${url}/stream?${query}`, {
-    fetch: (input, init) =>
-      fetch(input, { ...init, headers: { ...init.headers, 'X-Forwarded-For': address } }),
+    fetch: async (input, init) => {
+      const response = await fetch(input, {
+        ...init,
+        headers: { ...init.headers, 'X-Forwarded-For': address },
+      });
+      return pass === undefined ? response : passing(response, pass);
+    },
   });
   const client = {
     transport: 'sse' as const,
@@ -63,4 +67,15 @@ export async function subscribeSse(
     };
   });
   return client;
+}
+
+/** A response of which nothing is read while `pass` waits. */
+function passing({ body, status, headers }: Response, pass: () => Promise<void>): Response {
+  const gate = new TransformStream<Uint8Array, Uint8Array>({
+    transform: async (chunk, controller) => {
+      await pass();
+      controller.enqueue(chunk);
+    },
+  });
+  return new Response(body?.pipeThrough(gate) ?? null, { status, headers });
 }

@@ -103,11 +103,13 @@ export class WebSocketTestClient implements TestClient {
     if (this.#closed) return;
     await this.#connect();
     if (this.#subscription === undefined) return;
-    const { topics } = this.#subscription;
-    await this.request(
-      'subscribe',
-      this.seen.cursor === '' ? { topics } : { topics, since: this.seen.cursor },
-    );
+    const { topics, conflate, maxRate } = this.#subscription;
+    await this.request('subscribe', {
+      topics,
+      conflate,
+      maxRate,
+      since: this.seen.cursor === '' ? undefined : this.seen.cursor,
+    });
   }
 
   #receive(frame: Frame): void {

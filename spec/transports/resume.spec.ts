@@ -51,6 +51,7 @@ describe('A returning Socket.IO client', () => {
       resumed: ['news:a', 'market:*'],
       since: cursor(['news', 2], ['market', 3]),
       fresh: [],
+      conflations: new Map(),
     });
     expect(takenOver).to.deep.equal(['sid-1']);
     expect(resumer.refusalOf(PID)).to.equal(undefined);
@@ -65,6 +66,7 @@ describe('A returning Socket.IO client', () => {
       resumed: ['news:a', 'signals:*'],
       since: cursor(['news', 1], ['signals', 0]),
       fresh: [],
+      conflations: new Map(),
     });
   });
 
@@ -77,12 +79,32 @@ describe('A returning Socket.IO client', () => {
       resumed: ['news:a'],
       since: cursor(['news', 3]),
       fresh: ['market:a'],
+      conflations: new Map(),
     });
     expect(session?.rooms).to.deep.equal(['market:a', 'news:a']);
   });
 
   it('comes back to nothing where it read nothing', async () => {
-    expect(resumptionOf(await restore({}, '-'))).to.deep.equal({ resumed: [], since: '-', fresh: [] });
+    expect(resumptionOf(await restore({}, '-'))).to.deep.equal({
+      resumed: [],
+      since: '-',
+      fresh: [],
+      conflations: new Map(),
+    });
+  });
+
+  it('keeps what was conflated', async () => {
+    const conflations = {
+      'news:a': { mode: 'merge', maxRate: 0.5 },
+      'market:*': { mode: 'latest', maxRate: 10 },
+    } as const;
+    const session = await restore({ topics: ['news:a', 'market:*'], conflations }, cursor(['news', 2]));
+    expect(resumptionOf(session)).to.deep.equal({
+      resumed: ['news:a'],
+      since: cursor(['news', 2]),
+      fresh: ['market:*'],
+      conflations: new Map(Object.entries(conflations)),
+    });
   });
 
   it('is left without topics of streams that are no more', async () => {
@@ -172,5 +194,25 @@ describe('A returning Socket.IO client', () => {
     const session = await restore({ topics: ['news:a'] }, cursor(['news', 2]));
     expect(session?.sid).to.equal('sid-1');
     expect(failures).to.equal(-1);
+  });
+
+  it('waits for a log that does not answer for a moment', async () => {
+    const judge = test.hub.judge.bind(test.hub);
+    let failures = 3;
+    test.hub.judge = async (...args) => {
+      if (failures-- > 0) throw new HubError('log_unavailable', 'Redis did not answer');
+      return judge(...args);
+    };
+    const session = await restore({ topics: ['news:a'] }, cursor(['news', 2]));
+    expect(session?.sid).to.equal('sid-1');
+    expect(failures).to.equal(-1);
+  });
+
+  it('is told that it begins anew where its session cannot be looked up', async () => {
+    test.hub.judge = async () => {
+      throw new Error('a fault');
+    };
+    expect(await restore({ topics: ['news:a'] }, cursor(['news', 2]))).to.equal(null);
+    expect(resumer.refusalOf(PID)).to.deep.equal({ reason: 'session_expired' });
   });
 });

@@ -2,6 +2,7 @@
  * What the hub uses of Socket.IO beyond its documentation, a spec for each: when an update moves one of these, the
  * spec that fails says what was relied upon. The versions are pinned exactly for the same reason.
  */
+import type { EventEmitter } from 'node:events';
 import { createServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, Socket as TcpSocket } from 'node:net';
 import { createAdapter, RedisAdapter } from '@socket.io/redis-adapter';
@@ -369,6 +370,15 @@ describe('What the hub relies on in Socket.IO', () => {
       dropRequest(socket);
       expect(connection.request).to.equal(null);
       expect(socket.handshake.headers).to.deep.equal({});
+      const { transport } = connection as unknown as {
+        transport: { listenerCount(event: string): number; socket: { _socket: TcpSocket } & EventEmitter };
+      };
+      expect(transport.listenerCount('headers')).to.equal(0);
+      expect(transport.socket.listeners('error').map(({ name }) => name)).not.to.include('onUpgradeError');
+      // What is left is what ws itself listens to.
+      const left = transport.socket._socket.rawListeners('close').map(({ name }) => name);
+      expect(left).to.include('socketOnClose');
+      expect(left.some((name) => name.includes('onceWrapper'))).to.equal(false);
       const got = heard(client, 'position');
       socket.emit('position', 'news.abc.1');
       await until('an event has come', () => got.length === 1);

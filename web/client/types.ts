@@ -36,7 +36,7 @@ export interface HubMessage<Data = unknown> {
   /** When the log took it: ms since the Unix epoch. */
   readonly time: number;
   readonly data: Data;
-  /** How many messages of the key this one stands for beside itself; only where it was conflated. */
+  /** How many older messages of the topic were folded into this one; missing where nothing conflates. */
   readonly conflated?: number;
 }
 

@@ -22,6 +22,10 @@ export interface LocalClusterOptions {
   readonly redisUrl?: string;
   /** Configuration of the nodes, beside what the cluster itself decides. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Options of Node.js for the nodes, before the program. */
+  readonly nodeArgs?: readonly string[];
+  /** Options of the cluster's own Redis. Default: it keeps nothing on disk. */
+  readonly redisArgs?: readonly string[];
   /** Addresses whose X-Forwarded-For NGINX believes: so a spec appears to come from many. Default none. */
   readonly realIpFrom?: readonly string[];
   /** Each line that a process writes. */
@@ -45,7 +49,8 @@ export class LocalCluster {
   /** Undefined where the Redis is somebody else's. */
   readonly redis: ManagedProcess | undefined;
   readonly nginx: ManagedProcess;
-  readonly #dir: string;
+  /** Where the processes keep their files; removed by {@link stop}. */
+  readonly dir: string;
 
   private constructor(parts: {
     port: number;
@@ -61,25 +66,28 @@ export class LocalCluster {
     this.nodes = parts.nodes;
     this.redis = parts.redis;
     this.nginx = parts.nginx;
-    this.#dir = parts.dir;
+    this.dir = parts.dir;
   }
 
   /** Starts everything and waits until it serves. @throws Error with what did not start; nothing is left running. */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
-    const { nodes: count = 3, env, onLine, realIpFrom = [] } = options;
+    const { nodes: count = 3, env, nodeArgs = [], redisArgs, onLine, realIpFrom = [] } = options;
     const port = options.port ?? (await freePorts(count + 2));
     const redisPort = options.port === undefined ? port + count + 1 : await freePorts(1);
     const redisUrl = options.redisUrl ?? `redis://127.0.0.1:${redisPort}`;
     const dir = mkdtempSync(join(tmpdir(), 'axiom-cluster-'));
     try {
       const nodes = Array.from({ length: count }, (_, i) =>
-        localNode({ name: `node${i + 1}`, port: port + 1 + i, redisUrl, env, onLine }),
+        localNode({ name: `node${i + 1}`, port: port + 1 + i, redisUrl, env, nodeArgs, onLine }),
       );
       const cluster = new LocalCluster({
         port,
         redisUrl,
         nodes,
-        redis: options.redisUrl === undefined ? redisServer({ port: redisPort, dir }) : undefined,
+        redis:
+          options.redisUrl === undefined
+            ? redisServer({ port: redisPort, dir, ...(redisArgs === undefined ? {} : { args: redisArgs }) })
+            : undefined,
         nginx: nginx({
           dir: join(dir, 'nginx'),
           host: '127.0.0.1',
@@ -108,7 +116,7 @@ export class LocalCluster {
     await this.nginx.stop('SIGQUIT', 5_000);
     this.redis?.signal('SIGCONT');
     await this.redis?.stop('SIGTERM', 5_000);
-    rmSync(this.#dir, { recursive: true, force: true });
+    rmSync(this.dir, { recursive: true, force: true });
   }
 
   async #startAll(): Promise<void> {
@@ -129,14 +137,15 @@ function localNode(options: {
   port: number;
   redisUrl: string;
   env: Readonly<Record<string, string>> | undefined;
+  nodeArgs: readonly string[];
   onLine: LocalClusterOptions['onLine'];
 }): LocalNode {
-  const { name, port, redisUrl, env, onLine } = options;
+  const { name, port, redisUrl, env, nodeArgs, onLine } = options;
   const url = `http://127.0.0.1:${port}`;
   const process = new ManagedProcess({
     name,
     command: globalThis.process.execPath,
-    args: ['--enable-source-maps', MAIN],
+    args: [...nodeArgs, '--enable-source-maps', MAIN],
     env: { ...env, NODE_ID: name, HOST: '127.0.0.1', PORT: String(port), REDIS_URL: redisUrl },
     ready: () => answers(`${url}/health/ready`),
     ...(onLine === undefined ? {} : { onLine: (line: string) => onLine(name, line) }),

@@ -1,7 +1,9 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Socket as SocketIoSocket } from 'socket.io';
 import type { CloseCode } from '../../protocol/close-codes.js';
 import { CLOSE } from '../../protocol/close-codes.js';
+import { refuseRequest, refuseUpgrade } from '../admission.js';
 
 /**
  * What the hub uses of an Engine.IO connection beyond its types: pre-encoded frames and the socket below the
@@ -11,8 +13,11 @@ export interface EngineConnection {
   readonly readyState: 'opening' | 'open' | 'closing' | 'closed';
   readonly transport: {
     readonly name: string;
+    removeAllListeners(event: 'headers'): void;
     /** The `ws` socket, where the transport is a WebSocket. */
     readonly socket?: {
+      listeners(event: 'error'): readonly { readonly name: string }[];
+      off(event: 'error', listener: () => void): void;
       readonly readyState: number;
       readonly bufferedAmount: number;
       /** The TCP socket below. */
@@ -47,30 +52,49 @@ export function engineConnection(socket: SocketIoSocket): EngineConnection {
   return socket.conn as unknown as EngineConnection;
 }
 
+const NOTHING = Object.freeze({});
+
 /**
- * Lets go of the request that a connection began with: nobody reads it once the connection is set up. Engine.IO's
- * listeners keep the object itself, so it is emptied.
+ * Lets go of the request that a connection began with: its headers and the client's `auth` are read when the connection
+ * is set up, and three listeners that have done their work would keep them as long as it lives.
  */
 export function dropRequest(socket: SocketIoSocket): void {
-  const connection = socket.conn as unknown as { request: DroppableRequest | null };
-  const { request } = connection;
-  if (request !== null && socket.conn.transport.name === 'websocket') {
-    request.headers = {};
-    request.rawHeaders = [];
-    request.url = '';
-    request._query = {};
-    connection.request = null;
-  }
+  const connection = engineConnection(socket) as EngineConnection & { request: object | null };
+  connection.request = null;
   const { address, time, issued, secure, xdomain } = socket.handshake;
-  const handshake = { address, time, issued, secure, xdomain, headers: {}, query: {}, auth: {}, url: '' };
+  const handshake: SocketIoSocket['handshake'] = {
+    address,
+    time,
+    issued,
+    secure,
+    xdomain,
+    headers: NOTHING,
+    query: NOTHING,
+    auth: NOTHING,
+    url: '',
+  };
   (socket as { handshake: SocketIoSocket['handshake'] }).handshake = handshake;
+  const webSocket = connection.transport.socket;
+  if (webSocket === undefined) return;
+  connection.transport.removeAllListeners('headers');
+  const [beforeUpgrade] = webSocket.listeners('error').filter(({ name }) => name === 'onUpgradeError');
+  if (beforeUpgrade !== undefined) webSocket.off('error', beforeUpgrade as () => void);
+  // What Engine.IO offers middlewares in place of a response waits for the end of the connection.
+  const tcp = webSocket._socket;
+  for (const listener of tcp?.rawListeners('close') ?? []) {
+    const isOnce = Object.hasOwn(listener, 'listener');
+    if (isOnce) tcp?.off('close', listener as () => void);
+  }
 }
 
-interface DroppableRequest {
-  headers: object;
-  rawHeaders: string[];
-  url: string;
-  _query: object;
+/**
+ * Refuses a handshake with 503, in place of the answer that Engine.IO would give: it knows 400 and 403 alone. What it
+ * waits for is never answered, and holds on to nothing.
+ */
+export function refuseHandshake(request: IncomingMessage): void {
+  const { res } = request as IncomingMessage & { readonly res?: ServerResponse };
+  if (res === undefined) refuseUpgrade(request.socket);
+  else refuseRequest(res);
 }
 
 /** `ws`'s state of an open connection. */

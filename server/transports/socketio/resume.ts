@@ -4,7 +4,9 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Session } from 'socket.io-adapter';
+import { HubError } from '../../errors.js';
 import { Backoff } from '../../hub/backoff.js';
+import type { Conflation } from '../../hub/conflator.js';
 import type { Hub } from '../../hub/hub.js';
 import { topicVerdict } from '../../hub/verdict.js';
 import type { Logger } from '../../logger.js';
@@ -13,7 +15,7 @@ import type { NotRecovered, TopicVerdict } from '../../protocol/message.js';
 import { parseTopic } from '../../protocol/topic.js';
 import type { SessionStore, StoredSession } from './sessions.js';
 
-/** A handshake waits so long for a session store that is out of reach; then the client starts anew. */
+/** A handshake waits so long for a session store, or a log, that is out of reach; then the client starts anew. */
 const STORE_WAIT_MS = 15_000;
 const PID = /^[A-Za-z0-9_-]{8,64}$/;
 
@@ -24,6 +26,8 @@ export interface Resumption {
   readonly since: string;
   /** `state` topics of which the client cannot have seen anything yet. */
   readonly fresh: readonly string[];
+  /** By topic, of either kind: those that are conflated. */
+  readonly conflations: ReadonlyMap<string, Conflation>;
 }
 
 /** Why a client that asked for its session did not get it. */
@@ -49,10 +53,23 @@ export class Resumer {
     this.#options = options;
   }
 
-  /** What Socket.IO asks with the `pid` and `offset` of a returning client. Null: it begins anew. */
+  /** What Socket.IO asks with the `pid` and `offset` of a returning client. Null: it begins anew, and is told why. */
   async restore(pid: string, offset: string): Promise<Session | null> {
     if (!PID.test(pid)) return null;
-    const session = await this.#load(pid);
+    try {
+      return await this.#patiently(() => this.#restore(pid, offset));
+    } catch (error) {
+      // Socket.IO would begin a new session without a word of it.
+      this.#options.logger.warn(
+        { error: String(error) },
+        'socketio: a session could not be looked up, the client starts anew',
+      );
+      return this.#refuse(pid, { reason: 'session_expired' });
+    }
+  }
+
+  async #restore(pid: string, offset: string): Promise<Session | null> {
+    const session = await this.#options.sessions.load(pid);
     if (session === null) return this.#refuse(pid, { reason: 'session_expired' });
     const resumption = plan(this.#options.hub, session, offset);
     if (resumption === null) return this.#refuse(pid, { reason: 'no_position' });
@@ -83,21 +100,15 @@ export class Resumer {
     return null;
   }
 
-  async #load(pid: string): Promise<StoredSession | null> {
-    const { sessions, logger } = this.#options;
+  /** Tries again while the store or the log does not answer. @throws its error when that took too long */
+  async #patiently<T>(attempt: () => Promise<T>): Promise<T> {
     const backoff = new Backoff();
     const deadline = AbortSignal.timeout(STORE_WAIT_MS);
     for (;;) {
       try {
-        return await sessions.load(pid);
+        return await attempt();
       } catch (error) {
-        if (deadline.aborted) {
-          logger.warn(
-            { error: String(error) },
-            'socketio: the session store is out of reach, the client starts anew',
-          );
-          return null;
-        }
+        if (deadline.aborted || !(error instanceof HubError)) throw error;
         await backoff.wait(deadline);
       }
     }
@@ -125,5 +136,6 @@ function plan(hub: Hub, session: StoredSession, offset: string): Resumption | nu
       if (position !== undefined) since.set(stream, position);
     }
   }
-  return { resumed, fresh, since: formatCursor(since) };
+  const conflations = new Map(Object.entries(session.conflations ?? {}));
+  return { resumed, fresh, since: formatCursor(since), conflations };
 }

@@ -1,3 +1,5 @@
+import type { Conflation } from '../../hub/conflator.js';
+
 /**
  * Sessions: what a Socket.IO client may take up again on any node. Written when its subscriptions change, and not when
  * its disconnect is seen, since a killed node sees nothing.
@@ -6,6 +8,8 @@ export interface StoredSession {
   /** Socket.IO id, which the client keeps. */
   readonly sid: string;
   readonly topics: readonly string[];
+  /** By topic: those that are conflated. Missing: none is. */
+  readonly conflations?: Readonly<Record<string, Conflation>>;
   /** Where the connection stood in its streams when the session was written. */
   readonly cursor: string;
 }

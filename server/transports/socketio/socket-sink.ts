@@ -36,6 +36,12 @@ export class SocketSink implements Sink {
       tcp.write(frames.joined());
       return tcp.writableLength;
     }
+    if (this.#direct && connection.transport.name === 'websocket') {
+      // Something that was emitted waits in Engine.IO's buffer: behind it, as one packet of finished frames.
+      const joined = frames.joined();
+      connection.write(joined, { compress: false, wsPreEncodedFrame: [joined] });
+      return bufferedBytes(connection);
+    }
     for (const frame of frames.frames()) {
       const { packet, options } = frame as SocketIoFrame;
       connection.write(packet, options);

@@ -10,9 +10,10 @@ import type { Subscriber } from '../../hub/subscriber.js';
 import { subscribe } from '../../hub/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import { CLOSE } from '../../protocol/close-codes.js';
-import { EMPTY_CURSOR, formatCursor, type Position, parseCursor } from '../../protocol/cursor.js';
+import { EMPTY_CURSOR, formatCursor, parseCursor } from '../../protocol/cursor.js';
+import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
-import { dropRequest, endConnection, engineConnection } from './engine-connection.js';
+import { dropRequest, endConnection, engineConnection, refuseHandshake } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
@@ -41,6 +42,7 @@ export interface SocketIoOptions {
   readonly dialect: Dialect;
   readonly httpServer: HttpServer;
   readonly hub: Hub;
+  readonly admission: Admission;
   readonly requests: RequestHandler;
   readonly sessions: SessionStore;
   readonly logger: Logger;
@@ -87,8 +89,9 @@ export class SocketIoTransport {
       pingTimeout: options.pingTimeoutMs,
       maxHttpBufferSize: options.maxPacketBytes,
       perMessageDeflate: false,
-      allowRequest: (_request, decide) => {
-        decide(hub.draining ? 'the node is being restarted' : null, !hub.draining);
+      allowRequest: (request, decide) => {
+        if (options.admission.refusal() === undefined) decide(null, true);
+        else refuseHandshake(request);
       },
     });
     this.io.on('connection', (socket) => {
@@ -130,11 +133,12 @@ export class SocketIoTransport {
       if (reason === 'client namespace disconnect') void this.#forget(socket);
     });
     this.#listen(socket, subscriber);
+    const { pid } = socket.handshake.auth as { pid?: unknown };
+    dropRequest(socket);
     if (socket.recovered) {
       await this.#resume(socket, subscriber);
       return;
     }
-    const { pid } = socket.handshake.auth as { pid?: unknown };
     const refusal = typeof pid === 'string' ? this.#resumer.refusalOf(pid) : undefined;
     const info = welcomeInfo(hub, node, socket.id);
     socket.emit(
@@ -148,9 +152,8 @@ export class SocketIoTransport {
     const { hub, node } = this.#options;
     const { resumption } = socket.data as { resumption: Resumption };
     socket.data = {};
-    dropRequest(socket);
     const info = welcomeInfo(hub, node, socket.id);
-    const { resumed, fresh, since } = resumption;
+    const { resumed, fresh, since, conflations } = resumption;
     const topics = fresh.map((topic) => ({ topic }));
     if (resumed.length === 0) {
       socket.emit('welcome', { ...info, recovered: true, topics }, EMPTY_CURSOR);
@@ -160,35 +163,33 @@ export class SocketIoTransport {
         subscriber,
         { topics: [...resumed], since },
         {
+          conflations,
           onPlanned: ({ topics: verdicts, cursor }) => {
-            const recovered = verdicts.every((verdict) => verdict.recovered === true);
+            const recovered = verdicts.every(
+              (verdict) => verdict.recovered === true || verdict.reason === 'conflated',
+            );
             socket.emit('welcome', { ...info, recovered, topics: [...verdicts, ...topics] }, cursor);
           },
         },
       );
     }
     if (fresh.length > 0)
-      await subscribe(hub, subscriber, { topics: [...fresh] }, { onPlanned: () => undefined });
+      await subscribe(hub, subscriber, { topics: [...fresh] }, { conflations, onPlanned: () => undefined });
   }
 
   #listen(socket: Socket, subscriber: Subscriber): void {
     const { requests } = this.#options;
-    for (const operation of OPERATIONS) {
-      socket.on(operation, (...args: unknown[]) => {
-        const last = args.at(-1);
-        const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;
-        const body = typeof args[0] === 'function' ? undefined : args[0];
-        void requests.handle(subscriber, operation, body, acknowledge, async ({ cursor }) => {
-          this.#joinRooms(socket, subscriber);
-          await this.#save(socket, subscriber, cursor);
-        });
-      });
-    }
+    // One closure per connection in place of a listener for each operation.
     socket.use(([event, ...args], next) => {
       const last = args.at(-1);
-      if ((OPERATIONS as readonly string[]).includes(String(event)) || typeof last !== 'function')
-        return next();
-      return void requests.handle(subscriber, String(event), undefined, last as Acknowledge);
+      const isOperation = (OPERATIONS as readonly string[]).includes(String(event));
+      if (!isOperation && typeof last !== 'function') return next();
+      const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;
+      const body = typeof args[0] === 'function' ? undefined : args[0];
+      void requests.handle(subscriber, String(event), body, acknowledge, async ({ cursor }) => {
+        this.#joinRooms(socket, subscriber);
+        await this.#save(socket, subscriber, cursor);
+      });
     });
   }
 
@@ -203,18 +204,21 @@ export class SocketIoTransport {
 
   async #save(socket: Socket, subscriber: Subscriber, cursor: string): Promise<void> {
     // A stream that was there before stays where it was: the client may have seen nothing of it since.
-    const data = socket.data as { stored?: ReadonlyMap<string, Position> };
+    const data = socket.data as { stored?: string };
+    const old = parseCursor(data.stored ?? EMPTY_CURSOR);
     const stored = new Map(parseCursor(cursor) ?? []);
     for (const [stream, now] of stored) {
-      const before = data.stored?.get(stream);
+      const before = old?.get(stream);
       if (before !== undefined && (before.epoch !== now.epoch || before.seq < now.seq))
         stored.set(stream, before);
     }
-    data.stored = stored;
+    data.stored = formatCursor(stored);
+    const conflations = subscriber.conflations();
     await this.#options.sessions.save(privateId(socket), {
       sid: socket.id,
       topics: subscriber.topics(),
-      cursor: formatCursor(stored),
+      ...(conflations.size === 0 ? {} : { conflations: Object.fromEntries(conflations) }),
+      cursor: data.stored,
     });
   }
 

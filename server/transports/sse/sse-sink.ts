@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Link } from '../../hub/chain.js';
 import type { Encoding, Frame } from '../../hub/encoding.js';
 import type { Sink } from '../../hub/subscriber.js';
@@ -17,26 +17,25 @@ const sseEncoding: Encoding = {
 /** The hub's end of an event stream. */
 export class SseSink implements Sink {
   readonly encoding = sseEncoding;
-  readonly #response: ServerResponse;
+  readonly #socket: Socket;
   readonly #direct: boolean;
 
-  /** @param direct write on the TCP socket itself; the response must not be chunked */
-  constructor(response: ServerResponse, direct: boolean) {
-    this.#response = response;
+  /**
+   * @param socket the TCP connection, after the head of the answer
+   * @param direct write the frames of a flush joined
+   */
+  constructor(socket: Socket, direct: boolean) {
+    this.#socket = socket;
     this.#direct = direct;
-    response.write(`retry: ${RETRY_MS}\n\n`);
+    this.#write(`retry: ${RETRY_MS}\n\n`);
   }
 
   write(frames: Link): number {
-    const response = this.#response;
-    if (response.writableEnded || response.destroyed) return 0;
-    const tcp = this.#direct ? response.socket : null;
-    if (tcp === null) {
-      for (const { wire } of frames.frames()) response.write(wire);
-      return response.writableLength;
-    }
-    tcp.write(frames.joined());
-    return tcp.writableLength;
+    const socket = this.#socket;
+    if (!socket.writable) return 0;
+    if (this.#direct) socket.write(frames.joined());
+    else for (const { wire } of frames.frames()) socket.write(wire);
+    return socket.writableLength;
   }
 
   /** A named event; with `id` it moves the client's `Last-Event-ID`. */
@@ -65,15 +64,15 @@ export class SseSink implements Sink {
   }
 
   bufferedBytes(): number {
-    return this.#response.writableLength;
+    return this.#socket.writableLength;
   }
 
   close({ code }: CloseCode): void {
-    if (code === CLOSE.slow.code) this.#response.destroy();
-    else this.#response.end();
+    if (code === CLOSE.slow.code) this.#socket.destroy();
+    else this.#socket.destroySoon();
   }
 
   #write(chunk: string): void {
-    if (!this.#response.writableEnded && !this.#response.destroyed) this.#response.write(chunk);
+    if (this.#socket.writable) this.#socket.write(chunk);
   }
 }

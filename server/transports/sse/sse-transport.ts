@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HubError } from '../../errors.js';
+import { checkConflatable, requestedConflation } from '../../hub/conflated-topics.js';
 import type { Hub } from '../../hub/hub.js';
 import { parseRequest, subscribeRequest } from '../../hub/requests.js';
 import type { Subscriber } from '../../hub/subscriber.js';
@@ -14,8 +15,10 @@ import { subscribe, tooManyTopics } from '../../hub/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 import { parseCursor } from '../../protocol/cursor.js';
+import { type Admission, hasNextUpstream, refuseRequest } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { RETRY_MS, SseSink } from './sse-sink.js';
+import { takeOver } from './take-over.js';
 
 /** A comment keeps proxies from taking a quiet stream for a dead one. */
 const COMMENT_EVERY_MS = 15_000;
@@ -28,6 +31,7 @@ const HEADERS = {
 
 export interface SseOptions {
   readonly hub: Hub;
+  readonly admission: Admission;
   readonly node: string;
   readonly logger: Logger;
   /** Write messages on the TCP sockets themselves. */
@@ -52,29 +56,30 @@ export class SseTransport {
   }
 
   /**
-   * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`.
+   * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`, `conflate`
+   * with `maxRate`.
    *
    * @throws HubError before anything is written, for topics that cannot be subscribed to.
    */
   async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
-    const { hub, node, logger, direct } = this.#options;
+    const { hub, admission, node, logger, direct } = this.#options;
     const wanted = readQuery(request, query);
-    for (const [i, topic] of wanted.topics.entries()) hub.topic(topic, `topics[${i}]`);
+    const topics = wanted.topics.map((topic, i) => hub.topic(topic, `topics[${i}]`));
+    checkConflatable(hub, topics, requestedConflation(wanted));
     if (wanted.topics.length > hub.limits.topicsPerConnection) {
       throw tooManyTopics(hub);
     }
-    if (hub.draining) return sendAway(response);
+    if (admission.refusal() !== undefined) return sendAway(request, response);
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
-    // The stream ends with its connection, so it needs no chunks: what is written is what the client reads.
-    response.removeHeader('Transfer-Encoding');
-    response.writeHead(200, HEADERS);
-    request.socket.setNoDelay(true);
-    const sink = new SseSink(response, direct);
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    const socket = await takeOver(response);
+    if (socket === undefined) return;
+    const sink = new SseSink(socket, direct);
     const id = randomUUID();
     const subscriber = hub.attach(id, sink);
     this.#streams.set(sink, subscriber);
-    response.on('close', () => {
+    socket.on('close', () => {
       this.#streams.delete(sink);
       hub.detach(subscriber);
     });
@@ -104,8 +109,12 @@ export class SseTransport {
   }
 }
 
-/** An empty stream: the client comes back with its `Last-Event-ID`, to another node. */
-function sendAway(response: ServerResponse): void {
+/** An empty stream: the client comes back with its `Last-Event-ID`. A proxy that can goes to another node at once. */
+function sendAway(request: IncomingMessage, response: ServerResponse): void {
+  if (hasNextUpstream(request)) {
+    refuseRequest(response);
+    return;
+  }
   response.writeHead(200, HEADERS);
   response.end(`retry: ${RETRY_MS}\n\n`);
 }
@@ -133,8 +142,5 @@ function readQuery(request: IncomingMessage, query: URLSearchParams) {
     conflate: query.get('conflate') ?? undefined,
     maxRate: number('maxRate'),
   });
-  if (rest.conflate !== undefined || rest.maxRate !== undefined) {
-    throw new HubError('unsupported', 'conflate: this hub does not conflate yet', { field: 'conflate' });
-  }
   return { ...rest, since };
 }

@@ -122,7 +122,7 @@ export class Page extends Painted {
     // What is caught up on was late for another reason.
     if (record.isSettled(now) && this.connection.status.state === 'connected')
       this.latency.add(now - time, now);
-    this.conflated += Math.max(0, (conflated ?? 1) - 1);
+    this.conflated += conflated ?? 0;
     const skipped = record.take(seq, conflated, now);
     if (skipped > 0) {
       const range = { from: seq - skipped, to: seq - 1 };

@@ -44,7 +44,7 @@ export class StreamRecord {
     this.lastSeq = seq;
     if (conflated !== undefined) {
       // It stands for others, so that a leap is what was asked for.
-      this.conflated += Math.max(0, conflated - 1);
+      this.conflated += conflated;
       return 0;
     }
     if (last === undefined || now < this.#lenientUntil) return 0;

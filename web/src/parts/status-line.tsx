@@ -37,8 +37,11 @@ function headline(): [string, string] {
       return ['warning', `Back on ${status.node ?? 'a node'}, catching up …`];
     default:
   }
-  if (degraded !== undefined)
-    return ['warning', `Degraded: ${reasonText(degraded.reason)}. Values may be out of date.`];
+  if (degraded !== undefined) {
+    const meanwhile =
+      degraded.reason === 'slow' ? 'Only the newest values are shown' : 'Values may be out of date';
+    return ['warning', `Degraded: ${reasonText(degraded.reason)}. ${meanwhile} until it is over.`];
+  }
   if (recovery !== undefined && Date.now() - status.since < RECOVERY_SHOWN_MS) {
     return [recovery.recovered ? 'good' : 'bad', recoveryText(recovery)];
   }

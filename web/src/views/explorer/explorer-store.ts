@@ -153,7 +153,7 @@ export class ExplorerStore extends Painted {
   #take(message: HubMessage, cursor: string): void {
     const { seq, topic, conflated } = message;
     this.received += 1;
-    this.conflated += Math.max(0, (conflated ?? 1) - 1);
+    this.conflated += conflated ?? 0;
     this.rate.add(Date.now());
     this.firstSeq ??= seq;
     const skipped = this.lastSeq === undefined || this.#lenient ? 0 : Math.max(0, seq - this.lastSeq - 1);

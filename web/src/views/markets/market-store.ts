@@ -42,7 +42,7 @@ export class MarketRow extends Painted {
     this.price = price;
     this.seq = seq;
     this.time = time;
-    this.conflated = Math.max(0, (conflated ?? 1) - 1);
+    this.conflated = conflated ?? 0;
     if (this.#isInView) this.changed();
   }
 

@@ -1,0 +1,29 @@
+/**
+ * Every bench, one after the other, and the report: about 45 minutes on two cores. `--rounds` is for all of them;
+ * without it each has its own number. Each says in its own header what it does not measure.
+ */
+import { benchConnections } from './connections.js';
+import { benchFanout } from './fanout.js';
+import { benchLatency } from './latency.js';
+import { benchMemory } from './memory.js';
+import { benchPublish } from './publish.js';
+import { benchRecovery } from './recovery.js';
+import { writeReport } from './report.js';
+import { benchScale } from './scale.js';
+
+const started = performance.now();
+const all = [
+  benchFanout,
+  benchLatency,
+  benchPublish,
+  benchMemory,
+  benchConnections,
+  benchRecovery,
+  benchScale,
+];
+for (const bench of all) {
+  console.log(`\n— ${bench.name} —\n`);
+  await bench();
+}
+writeReport();
+console.log(`${Math.round((performance.now() - started) / 60_000)} minutes`);

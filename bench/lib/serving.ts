@@ -1,0 +1,76 @@
+/** Servers for one measurement, with a Redis of their own; nothing of them is left afterwards. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
+import { freePorts } from '../../server/cluster/local/ports.js';
+import { redisServer } from '../../server/cluster/local/redis-server.js';
+import type { Peer } from '../peers/peers.js';
+import { cpuSeconds, cpuSecondsOfTree, residentBytes } from './cpu.js';
+
+/** What serves while a measurement is made. */
+export interface Serving {
+  /** One for each server. */
+  readonly ports: readonly number[];
+  readonly redisPort: number;
+  readonly redisUrl: string;
+  /** CPU seconds of all servers so far, NGINX with its workers. */
+  serverCpuSeconds(): number;
+  redisCpuSeconds(): number;
+  /** Resident bytes of the first server, after a few garbage collections. */
+  restingBytes(): Promise<number>;
+}
+
+/**
+ * Starts Redis and the servers of a peer, and ends them when the work is done, or has failed.
+ *
+ * @param servers processes of the peer on the same Redis; default 1
+ * @throws MissingProgram where the peer is not installed
+ */
+export async function serving<T>(
+  peer: Peer,
+  work: (serving: Serving) => Promise<T>,
+  servers = 1,
+): Promise<T> {
+  const dir = mkdtempSync(join(tmpdir(), 'axiom-bench-'));
+  const redisPort = await freePorts(3 + servers);
+  // Two ports are left free: a server may want one below its own.
+  const ports = Array.from({ length: servers }, (_, i) => redisPort + 3 + i);
+  const redis = redisServer({ port: redisPort, dir });
+  const redisUrl = `redis://127.0.0.1:${redisPort}`;
+  const started: ManagedProcess[] = [];
+  // Ended from outside, this process takes along what it has started: managed processes go when it exits.
+  const exit = () => process.exit(143);
+  process.once('SIGTERM', exit);
+  try {
+    await redis.start();
+    for (const port of ports) {
+      const server = peer.process({ port, redisUrl, dir });
+      await server.start();
+      started.push(server);
+    }
+    return await work({
+      ports,
+      redisPort,
+      redisUrl,
+      serverCpuSeconds: () => started.reduce((sum, { pid }) => sum + cpuSecondsOfTree(pid!), 0),
+      redisCpuSeconds: () => cpuSeconds(redis.pid!),
+      restingBytes: () => restingBytes(started[0]!.pid!),
+    });
+  } finally {
+    process.off('SIGTERM', exit);
+    for (const server of started) await server.stop(peer.endWith ?? 'SIGKILL', 5_000);
+    await redis.stop('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function restingBytes(pid: number): Promise<number> {
+  for (let i = 0; i < 4; i++) {
+    await delay(400);
+    process.kill(pid, 'SIGUSR2');
+  }
+  await delay(400);
+  return residentBytes(pid);
+}

@@ -1,0 +1,33 @@
+import type { LogTop, StreamLog } from '../log/stream-log.js';
+
+/**
+ * Where the log of a stream begins and ends, for recoveries. A thousand connections that come back at a time share a few
+ * questions: whoever asks while an answer is under way gets that one.
+ */
+export class LogTops {
+  readonly #log: StreamLog;
+  readonly #inFlight = new Map<string, Promise<LogTop>>();
+
+  constructor(log: StreamLog) {
+    this.#log = log;
+  }
+
+  /** May be as old as the question that is under way: a message that was committed since is missing in it. */
+  recent(stream: string): Promise<LogTop> {
+    return this.#inFlight.get(stream) ?? this.#ask(stream);
+  }
+
+  /** As of now, or later. */
+  async now(stream: string): Promise<LogTop> {
+    const before = this.#inFlight.get(stream);
+    // What is under way may have been answered before the caller asked; the one after that is shared again.
+    if (before !== undefined) await before.catch(() => undefined);
+    return this.recent(stream);
+  }
+
+  #ask(stream: string): Promise<LogTop> {
+    const asked = this.#log.check(stream, 0).finally(() => this.#inFlight.delete(stream));
+    this.#inFlight.set(stream, asked);
+    return asked;
+  }
+}

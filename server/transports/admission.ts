@@ -1,0 +1,82 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Hub } from '../hub/hub.js';
+
+/** Who was turned away is told to come back after so long. */
+export const RETRY_AFTER_S = 1;
+
+/** Why a new connection is not taken. */
+export type RefusalReason = 'draining' | 'rate';
+
+export interface AdmissionOptions {
+  readonly hub: Hub;
+  /** New connections per second, over all transports; as many may come at once. */
+  readonly perSecond: number;
+  /** ms; default `performance.now` */
+  readonly now?: () => number;
+}
+
+/**
+ * Whether a new connection is taken. Every handshake asks here first: a node that drains takes none, and one that is
+ * stormed takes no more than it can set up while it serves those that it has. Whoever is refused gets 503 with
+ * `Retry-After`, so a proxy tries the next node.
+ */
+export class Admission {
+  /** Handshakes that were refused, for metrics. */
+  readonly refused: Record<RefusalReason, number> = { draining: 0, rate: 0 };
+  readonly #hub: Hub;
+  readonly #perSecond: number;
+  readonly #now: () => number;
+  #tokens: number;
+  #filledAt: number;
+
+  constructor({ hub, perSecond, now = () => performance.now() }: AdmissionOptions) {
+    this.#hub = hub;
+    this.#perSecond = perSecond;
+    this.#now = now;
+    this.#tokens = perSecond;
+    this.#filledAt = now();
+  }
+
+  /** Takes one connection. @returns why not, or undefined where it is taken */
+  refusal(): RefusalReason | undefined {
+    const reason = this.#hub.draining ? 'draining' : this.#takeToken() ? undefined : 'rate';
+    if (reason !== undefined) this.refused[reason] += 1;
+    return reason;
+  }
+
+  #takeToken(): boolean {
+    const now = this.#now();
+    const earned = ((now - this.#filledAt) / 1000) * this.#perSecond;
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + earned);
+    this.#filledAt = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}
+
+/** Answers a request that is refused. */
+export function refuseRequest(response: ServerResponse): void {
+  response.writeHead(503, {
+    'Retry-After': String(RETRY_AFTER_S),
+    'Content-Length': '0',
+    Connection: 'close',
+  });
+  response.end();
+}
+
+/** Answers an upgrade that is refused, and closes its connection. */
+export function refuseUpgrade(socket: Duplex, status = '503 Service Unavailable'): void {
+  const retry = status.startsWith('503') ? `Retry-After: ${RETRY_AFTER_S}\r\n` : '';
+  socket.on('error', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n${retry}\r\n`);
+}
+
+/** What proxies of ours add to a request: they try the next node where this one answers 503. */
+const NEXT_UPSTREAM = 'x-next-upstream';
+
+/** Whether a 503 is met by a proxy that goes on to another node, and not by the client. */
+export function hasNextUpstream(request: IncomingMessage): boolean {
+  return request.headers[NEXT_UPSTREAM] === '503';
+}
