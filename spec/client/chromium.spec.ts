@@ -31,7 +31,12 @@ describe('In Chromium', () => {
     await page.evaluate(
       async ({ transport, path }) => {
         const { connect } = (await import(path)) as typeof Library;
-        const state: PageState = { client: connect({ transport }), data: [], gaps: [], recoveries: [] };
+        const state: PageState = {
+          client: connect({ transport, maxBackoffMs: 500 }),
+          data: [],
+          gaps: [],
+          recoveries: [],
+        };
         state.client.on('gap', (gap) => state.gaps.push(gap));
         state.client.on('recovered', (recovery) => state.recoveries.push(recovery));
         (globalThis as unknown as { state: PageState }).state = state;

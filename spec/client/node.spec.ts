@@ -3,7 +3,7 @@ import type { Gap, Recovery, Transport } from '../../web/client/types.js';
 import { describeClient, type RunningClient } from './suite.js';
 
 describeClient('in Node.js', async (url: string, transport: Transport): Promise<RunningClient> => {
-  const client = connect({ url, transport });
+  const client = connect({ url, transport, maxBackoffMs: 500 });
   const data: unknown[] = [];
   const gaps: Gap[] = [];
   const recoveries: Recovery[] = [];

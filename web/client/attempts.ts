@@ -54,7 +54,7 @@ export class Attempts {
 
   /** Partly random: the clients of a node that died do not come all at once. */
   #pauseMs(attempt: number): number {
-    const most = Math.min(this.#maxPauseMs, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 16));
+    const most = Math.min(this.#maxPauseMs, FIRST_PAUSE_MS * 2 ** attempt);
     return most * (0.3 + 0.7 * Math.random());
   }
 }

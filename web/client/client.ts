@@ -165,7 +165,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     const { transport } = this.#attempts;
     const failed = (error: unknown) =>
       this.#closed(generation, error instanceof HubError ? error : new HubError('unreachable', `${error}`));
-    const timedOut = new HubError('timeout', `${transport}: no answer`);
+    const timedOut = new HubError('timeout', 'no answer');
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => failed(timedOut), this.#options.connectTimeoutMs ?? 8_000);
     const listener = this.#listen(generation);
@@ -189,6 +189,7 @@ export class HubClient<Streams = Record<string, unknown>> {
         this.#welcomed(info.node);
         this.#emit('welcome', info);
       }),
+      node: current((node) => this.#update({ node })),
       message: current((message, cursor, scope) => {
         const difference = Date.now() - message.time;
         if (!(difference >= this.#clockAheadMs)) this.#clockAheadMs = difference;
@@ -239,15 +240,15 @@ export class HubClient<Streams = Record<string, unknown>> {
       since: Date.now(),
       attempt: 0,
       transport,
-      node,
+      ...(node && { node }),
       ...(via && { via }),
     };
-    if (resumes) this.#catchUp(groups([...this.#readings]).length, { node, transport });
+    if (resumes) this.#catchUp(groups([...this.#readings]).length, transport);
     this.#update({ state: resumes ? 'recovering' : 'connected' });
     this.#subscribe([...this.#readings]);
   }
 
-  #catchUp(requests: number, where: { readonly node: string; readonly transport: Transport }): void {
+  #catchUp(requests: number, transport: Transport): void {
     const now = Date.now();
     const awayMs = now - (this.#lostAt ?? now);
     const missedBefore = now - this.#clockAheadMs;
@@ -259,7 +260,14 @@ export class HubClient<Streams = Record<string, unknown>> {
         this.#missed = 0;
         this.#update({ state: 'connected' });
         const recovered = gapsOf(topics).length === 0;
-        this.#emit('recovered', { recovered, topics, missed, awayMs, ...where });
+        this.#emit('recovered', {
+          recovered,
+          topics,
+          missed,
+          awayMs,
+          transport,
+          node: this.#status.node ?? '',
+        });
       },
     );
   }
@@ -393,8 +401,7 @@ export class HubClient<Streams = Record<string, unknown>> {
 
   async #request(operation: string, body: object): Promise<Ack> {
     const link = this.#link;
-    if (link === undefined || !this.#up)
-      throw new HubError('unreachable', 'there is no connection to the hub');
+    if (link === undefined || !this.#up) throw new HubError('unreachable', 'there is no connection');
     const ack = await new Promise<Ack>((resolve) => {
       link.request(operation, body, resolve);
     });

@@ -18,7 +18,9 @@ export interface Scope {
 
 /** What a link tells its client. */
 export interface LinkListener {
+  /** It is there. `node` is empty where it is only known with the first subscription. */
   welcome(info: WelcomeInfo): void;
+  node(name: string): void;
   message(message: HubMessage, cursor: string, scope?: Scope): void;
   position(cursor: string, scope?: Scope): void;
   gap(info: GapInfo, scope?: Scope): void;

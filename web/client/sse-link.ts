@@ -30,13 +30,13 @@ class SseLink implements Link {
     this.#options = options;
   }
 
-  /** There is nothing to connect before there are topics; that a node answers has to do. */
+  /** There is nothing to connect before there are topics; that the hub answers has to do. */
   async open(): Promise<void> {
     const { listener } = this.#options;
     try {
-      const { node } = (await (await this.#fetch('/health/live')).json()) as { node: string };
       const { streams } = (await (await this.#fetch('/api/streams')).json()) as Pick<WelcomeInfo, 'streams'>;
-      listener.welcome({ node, connection: '', streams });
+      // Which node it is says each stream for itself: the next request may meet another.
+      listener.welcome({ node: '', connection: '', streams });
     } catch (error) {
       listener.closed(toHubError(error));
     }
@@ -78,6 +78,7 @@ class SseLink implements Link {
         begun = true;
         const answer = value as WelcomeInfo & { readonly cursor: string };
         const { reason, topics = [] } = answer;
+        listener.node(answer.node);
         // Only a cursor that is none is refused as a whole; the topics begin anew then.
         const lost = reason === undefined ? {} : { recovered: false, reason };
         done({ ok: true, cursor: id, topics: topics.map((verdict) => ({ ...verdict, ...lost })) });

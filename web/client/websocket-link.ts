@@ -119,7 +119,7 @@ class WebSocketLink implements Link {
     clearTimeout(this.#silence);
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    const error = new HubError('unreachable', 'the connection was lost before the hub answered');
+    const error = new HubError('unreachable', 'the connection was lost');
     for (const done of pending) done({ ok: false, error });
   }
 }

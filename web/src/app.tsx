@@ -32,6 +32,11 @@ const VIEWS = [
 ] as const;
 
 const view = signal(viewOfAddress());
+// Not in an effect: an address that changes while the page is built would be missed.
+window.addEventListener('hashchange', () => {
+  view.value = viewOfAddress();
+  window.scrollTo(0, 0);
+});
 
 function viewOfAddress(): string {
   const id = location.hash.replace(/^#\/?/, '');
@@ -40,21 +45,13 @@ function viewOfAddress(): string {
 
 export function App() {
   useEffect(() => {
-    const follow = () => {
-      view.value = viewOfAddress();
-      window.scrollTo(0, 0);
-    };
     // Alt and a number: single letters would be in the way of those who dictate.
     const shortcut = (event: KeyboardEvent) => {
       const chosen = VIEWS[Number(event.key) - 1];
       if (event.altKey && chosen !== undefined) location.hash = `/${chosen.id}`;
     };
-    window.addEventListener('hashchange', follow);
     window.addEventListener('keydown', shortcut);
-    return () => {
-      window.removeEventListener('hashchange', follow);
-      window.removeEventListener('keydown', shortcut);
-    };
+    return () => window.removeEventListener('keydown', shortcut);
   }, []);
   const shown = VIEWS.find(({ id }) => id === view.value) ?? VIEWS[0];
   useEffect(() => {
