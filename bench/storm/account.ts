@@ -9,8 +9,13 @@
  * A cursor is opaque to clients. This account reads it, since it must know what the hub claims to have written.
  */
 import { type Positions, parseCursor } from '../../server/protocol/cursor.js';
-import type { DegradedInfo, GapInfo, Message, TopicVerdict } from '../../server/protocol/message.js';
-import { STORM_STREAMS } from './catalogue.js';
+import type {
+  DegradedInfo,
+  GapInfo,
+  Message,
+  StreamClass,
+  TopicVerdict,
+} from '../../server/protocol/message.js';
 import type { Publications, StormData } from './publications.js';
 
 /** Findings of one subscriber that are kept in full; the rest is counted. */
@@ -94,6 +99,7 @@ export class Account {
   #inStep: boolean;
   readonly #publications: Publications;
   readonly #counts: AccountCounts;
+  readonly #classOf: (stream: string) => StreamClass;
   readonly #now: () => number;
   /** Seq of the last message by stream: one order over all topics of it. */
   readonly #streamLast = new Map<string, number>();
@@ -109,6 +115,7 @@ export class Account {
     inStep: boolean;
     publications: Publications;
     counts: AccountCounts;
+    classOf: (stream: string) => StreamClass;
     now: () => number;
   }) {
     this.name = options.name;
@@ -116,6 +123,7 @@ export class Account {
     this.#inStep = options.inStep;
     this.#publications = options.publications;
     this.#counts = options.counts;
+    this.#classOf = options.classOf;
     this.#now = options.now;
   }
 
@@ -179,7 +187,7 @@ export class Account {
         const reason = verdict.reason ?? 'without a reason';
         this.#counts.notRecovered.set(reason, (this.#counts.notRecovered.get(reason) ?? 0) + 1);
       }
-      const isSnapshot = STORM_STREAMS[account.stream]!.class === 'state' && verdict.recovered !== true;
+      const isSnapshot = this.#classOf(account.stream) === 'state' && verdict.recovered !== true;
       const isConflated = verdict.reason === 'conflated';
       const isMixed = verdicts.some(
         ({ topic, recovered }) => recovered === true && topic.startsWith(`${account.stream}:`),
@@ -275,6 +283,14 @@ export class Account {
     });
   }
 
+  /** Up to where all topics of a stream have been brought in an epoch; undefined where none of it is read. */
+  reached(stream: string, epoch: string): number | undefined {
+    const ends = this.#topics
+      .filter((topic) => topic.stream === stream)
+      .map(({ open }) => (open?.epoch === epoch ? open.to : 0));
+    return ends.length === 0 ? undefined : Math.min(...ends);
+  }
+
   /** The topics that have not, for a message. */
   behind(ends: ReadonlyMap<string, { readonly epoch: string; readonly seq: number }>): string {
     return this.#topics
@@ -321,7 +337,7 @@ export class Account {
       const first = segment.keys.get(place.key)?.first;
       if (segment.skips && first !== undefined && place.seq < first) continue;
       // A log that begins anew tells nothing of its old messages but in the snapshot of a `state` stream.
-      if (segment.skips && first === undefined && STORM_STREAMS[stream]!.class !== 'state') continue;
+      if (segment.skips && first === undefined && this.#classOf(stream) !== 'state') continue;
       if (segment.gaps.some(([from, to]) => from <= place.seq && place.seq <= to)) continue;
       this.#find(`${topic}: message ${place.id}, ${stream}:${place.key} ${place.seq}, is missing`, segment);
     }

@@ -48,6 +48,12 @@ export class Publications {
     this.#note(stream, epoch, seq, id);
   }
 
+  /** The log went back to before a seq. To be told where it is known; where two messages meet it is seen. */
+  rolledBack(stream: string, epoch: string, from: number): void {
+    const record = this.#record(stream, epoch);
+    record.doubtfulFrom = Math.min(record.doubtfulFrom, from);
+  }
+
   /** The acknowledged messages of a stream in one epoch, ascending, without those whose place is doubtful. */
   inEpoch(stream: string, epoch: string): readonly Place[] {
     const { acknowledged, doubtfulFrom } = this.#record(stream, epoch);

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { LocalCluster } from '../../server/cluster/local/local-cluster.js';
+import type { StreamClass } from '../../server/protocol/message.js';
 import { residentBytes } from '../lib/cpu.js';
 import { Account, type AccountCounts, newCounts } from './account.js';
 import { STORM_STREAMS, streamsFile } from './catalogue.js';
@@ -130,15 +131,16 @@ export async function runStorm({
 
     const faults = new Faults(cluster, now);
     const storm = new AbortController();
+    const reading: Reading = { everybody: false, paused: 0 };
     const pausing = subscribers
       .filter(({ plan }) => plan.slow)
-      .map((slow) => pauseNowAndThen(slow, random, storm.signal));
+      .map((slow) => pauseNowAndThen(slow, random, reading, storm.signal));
     let early = lengthMs > MEMORY_AFTER_MS ? [] : await delay(2_000).then(() => memoryOf(cluster));
     let shiftedMs = 0;
     for (const fault of schedule(seed, lengthMs)) {
       if (early.length === 0 && fault.atMs > MEMORY_AFTER_MS) {
         const before = now();
-        early = await memoryInQuiet(cluster, faults);
+        early = await memoryInQuiet(cluster, faults, reading);
         shiftedMs = (now() - before) * 1000;
       }
       await delay(Math.max(0, fault.atMs + shiftedMs - now() * 1000));
@@ -147,7 +149,9 @@ export async function runStorm({
     }
     await delay(Math.max(0, lengthMs + shiftedMs - now() * 1000));
     await faults.settled();
-    const late = await (lengthMs > MEMORY_AFTER_MS ? memoryInQuiet(cluster, faults) : memoryOf(cluster));
+    const late = await (lengthMs > MEMORY_AFTER_MS
+      ? memoryInQuiet(cluster, faults, reading)
+      : memoryOf(cluster));
     storm.abort();
     await Promise.all(pausing);
     await Promise.all(publishers.map((publisher) => publisher.stop()));
@@ -209,7 +213,7 @@ function makeSubscriber(
     topics,
     slow,
     maxRate: conflates ? 4 : undefined,
-    account: new Account({ name, topics, inStep: !slow && !conflates, publications, counts, now }),
+    account: new Account({ name, topics, inStep: !slow && !conflates, publications, counts, classOf, now }),
   };
   switch (transport) {
     case 'websocket':
@@ -219,6 +223,10 @@ function makeSubscriber(
     default:
       return new SocketIoSubscriber(plan, { msgpack: transport === 'msgpack', keepsCursor: i % 8 < 4 });
   }
+}
+
+function classOf(stream: string): StreamClass {
+  return STORM_STREAMS[stream]!.class;
 }
 
 /** One to three of the light streams: the whole of it, or some of its keys. */
@@ -234,19 +242,29 @@ function lightTopics(random: Random): string[] {
   });
 }
 
+/** Who reads: for a measurement of memory, everybody. */
+interface Reading {
+  everybody: boolean;
+  paused: number;
+}
+
 /** Stops reading for some seconds, again and again. */
 async function pauseNowAndThen(
   subscriber: StormSubscriber,
   random: Random,
+  reading: Reading,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     await abortable(random.between(3_000, 8_000), signal);
     if (signal.aborted) break;
+    if (reading.everybody) continue;
+    reading.paused += 1;
     subscriber.plan.account.note('stops reading');
     subscriber.pause();
     await abortable(random.between(5_000, 12_000), signal);
     subscriber.resume();
+    reading.paused -= 1;
     subscriber.plan.account.note('reads again');
   }
 }
@@ -280,11 +298,15 @@ async function catchUp(
   }
 }
 
-/** Under load, when faults are over and what was read to mend them is forgotten. */
-async function memoryInQuiet(cluster: LocalCluster, faults: Faults): Promise<NodeMemory[]> {
+/** Under load, when faults are over, everybody reads, and what was read to mend them is forgotten. */
+async function memoryInQuiet(cluster: LocalCluster, faults: Faults, reading: Reading): Promise<NodeMemory[]> {
+  reading.everybody = true;
   await faults.settled();
+  while (reading.paused > 0) await delay(100);
   await delay(QUIET_MS);
-  return memoryOf(cluster);
+  const memory = await memoryOf(cluster);
+  reading.everybody = false;
+  return memory;
 }
 
 async function memoryOf(cluster: LocalCluster): Promise<NodeMemory[]> {

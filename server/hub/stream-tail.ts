@@ -15,6 +15,7 @@ import type { LogBatch, LogEntry, LogTop, StreamLog } from '../log/stream-log.js
 import type { Logger } from '../logger.js';
 import type { NotRecovered } from '../protocol/message.js';
 import { Backoff, sleep } from './backoff.js';
+import { FormerEpochs } from './former-epochs.js';
 import { HeldBatches, lastSeq } from './held-batches.js';
 import { RecentWindow } from './recent-window.js';
 import { StreamMessage } from './stream-message.js';
@@ -64,6 +65,7 @@ export class StreamTail {
   readonly #counters: TailCounters;
   readonly #topCheckMs: number;
   readonly #stopping = new AbortController();
+  readonly #former = new FormerEpochs();
   #epoch: string | undefined;
   #last = 0;
   #newest: StreamMessage | undefined;
@@ -256,8 +258,9 @@ export class StreamTail {
   /** Takes the log as it is now: its epoch, last values and top. */
   async #adopt(): Promise<void> {
     const before = await this.#log.check(this.stream, 0);
-    const epoch = before.epoch ?? (await this.#log.rotate(this.stream, null));
-    const changed = this.#epoch !== undefined;
+    const isOver = before.epoch === null || this.#former.has(before.epoch);
+    const epoch = isOver ? await this.#log.rotate(this.stream, before.epoch) : before.epoch!;
+    const left = this.#epoch;
     const values = await this.#log.lastValues(this.stream);
     // The newest message is the last value of its key, so the newest last value tells the top at that moment.
     const newest = values.at(-1);
@@ -269,7 +272,8 @@ export class StreamTail {
     this.lastValues.clear();
     for (const entry of values) this.lastValues.set(entry.key, new StreamMessage(this.stream, entry));
     this.#newest = newest && this.lastValues.get(newest.key);
-    if (changed) {
+    if (left !== undefined) {
+      this.#former.add(left);
       this.#counters.epochChanges += 1;
       this.#listener.epochChanged(this);
     }
@@ -303,8 +307,11 @@ export class StreamTail {
     this.#newest = undefined;
     this.window.clear();
     for (const entry of values) {
-      if (entry.seq >= from && entry.seq <= to)
-        this.lastValues.set(entry.key, new StreamMessage(this.stream, entry));
+      if (entry.seq < from || entry.seq > to) continue;
+      const message = new StreamMessage(this.stream, entry);
+      this.lastValues.set(entry.key, message);
+      // By it the tail knows its log again.
+      if (entry.seq === to) this.#newest = message;
     }
     this.#listener.lost(this, from, to, 'trimmed');
   }

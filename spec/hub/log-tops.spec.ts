@@ -37,7 +37,8 @@ describe('The ends of the log, asked for recoveries', () => {
     const after = await Promise.all([tops.now('news'), tops.now('news'), tops.now('news')]);
     await before;
     expect(after.map(({ top }) => top)).to.deep.equal([4, 4, 4]);
-    expect(asked().length).to.be.at.most(2);
+    // The one that was under way, one for the first, and one that the others share.
+    expect(asked().length).to.be.at.most(3);
   });
 
   it('fail for those who asked, and are asked for anew afterwards', async () => {

@@ -1,0 +1,21 @@
+/** More than a log begins in the time that any backup of it is kept. */
+const MAX_EPOCHS = 1_000;
+
+/**
+ * Epochs that a tail has left. A log that is found in one of them has gone back to data from before the new epoch began,
+ * and hands out seqs that somebody knows already.
+ */
+export class FormerEpochs {
+  readonly #epochs = new Set<string>();
+
+  add(epoch: string): void {
+    this.#epochs.add(epoch);
+    if (this.#epochs.size <= MAX_EPOCHS) return;
+    const [oldest] = this.#epochs;
+    this.#epochs.delete(oldest!);
+  }
+
+  has(epoch: string): boolean {
+    return this.#epochs.has(epoch);
+  }
+}
