@@ -13,7 +13,13 @@ export interface ReconnectClient {
 
 /** What a worker is told. */
 export type ReconnectOrder =
-  | { readonly do: 'connect'; readonly url: string; readonly clients: readonly ReconnectClient[] }
+  | {
+      readonly do: 'connect';
+      readonly url: string;
+      readonly clients: readonly ReconnectClient[];
+      /** Whether latencies are kept and reported. */
+      readonly watches: boolean;
+    }
   | { readonly do: 'forget' }
   | { readonly do: 'report' };
 
@@ -29,6 +35,8 @@ export interface ReconnectReport {
   readonly disconnected: number;
   /** Messages that are missing, or came twice, in the order of each publisher's numbers. */
   readonly wrong: number;
+  /** What clients that have not come back say of themselves, some of them. */
+  readonly states: readonly string[];
   /** Publish to receive of clients that never lost their connection, ms. */
   readonly latencies: readonly number[];
 }
@@ -43,6 +51,7 @@ interface StormMessage {
 
 class Client {
   readonly #socket: Socket;
+  #lastError = '';
   readonly #next = new Map<string, number>();
   readonly ready: Promise<void>;
   node = '';
@@ -73,21 +82,31 @@ class Client {
         }
       });
     });
-    socket.on('disconnect', () => {
+    socket.on('disconnect', (reason) => {
       this.disconnected = true;
+      this.#lastError = reason;
+    });
+    socket.on('connect_error', (error) => {
+      this.#lastError = error.message;
     });
     socket.on('message', ({ topic, data: { n, at } }: StormMessage) => {
       const expected = this.#next.get(topic);
       if (expected !== undefined && n !== expected) this.wrong += 1;
       this.#next.set(topic, n + 1);
-      if (!this.disconnected && latencies.length < MAX_LATENCIES) latencies.push(Date.now() - at);
+      if (watches && !this.disconnected && latencies.length < MAX_LATENCIES) latencies.push(Date.now() - at);
     });
+  }
+
+  get state(): string {
+    return `${this.#socket.connected ? 'connected' : 'not connected'}, ${this.#lastError}`;
   }
 }
 
 const clients: Client[] = [];
 let latencies: number[] = [];
+let watches = false;
 
+process.on('disconnect', () => process.exit());
 process.on('message', (order: ReconnectOrder) => {
   void obey(order).then(() => process.send?.(report()));
 });
@@ -95,6 +114,7 @@ process.on('message', (order: ReconnectOrder) => {
 async function obey(order: ReconnectOrder): Promise<void> {
   if (order.do === 'forget') latencies = [];
   if (order.do !== 'connect') return;
+  watches = order.watches;
   for (let i = 0; i < order.clients.length; i += AT_ONCE) {
     const group = order.clients.slice(i, i + AT_ONCE).map((client) => new Client(order.url, client));
     clients.push(...group);
@@ -110,6 +130,10 @@ function report(): ReconnectReport {
     notRecovered: count(({ notRecovered }) => notRecovered),
     disconnected: count(({ disconnected }) => disconnected),
     wrong: clients.reduce((sum, { wrong }) => sum + wrong, 0),
+    states: clients
+      .filter(({ disconnected, caughtUpAt }) => disconnected && caughtUpAt === undefined)
+      .slice(0, 5)
+      .map(({ state }) => state),
     latencies,
   };
 }

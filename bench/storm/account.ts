@@ -338,9 +338,15 @@ export class Account {
       if (segment.skips && first !== undefined && place.seq < first) continue;
       // A log that begins anew tells nothing of its old messages but in the snapshot of a `state` stream.
       if (segment.skips && first === undefined && this.#classOf(stream) !== 'state') continue;
+      // It was cut before the snapshot had come to the newest message of the key.
+      if (segment.skips && first === undefined && this.#isNewerAfter(stream, segment, place.key)) continue;
       if (segment.gaps.some(([from, to]) => from <= place.seq && place.seq <= to)) continue;
       this.#find(`${topic}: message ${place.id}, ${stream}:${place.key} ${place.seq}, is missing`, segment);
     }
+  }
+
+  #isNewerAfter(stream: string, { epoch, to }: Segment, key: string): boolean {
+    return this.#publications.inEpoch(stream, epoch).some((place) => place.key === key && place.seq > to);
   }
 
   #begin(account: TopicAccount, start: { epoch: string; from: number; skips: boolean; why: string }): void {

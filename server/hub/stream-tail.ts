@@ -11,12 +11,13 @@
  * everything, and stays with a restore that did not.
  */
 
-import type { LogBatch, LogEntry, LogTop, StreamLog } from '../log/stream-log.js';
+import type { LogBatch, LogEntry, StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
 import type { NotRecovered } from '../protocol/message.js';
 import { Backoff, sleep } from './backoff.js';
 import { FormerEpochs } from './former-epochs.js';
 import { HeldBatches, lastSeq } from './held-batches.js';
+import { holdsOurs } from './log-tops.js';
 import { RecentWindow } from './recent-window.js';
 import { StreamMessage } from './stream-message.js';
 
@@ -68,6 +69,7 @@ export class StreamTail {
   readonly #former = new FormerEpochs();
   #epoch: string | undefined;
   #last = 0;
+  #lostTo = 0;
   #newest: StreamMessage | undefined;
   /** Whether announcements come. */
   #announced = false;
@@ -95,6 +97,11 @@ export class StreamTail {
   /** Seq of the last message that was delivered. */
   get last(): number {
     return this.#last;
+  }
+
+  /** Seq of the last message that was lost unread: of those up to here not even the keys are known. */
+  get lostTo(): number {
+    return this.#lostTo;
   }
 
   /** The message under {@link last}, where it is known. */
@@ -233,7 +240,7 @@ export class StreamTail {
     }
     const top = await this.#log.check(this.stream, this.#last);
     const isBehind = announced.some((batch) => batch.epoch === top.epoch && lastSeq(batch) > top.top);
-    if (top.epoch === this.#epoch && !isBehind && this.#isOurs(top, this.#last, this.#newest)) {
+    if (top.epoch === this.#epoch && !isBehind && holdsOurs(top, this.#last, this.#newest)) {
       if (top.top > this.#last) await this.#fill(top.top);
       return;
     }
@@ -246,13 +253,6 @@ export class StreamTail {
       await this.#log.rotate(this.stream, this.#epoch);
     }
     await this.#adopt();
-  }
-
-  /** Whether the log still is the one that this tail has followed up to `last`. */
-  #isOurs({ top, first, own }: LogTop, last: number, ours: StreamMessage | undefined): boolean {
-    if (top < last) return false;
-    if (last === 0 || last < first || ours === undefined) return true;
-    return own !== null && own.key === ours.key && own.time === ours.time && own.data === ours.data;
   }
 
   /** Takes the log as it is now: its epoch, last values and top. */
@@ -268,6 +268,7 @@ export class StreamTail {
     if (after.epoch !== epoch) throw new Error('the epoch changed while the log was read');
     this.#epoch = epoch;
     this.#last = newest?.seq ?? before.top;
+    this.#lostTo = 0;
     this.window.clear();
     this.lastValues.clear();
     for (const entry of values) this.lastValues.set(entry.key, new StreamMessage(this.stream, entry));
@@ -304,6 +305,7 @@ export class StreamTail {
       'tail: messages were trimmed before they were read',
     );
     this.#last = to;
+    this.#lostTo = to;
     this.#newest = undefined;
     this.window.clear();
     for (const entry of values) {
@@ -334,14 +336,12 @@ export class StreamTail {
     const [epoch, last, own] = [this.#epoch, this.#last, this.#newest];
     const top = await this.#log.check(this.stream, last);
     if (!this.#live || epoch !== this.#epoch) return;
-    if (top.epoch === epoch && this.#isOurs(top, last, own)) {
+    if (top.epoch === epoch && holdsOurs(top, last, own)) {
       if (top.top <= this.#last) return;
       await sleep(IN_FLIGHT_MS, this.#stopping.signal);
       if (!this.#live || top.top <= this.#last) return;
-      this.#logger.warn(
-        { stream: this.stream, last: this.#last, top: top.top },
-        'tail: announcements were lost',
-      );
+      const state = { stream: this.stream, last: this.#last, top: top.top };
+      this.#logger.warn(state, 'tail: announcements were lost');
     }
     await this.#catchUp();
   }

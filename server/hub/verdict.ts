@@ -35,7 +35,7 @@ export async function judge(
     return top.epoch === position.epoch && seq <= top.top ? recovered(seq) : lost('ahead');
   }
   const newest = key === ALL_KEYS ? tail.last : (tail.lastValues.get(key)?.seq ?? 0);
-  if (newest <= seq) return recovered(tail.last);
+  if (newest <= seq && tail.lostTo <= seq) return recovered(tail.last);
   if (tail.last - seq > maxMessages) return lost('limit');
   if (tail.window.first !== undefined && tail.window.first <= seq + 1) return recovered(seq);
   const top = await tops.recent(tail.stream);

@@ -39,6 +39,9 @@ export function nginx(options: NginxOptions): ManagedProcess {
     HUB_UPSTREAM_SERVERS: nodePorts
       .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=2 fail_timeout=1s;`)
       .join('\n    '),
+    HUB_CONNECTION_SERVERS: nodePorts
+      .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=0;`)
+      .join('\n    '),
     HUB_REAL_IP: realIpFrom.map((address) => `set_real_ip_from ${address};`).join('\n'),
     HUB_CACHE_DIR: join(dir, 'cache'),
     HUB_CONNECTIONS_PER_ADDRESS: String(connectionsPerAddress),
