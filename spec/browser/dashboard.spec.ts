@@ -3,6 +3,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
 import { launchChromium } from '../support/chromium.js';
 import { nodeNamed, startTestCluster } from '../support/cluster.js';
+import { SPEC_KEY } from '../support/credentials.js';
 import { publish } from '../support/http.js';
 import { until } from '../support/wait.js';
 import { violations } from './axe.js';
@@ -82,6 +83,9 @@ describe('The dashboard in Chromium, on a cluster of three', function () {
     await page.locator('#messages .panel-head:has-text("node")').waitFor();
     await page.fill('#publish-topic', 'news:explored');
     await page.fill('#publish-data', '{"headline":"published here"}');
+    await page.click('#publish button[type=submit]');
+    await page.locator('#publish .outcome.bad:has-text("token is needed")').waitFor();
+    await page.fill('#publish-token', SPEC_KEY);
     await page.click('#publish button[type=submit]');
     await page.locator('#publish .outcome.good').waitFor();
     await page.locator('.wire-line:has-text("published here")').waitFor();

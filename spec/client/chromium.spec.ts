@@ -2,6 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import type * as Library from '../../web/client/client.js';
 import type { SubscribeOptions, Transport } from '../../web/client/types.js';
 import { launchChromium } from '../support/chromium.js';
+import { SPEC_KEY } from '../support/credentials.js';
 import { bundleClient } from './bundle.js';
 import { type ClientSeen, describeClient, type RunningClient } from './suite.js';
 
@@ -29,10 +30,10 @@ describe('In Chromium', () => {
   describeClient('in a page', async (url, transport): Promise<RunningClient> => {
     const page = await openPage(browser, url, code);
     await page.evaluate(
-      async ({ transport, path }) => {
+      async ({ transport, path, token }) => {
         const { connect } = (await import(path)) as typeof Library;
         const state: PageState = {
-          client: connect({ transport, maxBackoffMs: 500 }),
+          client: connect({ transport, token, maxBackoffMs: 500 }),
           data: [],
           gaps: [],
           recoveries: [],
@@ -41,7 +42,7 @@ describe('In Chromium', () => {
         state.client.on('recovered', (recovery) => state.recoveries.push(recovery));
         (globalThis as unknown as { state: PageState }).state = state;
       },
-      { transport: transport as Transport, path: '/client-under-test.js' },
+      { transport: transport as Transport, path: '/client-under-test.js', token: SPEC_KEY },
     );
     const inPage = globalThis as unknown as { state: PageState };
     return {

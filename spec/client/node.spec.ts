@@ -1,9 +1,10 @@
 import { connect } from '../../web/client/client.js';
 import type { Gap, Recovery, Transport } from '../../web/client/types.js';
+import { SPEC_KEY } from '../support/credentials.js';
 import { describeClient, type RunningClient } from './suite.js';
 
 describeClient('in Node.js', async (url: string, transport: Transport): Promise<RunningClient> => {
-  const client = connect({ url, transport, maxBackoffMs: 500 });
+  const client = connect({ url, transport, token: SPEC_KEY, maxBackoffMs: 500 });
   const data: unknown[] = [];
   const gaps: Gap[] = [];
   const recoveries: Recovery[] = [];

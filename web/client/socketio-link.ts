@@ -24,11 +24,7 @@ export async function openSocketIo({ url, token, listener }: LinkOptions): Promi
   const request: Link['request'] = (operation, body, done) => {
     // It is timed out as well where the connection is lost before it.
     socket.timeout(10_000).emit(operation, body, (error: unknown, ack: Record<string, unknown>) => {
-      done(
-        error === null
-          ? readAck(ack)
-          : { ok: false, error: new HubError('timeout', 'the hub did not answer') },
-      );
+      done(error === null ? readAck(ack) : { ok: false, error: new HubError('timeout', 'no answer') });
     });
   };
   return {

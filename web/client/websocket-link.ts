@@ -1,4 +1,5 @@
 /** A plain WebSocket. */
+import type { WelcomeInfo } from '../../server/protocol/message.js';
 import { HubError } from './hub-error.js';
 import { type Ack, type Link, type LinkListener, type LinkOptions, readAck } from './link.js';
 import type { HubMessage } from './types.js';
@@ -12,7 +13,6 @@ const PACKAGE = 'ws';
 
 /** The part of the standard that is used, and that the package `ws` has as well. */
 interface Socket {
-  onopen: (() => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number; reason: string }) => void) | null;
   onerror: (() => void) | null;
@@ -40,6 +40,7 @@ export async function openWebSocket({ url, token, listener }: LinkOptions): Prom
 class WebSocketLink implements Link {
   readonly transport = 'websocket';
   readonly #socket: Socket;
+  readonly #token: string | undefined;
   readonly #listener: LinkListener;
   readonly #pending = new Map<number, (ack: Ack) => void>();
   #nextId = 1;
@@ -47,10 +48,8 @@ class WebSocketLink implements Link {
 
   constructor(socket: Socket, token: string | undefined, listener: LinkListener) {
     this.#socket = socket;
+    this.#token = token;
     this.#listener = listener;
-    socket.onopen = () => {
-      if (token) this.request('auth', { token }, ({ error }) => error && this.#refused(error));
-    };
     socket.onmessage = ({ data }) => {
       this.#listen();
       this.#take(JSON.parse(String(data)) as Frame);
@@ -85,7 +84,19 @@ class WebSocketLink implements Link {
     if (op === 'message') this.#listener.message(frame.message, frame.cursor);
     else if (op === 'position') this.#listener.position(frame.cursor);
     else if (op === 'ack') this.#acknowledged(frame);
+    else if (op === 'welcome') this.#welcomed(frame as never);
     else if (op !== 'closed') this.#listener[op]?.(frame as never);
+  }
+
+  /** With a token the connection is there when the hub has taken it: what is asked before would be refused. */
+  #welcomed(info: WelcomeInfo): void {
+    const token = this.#token;
+    if (!token) this.#listener.welcome(info);
+    else
+      this.request('auth', { token }, (ack) => {
+        if (ack.error) this.#refused(ack.error);
+        else this.#listener.welcome({ ...info, streams: ack.streams as WelcomeInfo['streams'] });
+      });
   }
 
   #acknowledged(frame: Frame): void {
@@ -98,7 +109,7 @@ class WebSocketLink implements Link {
   #listen(): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
-      const error = new HubError('timeout', 'the hub does not answer');
+      const error = new HubError('timeout', 'no answer');
       this.#silence = setTimeout(() => this.#refused(error), ANSWER_MS);
       // Nobody reads this topic, and to stop reading it is always allowed: all that counts is an answer.
       this.request('unsubscribe', { topics: ['system:-'] }, () => undefined);

@@ -10,7 +10,6 @@ import { Chips } from './panel.js';
 
 const open = signal(false);
 const transport = signal(wanted.transport.value);
-const token = signal(wanted.token.value);
 
 const STATES: Readonly<Record<State, string>> = {
   connecting: 'Connecting',
@@ -68,7 +67,7 @@ export function ConnectionPanel() {
   const { status, events } = page.connection;
   const apply = (event: Event) => {
     event.preventDefault();
-    remember(transport.value, token.value.trim());
+    remember(transport.value, wanted.token.value.trim());
     // A new connection with other means begins anew: the page is loaded again, as a new tab would.
     location.reload();
   };
@@ -115,9 +114,9 @@ export function ConnectionPanel() {
           <input
             type="password"
             autocomplete="off"
-            value={token.value}
+            value={wanted.token.value}
             onInput={(event) => {
-              token.value = event.currentTarget.value;
+              wanted.token.value = event.currentTarget.value;
             }}
           />
         </label>

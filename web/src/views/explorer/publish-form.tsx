@@ -1,13 +1,17 @@
 /** Publishes one message, as `curl` would. */
 import { signal } from '@preact/signals';
-import { wanted } from '../../live/connection.js';
+import { remember, wanted } from '../../live/connection.js';
 import { count } from '../../live/format.js';
-import { page } from '../../live/page.js';
 import { Panel } from '../../parts/panel.js';
+
+interface Outcome {
+  readonly tone: 'good' | 'bad';
+  readonly text: string;
+}
 
 const topic = signal('market:TEST');
 const data = signal('{"price": 187.2}');
-const outcome = signal<{ readonly tone: 'good' | 'bad'; readonly text: string } | undefined>(undefined);
+const outcome = signal<Outcome | undefined>(undefined);
 const busy = signal(false);
 
 async function publish(event: Event): Promise<void> {
@@ -21,16 +25,34 @@ async function publish(event: Event): Promise<void> {
   }
   busy.value = true;
   try {
-    const { seq, epoch } = await page.hub.publish(topic.value.trim(), value);
-    outcome.value = { tone: 'good', text: `Published as seq ${count(seq)} of epoch ${epoch}.` };
+    outcome.value = await post(topic.value.trim(), JSON.stringify(value), wanted.token.value);
   } catch (error) {
-    outcome.value = { tone: 'bad', text: (error as Error).message };
+    outcome.value = { tone: 'bad', text: `The hub was not reached: ${(error as Error).message}` };
   }
   busy.value = false;
 }
 
+async function post(topic: string, body: string, token: string): Promise<Outcome> {
+  const headers: Record<string, string> = token === '' ? {} : { Authorization: `Bearer ${token}` };
+  const response = await fetch(address(topic), { method: 'POST', body, headers });
+  const answer = (await response.json().catch(() => ({}))) as {
+    seq?: number;
+    epoch?: string;
+    detail?: string;
+  };
+  if (response.ok) {
+    return { tone: 'good', text: `Published as seq ${count(answer.seq)} of epoch ${answer.epoch}.` };
+  }
+  const hint = response.status === 401 ? ' The publish key is printed where the hub was started.' : '';
+  return { tone: 'bad', text: `${answer.detail ?? `The hub answers ${response.status}`}.${hint}` };
+}
+
+function address(topic: string): string {
+  return `${location.origin}/api/topics/${encodeURIComponent(topic).replaceAll('%3A', ':')}/messages`;
+}
+
 export function PublishForm() {
-  const shell = `curl ${wanted.token.value === '' ? '' : "-H 'Authorization: Bearer …' "}-d '${data.value.replaceAll("'", "'\\''")}' ${location.origin}/api/topics/${topic.value.trim()}/messages`;
+  const shell = `curl -H "Authorization: Bearer $KEY" -d '${data.value.replaceAll("'", "'\\''")}' ${address(topic.value.trim())}`;
   return (
     <Panel title="Publish" id="publish">
       <form class="fields" onSubmit={publish}>
@@ -59,6 +81,16 @@ export function PublishForm() {
             onInput={(event) => {
               data.value = event.currentTarget.value;
             }}
+          />
+        </label>
+        <label class="field">
+          <span>Token or publish key, kept in this tab only</span>
+          <input
+            type="password"
+            id="publish-token"
+            autocomplete="off"
+            value={wanted.token.value}
+            onInput={(event) => remember(wanted.transport.value, event.currentTarget.value.trim())}
           />
         </label>
         <div class="field-row">
