@@ -176,7 +176,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     maxBatchBytes: config.MAX_BATCH_BYTES,
     logger,
     sse,
-    webRoot: fileURLToPath(new URL('../web', import.meta.url)),
+    webRoot: fileURLToPath(new URL('../page', import.meta.url)),
     trustProxy: config.TRUST_PROXY,
   });
   const httpServer = createServer({ ...SLOW_REQUESTS, keepAliveTimeout: KEEP_ALIVE_MS }, router);

@@ -253,7 +253,7 @@ export const VARIABLES = {
 } as const;
 
 /** Values that no report repeats. */
-const SECRET: ReadonlySet<string> = new Set([
+export const SECRET: ReadonlySet<string> = new Set([
   'METRICS_TOKEN',
   'REDIS_URL',
   'JWT_SECRET',

@@ -4,7 +4,7 @@ import { defineConfig } from 'vite';
 export default defineConfig({
   root: import.meta.dirname,
   build: {
-    outDir: '../dist/web',
+    outDir: '../dist/page',
     emptyOutDir: true,
     assetsDir: 'assets',
     assetsInlineLimit: 0,

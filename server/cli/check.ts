@@ -1,0 +1,53 @@
+/** `check`: the configuration that the environment gives, without starting anything. */
+import type { Command } from 'commander';
+import { type Config, ConfigError, readConfig, SECRET, VARIABLES } from '../config.js';
+import type { Terminal } from './output.js';
+
+export function addCheck(
+  program: Command,
+  terminal: Terminal,
+  environment: Readonly<Record<string, string | undefined>>,
+): void {
+  program
+    .command('check')
+    .description('checks the configuration in the environment, with the files that it names')
+    .addHelpText(
+      'after',
+      '\nEnds with 2 where anything is wrong, with one line for each mistake.\n\nExample:\n  env $(cat hub.env) axiom-streaming check',
+    )
+    .action((_options: object, command: Command) => {
+      const { json } = command.optsWithGlobals<{ json: boolean }>();
+      const mistakes: string[] = [];
+      let config: Config | undefined;
+      try {
+        config = readConfig(environment);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        mistakes.push(...error.mistakes);
+      }
+      const set = Object.fromEntries(
+        Object.keys(VARIABLES)
+          .filter((name) => environment[name])
+          .map((name) => [name, SECRET.has(name) ? '…' : environment[name]!]),
+      );
+      const streams = config?.streams.map(({ name, class: kind, read }) => ({ name, class: kind, read }));
+      if (json) terminal.print(JSON.stringify({ ok: mistakes.length === 0, mistakes, set, streams }));
+      if (config === undefined) throw new ConfigError(mistakes);
+      if (json) return;
+      const { paint, stdout } = { paint: terminal.paint.bind(terminal), stdout: terminal.stdout };
+      terminal.print(paint(stdout, 'green', 'The configuration is right.'));
+      terminal.print('');
+      terminal.table(
+        ['STREAM', 'CLASS', 'READ BY'],
+        streams!.map((one) => [one.name, one.class, one.read]),
+      );
+      terminal.print('');
+      if (Object.keys(set).length === 0) terminal.print('Nothing is set: everything has its default.');
+      else terminal.table(['SET', 'TO'], Object.entries(set));
+      terminal.print(
+        config.development
+          ? 'For development: this machine alone is served, and reads without a token.'
+          : 'Access is by token.',
+      );
+    });
+}

@@ -1,0 +1,44 @@
+/** How a command ends. Scripts rely on these. */
+import { CommanderError } from 'commander';
+import { HubError } from '../../web/client/hub-error.js';
+import { ConfigError } from '../config.js';
+
+export const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3, timeout: 4, interrupted: 130 } as const;
+
+/** An end that is not the wished one. `code` is for programs. */
+export class CliError extends Error {
+  readonly code: string;
+  readonly exitCode: number;
+
+  constructor(code: string, message: string, exitCode: number = EXIT.refused) {
+    super(message);
+    this.code = code;
+    this.exitCode = exitCode;
+  }
+}
+
+/** What was typed makes no sense. */
+export class UsageError extends CliError {
+  constructor(message: string) {
+    super('usage', message, EXIT.usage);
+  }
+}
+
+/** A refusal of the hub, or that it is out of reach, as the end of a command. */
+export function fromHub(error: unknown, url: string): CliError {
+  if (error instanceof CliError) return error;
+  if (!(error instanceof HubError)) return new CliError('internal', String(error));
+  const { code, message } = error;
+  if (code === 'unreachable' || code === 'timeout') {
+    return new CliError(code, `${url} was not reached: ${message}`, EXIT.unreachable);
+  }
+  return new CliError(code, `${code}: ${message}`);
+}
+
+/** The exit code for whatever ended a command. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CliError) return error.exitCode;
+  if (error instanceof ConfigError) return EXIT.usage;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  return EXIT.refused;
+}

@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs';
+import { expect } from 'chai';
+import { type Browser, launch } from 'puppeteer-core';
+import type { App } from '../../server/app.js';
+import { startTestApp } from '../http/test-app.js';
+import { publish } from '../support/http.js';
+
+const PLACES = ['/usr/bin/firefox-esr', '/usr/bin/firefox'];
+
+describe('The dashboard in Firefox', function () {
+  this.timeout(40_000);
+  let browser: Browser;
+  let app: App;
+
+  before(async function () {
+    const executablePath = PLACES.find((place) => existsSync(place));
+    if (executablePath === undefined) {
+      console.warn('      SKIPPED: no Firefox on this machine (Debian: apt-get install firefox-esr)');
+      this.skip();
+    }
+    app = await startTestApp();
+    browser = await launch({ browser: 'firefox', executablePath: executablePath!, headless: true });
+  });
+  after(async () => {
+    await browser?.close();
+    await app?.stop();
+  });
+
+  it('loads, and shows what is published', async () => {
+    const page = await browser.newPage();
+    await page.goto(`${app.url}/#/news`);
+    await page.waitForSelector('.pill.connected');
+    await publish(app.url, 'news:firefox', { headline: 'Read in Firefox', sentiment: 0.5 });
+    const line = await page.waitForSelector('.headline');
+    expect(await line?.evaluate(({ textContent }) => textContent)).to.match(/Read in Firefox/);
+  });
+});

@@ -1,0 +1,17 @@
+/** A refusal by the hub, or `unreachable`, `timeout`, `closed` from the library itself. `code` is for programs. */
+export class HubError extends Error {
+  readonly code: string;
+  readonly field: string | undefined;
+
+  constructor(code: string, message: string, field?: string) {
+    super(message);
+    this.name = 'HubError';
+    this.code = code;
+    this.field = field;
+  }
+}
+
+/** Errors after which the same request may succeed. */
+export function mayPass({ code }: HubError): boolean {
+  return /^(\w+_unavailable|overloaded|internal|timeout|unreachable|rate_limited)$/.test(code);
+}

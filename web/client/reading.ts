@@ -1,0 +1,141 @@
+/** One subscription of a user: what was asked for, where it is, and the queue of its iterator. */
+import type { HubError } from './hub-error.js';
+import type { Gap, HubMessage, Subscribed, SubscribeOptions, Subscription } from './types.js';
+
+const MAX_QUEUED = 10_000;
+
+/** Where a connection is. All readings that share its cursor share the object. */
+export interface Place {
+  cursor: string | undefined;
+}
+
+export type OnMessage<Data> = (message: HubMessage<Data>, cursor: string) => void;
+
+export class Reading<Data = unknown> implements Subscription<Data> {
+  readonly topics: readonly string[];
+  readonly ready: Promise<Subscribed>;
+  /** The hub has acknowledged it once: from then on it goes on from its cursor, not from where it was asked to begin. */
+  begun = false;
+  place: Place;
+  readonly #options: SubscribeOptions;
+  readonly #onMessage: OnMessage<Data> | undefined;
+  readonly #release: (reading: Reading) => void;
+  /** Newest seq by topic: what a resumed connection repeats is not told twice. */
+  readonly #seqs = new Map<string, number>();
+  #queue: HubMessage<Data>[] = [];
+  #wake: (() => void) | undefined;
+  #end: { readonly error: HubError | undefined } | undefined;
+  #resolve!: (subscribed: Subscribed) => void;
+  #reject!: (error: HubError) => void;
+
+  constructor(
+    topics: readonly string[],
+    options: SubscribeOptions,
+    onMessage: OnMessage<Data> | undefined,
+    release: (reading: Reading) => void,
+  ) {
+    this.topics = [...new Set(topics)];
+    this.place = { cursor: options.since };
+    this.#options = options;
+    this.#onMessage = onMessage;
+    this.#release = release;
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Who does not ask for it need not handle its rejection: iterators and `status` tell it as well.
+    this.ready.catch(() => undefined);
+  }
+
+  get cursor(): string | undefined {
+    return this.place.cursor;
+  }
+
+  /** The request that begins it, or goes on with it, without its topics. */
+  request(): object {
+    const { rewind, conflate, maxRate } = this.#options;
+    return {
+      ...(this.cursor === undefined ? { rewind: this.begun ? undefined : rewind } : { since: this.cursor }),
+      conflate,
+      maxRate,
+    };
+  }
+
+  subscribed(answer: Subscribed, place: Place): void {
+    this.begun = true;
+    this.place = place;
+    this.#resolve(answer);
+  }
+
+  /** @returns false for a repeat. */
+  take(message: HubMessage, cursor: string): boolean {
+    const { topic, seq } = message;
+    const last = this.#seqs.get(topic);
+    if (last !== undefined && seq <= last) return false;
+    this.#seqs.set(topic, seq);
+    const typed = message as HubMessage<Data>;
+    if (this.#onMessage === undefined) this.#enqueue(typed);
+    else guarded(() => this.#onMessage?.(typed, cursor));
+    return true;
+  }
+
+  gap(gap: Gap): void {
+    // Their numbering may have begun anew.
+    for (const topic of this.#seqs.keys()) {
+      if (topic.startsWith(`${gap.stream}:`) && gap.from === undefined) this.#seqs.delete(topic);
+    }
+    const { onGap } = this.#options;
+    if (onGap !== undefined) guarded(() => onGap(gap));
+  }
+
+  /** @param error why it ends, where its user has not asked for it */
+  close(error?: HubError): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
+    if (error !== undefined) this.#reject(error);
+    this.#wake?.();
+    this.#release(this as Reading);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<HubMessage<Data>> {
+    try {
+      for (;;) {
+        const queue = this.#queue;
+        this.#queue = [];
+        yield* queue;
+        if (this.#queue.length > 0) continue;
+        if (this.#end?.error) throw this.#end.error;
+        if (this.#end) return;
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  #enqueue(message: HubMessage<Data>): void {
+    const { maxQueued = MAX_QUEUED } = this.#options;
+    this.#queue.push(message);
+    if (this.#queue.length > maxQueued) {
+      // Half at once: one by one would cost a shift of the whole queue, and a notice, for each message.
+      const dropped = this.#queue.splice(0, Math.ceil(maxQueued / 2));
+      const [stream = ''] = dropped[0]!.topic.split(':');
+      const range = { from: dropped[0]!.seq, to: dropped.at(-1)!.seq };
+      this.gap({ stream, topics: this.topics, recovered: false, reason: 'reader_slow', ...range });
+    }
+    this.#wake?.();
+  }
+}
+
+/** Runs a user's callback: what it throws is the user's to see, and must not end the connection. */
+export function guarded(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
+  }
+}

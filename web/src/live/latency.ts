@@ -1,0 +1,29 @@
+/**
+ * How long messages take to this page, beyond the fastest of them. The clocks of the log and of this machine differ; the
+ * least difference ever seen is their difference and the shortest way, and what is above it is delay.
+ */
+const KEPT = 512;
+
+export class Latency {
+  readonly #values = new Float64Array(KEPT);
+  #next = 0;
+  #size = 0;
+  #least = Number.POSITIVE_INFINITY;
+  #lastAt = 0;
+
+  /** @param difference arrival minus the time of the log, ms */
+  add(difference: number, now: number): void {
+    this.#least = Math.min(this.#least, difference);
+    this.#values[this.#next] = difference;
+    this.#next = (this.#next + 1) % KEPT;
+    this.#size = Math.min(this.#size + 1, KEPT);
+    this.#lastAt = now;
+  }
+
+  /** Of the last messages, ms; undefined where there are none. */
+  percentile(fraction: number): number | undefined {
+    if (this.#size === 0 || this.#lastAt === 0) return undefined;
+    const sorted = this.#values.slice(0, this.#size).sort();
+    return sorted[Math.min(this.#size - 1, Math.floor(fraction * this.#size))]! - this.#least;
+  }
+}

@@ -1,0 +1,141 @@
+/** The page: one connection, and what is kept of each stream. */
+
+import type { StreamClass, WelcomeInfo } from '../../../server/protocol/message.js';
+import type { HubMessage } from '../../client/types.js';
+import { MarketStore } from '../views/markets/market-store.js';
+import { NewsStore } from '../views/news/news-store.js';
+import { PortfolioStore } from '../views/portfolio/portfolio-store.js';
+import { SignalStore } from '../views/signals/signal-store.js';
+import { SystemStore } from '../views/system/system-store.js';
+import { ConnectionStore, connectHub, type Hub } from './connection.js';
+import { Painted } from './painter.js';
+import { Rate } from './rate.js';
+import { StreamRecord } from './stream-record.js';
+
+/** What a view keeps of its stream. */
+export interface StreamStore {
+  /** @param isLive false: it is history that was read before. */
+  take(message: HubMessage, isLive: boolean): void;
+  /** The numbering began anew: forget the old. */
+  reset?(): void;
+}
+
+/** Whether a stream is there to be shown. `absent`: the hub has none of this name, or this page may not read it. */
+export type Presence = 'waiting' | 'reading' | 'absent' | 'refused';
+
+/** How much of the past is read for charts and lists when the page begins. */
+const LOOK_BACK: Readonly<Record<string, number>> = {
+  market: 1000,
+  news: 200,
+  portfolio: 400,
+  signals: 200,
+  system: 600,
+};
+
+/** So long without any message is worth a word. */
+export const STALE_MS = 15_000;
+
+export class Page extends Painted {
+  readonly hub: Hub;
+  readonly connection: ConnectionStore;
+  readonly market = new MarketStore();
+  readonly news = new NewsStore();
+  readonly portfolio = new PortfolioStore();
+  readonly signals = new SignalStore();
+  readonly system = new SystemStore();
+  readonly records = new Map<string, StreamRecord>();
+  readonly presence = new Map<string, Presence>();
+  readonly refusals = new Map<string, string>();
+  readonly rate = new Rate();
+  readonly latency = this.system.latency;
+  lastAt = 0;
+  conflated = 0;
+  readonly #stores: Readonly<Record<string, StreamStore>> = {
+    market: this.market,
+    news: this.news,
+    portfolio: this.portfolio,
+    signals: this.signals,
+    system: this.system,
+  };
+
+  constructor(hub: Hub = connectHub()) {
+    super();
+    this.hub = hub;
+    this.connection = new ConnectionStore(hub);
+    hub.on('welcome', (info) => this.#welcomed(info));
+    hub.on('gap', ({ stream, reason, from, to }) => {
+      const record = this.records.get(stream);
+      if (from !== undefined && to !== undefined && record) record.missing += to - from + 1;
+      record?.begin(Date.now());
+      if (reason === 'epoch_changed' || reason === 'ahead') this.#stores[stream]?.reset?.();
+    });
+    // Ages go on and rates fall while nothing comes.
+    setInterval(() => {
+      this.changed();
+      this.system.changed();
+    }, 1000);
+  }
+
+  #welcomed({ streams }: WelcomeInfo): void {
+    for (const name of Object.keys(this.#stores)) {
+      const stream = streams.find((one) => one.name === name);
+      if (this.presence.get(name) === 'reading') continue;
+      this.presence.set(name, stream === undefined ? 'absent' : 'reading');
+      if (stream !== undefined) void this.#read(name, stream.class);
+    }
+    this.changed();
+  }
+
+  /** Reads what is over, then goes on from there. */
+  async #read(name: string, streamClass: StreamClass): Promise<void> {
+    const store = this.#stores[name];
+    if (store === undefined) return;
+    const record = new StreamRecord(name, streamClass);
+    this.records.set(name, record);
+    let since: string | undefined;
+    try {
+      const past = await this.hub.history(`${name}:*`, { limit: LOOK_BACK[name] ?? 100 });
+      for (const message of past.messages) store.take(message, false);
+      since = past.cursor;
+    } catch (error) {
+      // Without it the charts begin empty; what is wrong is told by the subscription as well.
+      this.connection.add('warning', `The past of ${name} could not be read: ${(error as Error).message}`);
+    }
+    // A state has a newest value of each key, also of those that were silent for long: its snapshot tells them all.
+    const options = streamClass === 'state' || since === undefined ? {} : { since };
+    record.begin(Date.now());
+    const reading = this.hub.subscribe(`${name}:*`, options, (message: HubMessage) => {
+      this.#arrived(record, message);
+      store.take(message, true);
+    });
+    reading.ready.catch((error: Error) => {
+      this.presence.set(name, 'refused');
+      this.refusals.set(name, error.message);
+      this.changed();
+    });
+  }
+
+  #arrived(record: StreamRecord, { seq, time, conflated }: HubMessage): void {
+    const now = Date.now();
+    this.rate.add(now);
+    this.lastAt = now;
+    // What is caught up on was late for another reason.
+    if (record.isSettled(now) && this.connection.status.state === 'connected')
+      this.latency.add(now - time, now);
+    this.conflated += conflated ?? 0;
+    const skipped = record.take(seq, conflated, now);
+    if (skipped > 0) {
+      const range = { from: seq - skipped, to: seq - 1 };
+      this.connection.gap({
+        stream: record.name,
+        topics: [`${record.name}:*`],
+        recovered: false,
+        reason: 'unannounced',
+        ...range,
+      });
+    }
+    this.changed();
+  }
+}
+
+export const page = new Page();

@@ -1,0 +1,68 @@
+import type { HubMessage } from '../../../client/types.js';
+import { fieldOf, numberOf, textOf } from '../../live/fields.js';
+import type { StreamStore } from '../../live/page.js';
+import { Painted } from '../../live/painter.js';
+import type { Point } from '../../parts/price-chart.js';
+
+const KEPT = 1_000;
+
+/** One book. */
+export interface Book {
+  readonly key: string;
+  data: unknown;
+  seq: number;
+  time: number;
+  readonly values: Point[];
+}
+
+/** The newest state of each book, and the way of its value. */
+export class PortfolioStore extends Painted implements StreamStore {
+  readonly books = new Map<string, Book>();
+  source: string | undefined;
+
+  take({ topic, seq, time, data }: HubMessage): void {
+    const value = numberOf(data, 'value');
+    if (value === undefined) return;
+    const key = topic.slice(topic.indexOf(':') + 1);
+    let book = this.books.get(key);
+    if (book === undefined) {
+      book = { key, data, seq: 0, time, values: [] };
+      this.books.set(key, book);
+    }
+    if (seq <= book.seq) return;
+    book.data = data;
+    book.seq = seq;
+    book.time = time;
+    book.values.push({ time, value });
+    if (book.values.length > KEPT) book.values.splice(0, KEPT / 2);
+    this.source = textOf(data, 'source');
+    this.changed();
+  }
+
+  reset(): void {
+    for (const book of this.books.values()) book.seq = 0;
+  }
+}
+
+/** One holding of a book. */
+export interface Position {
+  readonly symbol: string;
+  readonly quantity: number | undefined;
+  readonly price: number | undefined;
+  readonly value: number | undefined;
+  readonly cost: number | undefined;
+  readonly pnl: number | undefined;
+}
+
+export function positionsOf(data: unknown): Position[] {
+  const positions = fieldOf(data, 'positions');
+  if (!Array.isArray(positions)) return [];
+  return positions.slice(0, 200).map((position: unknown) => ({
+    symbol: textOf(position, 'symbol') ?? '?',
+    quantity: numberOf(position, 'quantity'),
+    price: numberOf(position, 'price'),
+    value: numberOf(position, 'value'),
+    cost: numberOf(position, 'cost'),
+    pnl: numberOf(position, 'pnl'),
+  }));
+}
