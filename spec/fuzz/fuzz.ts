@@ -49,6 +49,8 @@ export async function fuzz({ inputs, onProgress = () => undefined }: FuzzOptions
       PUBLISH_KEY: '',
       UNAUTHENTICATED_MS: '1000',
       DRAIN_MS: '0',
+      // Full before the first half is over: what grows after that is a leak.
+      WINDOW_BYTES: '1000000',
     },
   });
   let ended = false;
