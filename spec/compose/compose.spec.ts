@@ -124,6 +124,15 @@ describe('The compose file', () => {
       expect(VARIABLES).to.have.property(name);
   });
 
+  it('takes no setting that the README does not name', () => {
+    const section = /^## In containers$.*?(?=^## )/ms.exec(read('README.md'))![0];
+    const settings = new Set(
+      [...read('docker-compose.yml').matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name!),
+    );
+    const unnamed = [...settings].filter((name) => !section.includes(name));
+    expect(unnamed).to.deep.equal(['COMPOSE_PROJECT_NAME']);
+  });
+
   it('does not start without the secrets', () => {
     const text = read('docker-compose.yml');
     for (const name of ['JWT_SECRET', 'REDIS_PASSWORD', 'GRAFANA_PASSWORD']) {
