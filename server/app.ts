@@ -100,7 +100,12 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     },
     onLatency: (ms) => metrics.delivered(ms),
   });
-  const publisher = new Publisher({ hub, log, maxMessageBytes: config.MAX_MESSAGE_BYTES });
+  const publisher = new Publisher({
+    hub,
+    log,
+    maxMessageBytes: config.MAX_MESSAGE_BYTES,
+    onCommit: (ms) => metrics.committed(ms),
+  });
   const requests = new RequestHandler({
     hub,
     publisher,
@@ -272,6 +277,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     await drained;
     await httpConnections.close(CLOSE_MS);
     await membership.stop();
+    metrics.stop();
     await end();
     logger.info({ node }, 'node: stopped');
   };

@@ -316,7 +316,8 @@ describe('The configuration', () => {
 
   it('is in the README: every variable, with its default and its meaning', function () {
     if (!existsSync(README)) this.skip();
-    const rows = readFileSync(README, 'utf8')
+    const rows = /^## Configuration$.*?(?=^## )/ms
+      .exec(readFileSync(README, 'utf8'))![0]
       .split('\n')
       .flatMap((line) => {
         const [, name, text, meaning] = /^\| `([A-Z_]+)` +\| *(.*?) *\| +(.+?) *\|$/.exec(line) ?? [];

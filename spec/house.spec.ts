@@ -89,7 +89,8 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
     ['access-config.ts', 'streams-file.ts', 'hub/streams.ts', 'protocol/', 'type auth/api-keys.ts'],
   ],
   ['token.ts', ['auth/', 'config.ts']],
-  ['metrics.ts', ['type auth/gate.ts', 'type hub/', 'type redis.ts', 'type transports/']],
+  ['metrics/', ['metrics/', 'type auth/gate.ts', 'type hub/', 'type redis.ts', 'type transports/']],
+  ['metrics.ts', ['metrics/']],
   // The one place at which the transports meet: who gets an upgrade.
   [
     'transports/upgrades.ts',

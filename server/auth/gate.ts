@@ -11,7 +11,7 @@ import type { Principal } from '../hub/access.js';
 import { AddressFinder, addressKey, allowsOrigin, isLocalHost, isLoopback, isPrivate } from './addresses.js';
 import { type ApiKeys, looksLikeApiKey } from './api-keys.js';
 import { Bearer, nobody, type ReadAccess } from './claims.js';
-import { type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
+import { LIMITS, type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
 import type { Revocation, Revocations } from './revocations.js';
 import {
   type EndReason,
@@ -51,13 +51,16 @@ export interface GateCounters {
   readonly refused: Map<LimitName, number>;
   readonly ended: Map<EndReason, number>;
   readonly tokens: { cached: number; accepted: number; refused: number };
+  /** Tokens and keys that were refused, by error code. */
+  readonly failures: Map<string, number>;
 }
 
 export class Gate {
   readonly counters: GateCounters = {
-    refused: new Map(),
+    refused: new Map(LIMITS.map((limit) => [limit, 0])),
     ended: new Map(),
     tokens: { cached: 0, accepted: 0, refused: 0 },
+    failures: new Map([['token_invalid', 0]]),
   };
   readonly sessions: Sessions;
   readonly nobody: Principal;
@@ -258,6 +261,9 @@ export class Gate {
       return bearer;
     } catch (error) {
       this.counters.tokens.refused += 1;
+      const { failures } = this.counters;
+      const reason = error instanceof HubError ? error.code : 'internal';
+      failures.set(reason, (failures.get(reason) ?? 0) + 1);
       if (!isLoopback(address)) await this.#handshakes.take(address, 1);
       throw error;
     }

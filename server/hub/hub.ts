@@ -13,15 +13,16 @@ import { announceGap, announceLoss } from './backfill.js';
 import { sleep } from './backoff.js';
 import { type Clock, systemClock } from './clock.js';
 import type { Conflation } from './conflator.js';
+import { type HubCounters, hubCounters, increment } from './counters.js';
 import { Fanout } from './fanout.js';
 import { Flusher } from './flusher.js';
 import { LogPages } from './log-pages.js';
 import { LogTops } from './log-tops.js';
-import { SlowConnections, type SlowCounters } from './slow-connections.js';
+import { SlowConnections } from './slow-connections.js';
 import type { StreamMessage } from './stream-message.js';
 import { type ReaderSource, StreamReader } from './stream-reader.js';
 import { StreamSets } from './stream-set.js';
-import { StreamTail, type TailCounters, type TailListener } from './stream-tail.js';
+import { StreamTail, type TailListener } from './stream-tail.js';
 import type { StreamConfig } from './streams.js';
 import { type Sink, Subscriber } from './subscriber.js';
 import { Turns } from './turns.js';
@@ -47,13 +48,6 @@ export interface HubLimits {
 }
 
 /** What a node counts on the hot path; metrics read it when they are asked. */
-export interface HubCounters extends TailCounters {
-  /** Messages that came in from the log, by stream. */
-  readonly received: Map<string, number>;
-  readonly slowConsumers: SlowCounters;
-  readonly recoveries: Map<NotRecovered | 'recovered', number>;
-}
-
 /** A stream of this node. */
 export interface HubStream {
   readonly config: StreamConfig;
@@ -81,15 +75,7 @@ export class Hub implements TailListener, LogListener {
   readonly backfills: Turns;
   readonly limits: HubLimits;
   readonly slow: SlowConnections;
-  readonly counters: HubCounters = {
-    received: new Map(),
-    recoveries: new Map(),
-    slowConsumers: { conflated: 0, dropped: 0, closed: 0 },
-    gapFills: 0,
-    epochRotations: 0,
-    epochChanges: 0,
-    lostMessages: 0,
-  };
+  readonly counters: HubCounters;
   readonly log: StreamLog;
   readonly #sets = new StreamSets();
   readonly #tops: LogTops;
@@ -108,6 +94,7 @@ export class Hub implements TailListener, LogListener {
     clock = systemClock,
   }: HubOptions) {
     this.log = log;
+    this.counters = hubCounters(streams.map(({ name }) => name));
     this.limits = limits;
     this.slow = new SlowConnections({
       budgetBytes: limits.connectionBudgetBytes,
@@ -139,7 +126,6 @@ export class Hub implements TailListener, LogListener {
         asideBytes: limits.connectionBudgetBytes,
       };
       this.streams.set(config.name, { config, tail, fanout, source });
-      this.counters.received.set(config.name, 0);
     }
   }
 
@@ -201,6 +187,7 @@ export class Hub implements TailListener, LogListener {
 
   /** A connection is gone. */
   detach(subscriber: Subscriber): void {
+    if (!subscriber.closed) increment(this.counters.disconnects, subscriber.endedBy?.name ?? 'client');
     subscriber.closed = true;
     if (this.subscribers.get(subscriber.id) === subscriber) this.subscribers.delete(subscriber.id);
     for (const reader of subscriber.readers.values()) this.setKeys(reader, new Set());
@@ -267,7 +254,7 @@ export class Hub implements TailListener, LogListener {
           maxMessages: this.limits.recoveryMaxMessages,
         });
         const outcome = verdict.recovered ? 'recovered' : verdict.reason;
-        this.counters.recoveries.set(outcome, (this.counters.recoveries.get(outcome) ?? 0) + 1);
+        increment(this.counters.recoveries, outcome);
         return verdict;
       }),
     );

@@ -103,8 +103,16 @@ export class Publisher {
   readonly #hub: Hub;
   readonly #log: StreamLog;
   readonly #maxBytes: number;
+  readonly #onCommit: (ms: number) => void;
 
-  constructor(options: { hub: Hub; log: StreamLog; maxMessageBytes: number }) {
+  /** @param options.onCommit called for each request to the log that succeeded, with the time it took, ms */
+  constructor(options: {
+    hub: Hub;
+    log: StreamLog;
+    maxMessageBytes: number;
+    onCommit?: (ms: number) => void;
+  }) {
+    this.#onCommit = options.onCommit ?? (() => undefined);
     this.#hub = options.hub;
     this.#log = options.log;
     this.#maxBytes = options.maxMessageBytes;
@@ -118,7 +126,7 @@ export class Publisher {
    */
   async publish(publication: Publication, principal: Principal = HUB_ITSELF): Promise<Published> {
     const { stream, entry } = this.#check(publication, principal);
-    const [result] = await this.#log.append(stream, [entry]);
+    const [result] = await this.#append(stream, [entry]);
     return this.#outcome(stream, entry, result!);
   }
 
@@ -145,7 +153,7 @@ export class Publisher {
     await Promise.all(
       [...byStream].map(async ([stream, items]) => {
         try {
-          const outcomes = await this.#log.append(
+          const outcomes = await this.#append(
             stream,
             items.map(({ entry }) => entry),
           );
@@ -161,6 +169,13 @@ export class Publisher {
         }
       }),
     );
+    return results;
+  }
+
+  async #append(stream: string, entries: readonly AppendEntry[]): Promise<AppendResult[]> {
+    const started = performance.now();
+    const results = await this.#log.append(stream, entries);
+    this.#onCommit(performance.now() - started);
     return results;
   }
 

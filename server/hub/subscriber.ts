@@ -70,6 +70,8 @@ export class Subscriber {
   closed = false;
   /** True once the connection has been told to end; nothing is written to it then. */
   ended = false;
+  /** Why this node ended it. Undefined where the client or the network did. */
+  endedBy: CloseCode | undefined;
   /** True from when more waits for it than its budget allows until it has drained and caught up. */
   slow = false;
   /** Set by the hub now and then; false again once something is written. */
@@ -199,6 +201,7 @@ export class Subscriber {
     if (this.ended) return;
     this.flush();
     this.ended = true;
+    this.endedBy = code;
     this.#sink.close(code);
   }
 
@@ -256,6 +259,7 @@ export class Subscriber {
     if (this.ended) return;
     this.#watch.ended(this);
     this.ended = true;
+    this.endedBy = CLOSE.slow;
     queueMicrotask(() => this.#sink.close(CLOSE.slow));
   }
 

@@ -61,7 +61,7 @@ function row({ data }: Message): number {
 async function publishingNode(cluster: LocalCluster) {
   for (const node of cluster.nodes) {
     const { body } = await get<string>(`${node.url}/metrics`);
-    if (/axiom_messages_published_total\{stream="market"\} [1-9]/.test(body)) return node;
+    if (/axiom_messages_published_total\{stream="market",class="state"\} [1-9]/.test(body)) return node;
   }
   throw new Error('no node publishes the market feed');
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,10 +34,13 @@ describe('A template of NGINX', () => {
   });
 
   it('names nothing else in braces in the files that there are', () => {
-    for (const file of ['hub.conf.template', 'local.conf.template']) {
+    const files = readdirSync(TEMPLATES, { recursive: true, encoding: 'utf8' });
+    const templates = files.filter((file) => file.endsWith('.template'));
+    expect(templates.length).to.be.greaterThan(3);
+    for (const file of templates) {
       const template = readFileSync(join(TEMPLATES, file), 'utf8');
       const names = [...template.matchAll(/\$\{([^}]*)\}/g)].map(([, name]) => name!);
-      expect(names.length).to.be.greaterThan(2);
+      expect(names, file).not.to.deep.equal([]);
       for (const name of names) expect(name).to.match(/^((HUB|NGINX)_[A-Z_]+|HUB_…)$/);
     }
   });

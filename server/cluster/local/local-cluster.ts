@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ManagedProcess } from './managed-process.js';
-import { answers, nginx } from './nginx.js';
+import { answers, type NginxTls, nginx } from './nginx.js';
 import { freePorts } from './ports.js';
 import { redisServer } from './redis-server.js';
 
@@ -28,6 +28,8 @@ export interface LocalClusterOptions {
   readonly redisArgs?: readonly string[];
   /** Addresses whose X-Forwarded-For NGINX believes: so a spec appears to come from many. Default none. */
   readonly realIpFrom?: readonly string[];
+  /** TLS with HTTP/2 on another port of NGINX. Default none. */
+  readonly tls?: NginxTls;
   /** Each line that a process writes. */
   readonly onLine?: (process: string, line: string) => void;
 }
@@ -71,7 +73,7 @@ export class LocalCluster {
 
   /** Starts everything and waits until it serves. @throws Error with what did not start; nothing is left running. */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
-    const { nodes: count = 3, env, nodeArgs = [], redisArgs, onLine, realIpFrom = [] } = options;
+    const { nodes: count = 3, env, nodeArgs = [], redisArgs, onLine, realIpFrom = [], tls } = options;
     const port = options.port ?? (await freePorts(count + 2));
     const redisPort = options.port === undefined ? port + count + 1 : await freePorts(1);
     const redisUrl = options.redisUrl ?? `redis://127.0.0.1:${redisPort}`;
@@ -94,6 +96,7 @@ export class LocalCluster {
           port,
           nodePorts: nodes.map((node) => node.port),
           realIpFrom,
+          tls,
           onLine: onLine && ((line) => onLine('nginx', line)),
         }),
         dir,

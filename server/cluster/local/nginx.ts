@@ -6,12 +6,22 @@ import { findProgram, ManagedProcess } from './managed-process.js';
 /** `nginx/` of the project, seen from the compiled file. */
 const TEMPLATES = fileURLToPath(new URL('../../../../nginx', import.meta.url));
 
+export interface NginxTls {
+  readonly port: number;
+  /** Folder of `fullchain.pem` and `privkey.pem`. */
+  readonly certificates: string;
+  /** Value of Strict-Transport-Security. Default none. */
+  readonly hsts?: string;
+}
+
 export interface NginxOptions {
   readonly dir: string;
   readonly host: string;
   readonly port: number;
   /** Ports of the nodes on 127.0.0.1. */
   readonly nodePorts: readonly number[];
+  /** TLS with HTTP/2 on a port of its own. Default none. */
+  readonly tls?: NginxTls | undefined;
   /** Default 20,000: on one machine everybody has the same address. */
   readonly connectionsPerAddress?: number;
   /** Addresses of proxies whose X-Forwarded-For is believed. Default none. */
@@ -31,11 +41,29 @@ export function renderTemplate(template: string, values: Readonly<Record<string,
 
 /** NGINX before the nodes, with everything that it writes in `dir`. */
 export function nginx(options: NginxOptions): ManagedProcess {
-  const { dir, host, port, nodePorts, connectionsPerAddress = 20_000, realIpFrom = [], onLine } = options;
+  const {
+    dir,
+    host,
+    port,
+    nodePorts,
+    connectionsPerAddress = 20_000,
+    realIpFrom = [],
+    tls,
+    onLine,
+  } = options;
   const command = findProgram('nginx', 'nginx-light');
-  mkdirSync(dir, { recursive: true });
-  const hub = renderTemplate(readFileSync(join(TEMPLATES, 'hub.conf.template'), 'utf8'), {
+  mkdirSync(join(dir, 'http'), { recursive: true });
+  const render = (file: string, values: Readonly<Record<string, string>>) => {
+    const template = readFileSync(join(TEMPLATES, `${file.split('/').at(-1)}.template`), 'utf8');
+    writeFileSync(join(dir, file), renderTemplate(template, values));
+  };
+  if (tls !== undefined) render('tls.conf', { HUB_TLS_DIR: tls.certificates });
+  render('http/hub.conf', {
     HUB_LISTEN: `${host}:${port}`,
+    // The older form of `http2 on`, which every version knows.
+    HUB_TLS:
+      tls === undefined ? '' : `listen ${host}:${tls.port} ssl http2; include ${join(dir, 'tls.conf')};`,
+    HUB_HSTS: tls?.hsts ?? '',
     HUB_UPSTREAM_SERVERS: nodePorts
       .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=2 fail_timeout=1s;`)
       .join('\n    '),
@@ -47,13 +75,13 @@ export function nginx(options: NginxOptions): ManagedProcess {
     HUB_CONNECTIONS_PER_ADDRESS: String(connectionsPerAddress),
     HUB_METRICS_ALLOW: 'allow 127.0.0.1;',
   });
-  const main = renderTemplate(readFileSync(join(TEMPLATES, 'local.conf.template'), 'utf8'), {
+  render('nginx.conf', {
     NGINX_DIR: dir,
+    NGINX_FILES: '20000',
+    NGINX_CONNECTIONS: '16384',
     NGINX_USER: process.getuid?.() === 0 ? 'user root;' : '',
     NGINX_WORKERS: '1',
   });
-  writeFileSync(join(dir, 'hub.conf'), hub);
-  writeFileSync(join(dir, 'nginx.conf'), main);
   return new ManagedProcess({
     name: 'nginx',
     command,

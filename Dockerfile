@@ -1,0 +1,35 @@
+# A node of the hub. Built in one stage, run in another that has neither the compiler nor the packages of development.
+FROM node:24.11.1-bookworm-slim AS base
+WORKDIR /app
+COPY package.json package-lock.json ./
+
+FROM base AS build
+RUN npm ci --no-audit --no-fund
+COPY tsconfig.json ./
+COPY server server
+COPY web web
+RUN npm run --silent build
+
+FROM base AS packages
+# The feeds read two files of their dataset; the rest of it is most of what is installed.
+RUN npm ci --omit=dev --no-audit --no-fund && npm cache clean --force \
+ && find node_modules/vega-datasets/data -type f ! -name stocks.csv ! -name sp500-2000.csv -delete
+
+FROM node:24.11.1-bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
+LABEL org.opencontainers.image.title="Axiom Streaming" \
+      org.opencontainers.image.description="A node of the hub: Socket.IO, WebSocket and SSE" \
+      org.opencontainers.image.licenses="MIT"
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8001
+WORKDIR /app
+COPY --from=packages /app/node_modules node_modules
+COPY package.json ./
+COPY --from=build /app/dist/server dist/server
+COPY --from=build /app/dist/web dist/web
+COPY docker/start.mjs docker/healthcheck.mjs docker/
+USER node
+EXPOSE 8001
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --start-interval=1s --retries=3 CMD ["node", "docker/healthcheck.mjs"]
+ENTRYPOINT ["tini", "--"]
+CMD ["node", "--enable-source-maps", "docker/start.mjs"]

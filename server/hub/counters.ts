@@ -1,0 +1,37 @@
+import { CLOSE } from '../protocol/close-codes.js';
+import type { NotRecovered } from '../protocol/message.js';
+import type { SlowCounters } from './slow-connections.js';
+import type { TailCounters } from './stream-tail.js';
+
+/** What a hub counts, for metrics. */
+export interface HubCounters extends TailCounters {
+  /** Messages that came in from the log, by stream. */
+  readonly received: Map<string, number>;
+  readonly slowConsumers: SlowCounters;
+  readonly recoveries: Map<NotRecovered | 'recovered', number>;
+  /** Connections that ended: the name of the close code, or `client` where the client or the network ended it. */
+  readonly disconnects: Map<string, number>;
+}
+
+const OUTCOMES = ['recovered', 'epoch_changed', 'trimmed', 'ahead', 'limit'] as const;
+
+/** Counters at nought: what can happen is there before it does, so that a first increase is seen. */
+export function hubCounters(streams: readonly string[]): HubCounters {
+  return {
+    received: new Map(streams.map((stream) => [stream, 0])),
+    recoveries: new Map(OUTCOMES.map((outcome) => [outcome, 0])),
+    slowConsumers: { conflated: 0, dropped: 0, closed: 0 },
+    disconnects: new Map(
+      ['client', ...Object.values(CLOSE).map(({ name }) => name)].map((name) => [name, 0]),
+    ),
+    gapFills: 0,
+    epochRotations: 0,
+    epochChanges: 0,
+    lostMessages: 0,
+  };
+}
+
+/** Adds one. */
+export function increment<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
