@@ -192,6 +192,8 @@ export class Publisher {
         throw new HubError('idempotency_conflict', `id: "${id}" was used for another message`, {
           field: 'id',
         });
+      case 'passed':
+        throw new Error('a publication has no position in a source');
       case 'too_many_keys':
         this.#refuse('too_many_keys');
         throw new HubError(
