@@ -11,18 +11,20 @@ import { STREAM_NAME } from './protocol/topic.js';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
-interface Variable {
+export interface Variable {
   /** Text of the default as the README shows it. */
   readonly default: string;
   readonly description: string;
   readonly schema: z.ZodType;
 }
 
-function variable<T extends z.ZodType>(defaultText: string, description: string, schema: T) {
+/** A row of a table of variables, with the type of its value. */
+export function variable<T extends z.ZodType>(defaultText: string, description: string, schema: T) {
   return { default: defaultText, description, schema } satisfies Variable;
 }
 
-function whole(min: number, max: number) {
+/** A whole number within bounds, both included. */
+export function whole(min: number, max: number) {
   return z
     .string()
     .regex(/^\d+$/, 'must be a whole number')
@@ -151,7 +153,7 @@ export const VARIABLES = {
 } as const;
 
 /** Values that no report repeats. */
-const SECRET: ReadonlySet<string> = new Set(['METRICS_TOKEN', 'REDIS_URL']);
+const SECRET: ReadonlySet<string> = new Set(['METRICS_TOKEN', 'REDIS_URL', 'DATABASE_URL', 'ARCHIVE_URL']);
 
 type Variables = { [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]['schema']> };
 

@@ -1,0 +1,51 @@
+/** Which connectors there are, and how each is made from the configuration. */
+import type { StreamLog } from '../log/stream-log.js';
+import type { RedisLink } from '../redis.js';
+import type { ConnectorConfig } from './config.js';
+import type { Surroundings } from './keep-running.js';
+import { runOutbox } from './postgres/outbox.js';
+
+export interface Parts extends Surroundings {
+  readonly log: StreamLog;
+  readonly link: RedisLink;
+}
+
+interface Connector {
+  /** What this connector misses in the configuration, one line each. */
+  mistakes(config: ConnectorConfig): string[];
+  /** Works until the signal aborts. */
+  run(config: ConnectorConfig, parts: Parts): Promise<void>;
+}
+
+function databaseMissing({ DATABASE_URL }: ConnectorConfig): string[] {
+  return DATABASE_URL === '' ? ['DATABASE_URL: is missing'] : [];
+}
+
+/** What every connector that writes into the log is made of. */
+function writing(config: ConnectorConfig, parts: Parts) {
+  return {
+    ...parts,
+    url: config.DATABASE_URL,
+    streams: new Set(config.streams.map(({ name }) => name)),
+    maxMessageBytes: config.MAX_MESSAGE_BYTES,
+  };
+}
+
+export const CONNECTORS = {
+  outbox: {
+    mistakes: databaseMissing,
+    run: (config, parts) =>
+      runOutbox({
+        ...writing(config, parts),
+        pollMs: config.OUTBOX_POLL_MS,
+        batch: config.OUTBOX_BATCH,
+        keepMs: config.OUTBOX_KEEP_MS,
+      }),
+  },
+} as const satisfies Record<string, Connector>;
+
+export type ConnectorName = keyof typeof CONNECTORS;
+
+export function isConnector(name: string): name is ConnectorName {
+  return Object.hasOwn(CONNECTORS, name);
+}

@@ -1,0 +1,60 @@
+/** The configuration of the connectors: beside the hub's own variables, these. README.md of docs/integrations shows them. */
+import { z } from 'zod';
+import { type Config, ConfigError, readConfig, type Variable, variable, whole } from '../config.js';
+
+const HOUR_MS = 3_600_000;
+
+
+/** Every variable of the connectors. */
+export const CONNECTOR_VARIABLES = {
+  DATABASE_URL: variable(
+    '',
+    'PostgreSQL, `postgres://…`, for the outbox, the replication and the archive.',
+    z.string().regex(/^$|^postgres(ql)?:\/\/.+/, 'must begin with postgres://'),
+  ),
+  CONNECTOR_PORT: variable(
+    '0',
+    'Port of `/metrics` and `/health` of the connector, on `HOST`; 0: none.',
+    whole(0, 65_535),
+  ),
+  OUTBOX_POLL_MS: variable(
+    '1000',
+    'Longest time that a row of the outbox waits where its notification was lost.',
+    whole(10, 600_000),
+  ),
+  OUTBOX_BATCH: variable('500', 'Most rows of the outbox in one batch.', whole(1, 10_000)),
+  OUTBOX_KEEP_MS: variable(
+    String(HOUR_MS),
+    'Time after which published rows are deleted; as long an id is unique.',
+    whole(0, 30 * 24 * HOUR_MS),
+  ),
+} as const satisfies Record<string, Variable>;
+
+type Values = {
+  [Name in keyof typeof CONNECTOR_VARIABLES]: z.output<(typeof CONNECTOR_VARIABLES)[Name]['schema']>;
+};
+
+/** The hub's configuration and that of the connectors. */
+export type ConnectorConfig = Config & Readonly<Values>;
+
+/** Reads both. @throws ConfigError with every mistake. */
+export function readConnectorConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+): ConnectorConfig {
+  const mistakes: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, { schema, default: defaultText }] of Object.entries<Variable>(CONNECTOR_VARIABLES)) {
+    const result = schema.safeParse(environment[name] || defaultText);
+    if (result.success) values[name] = result.data;
+    else mistakes.push(`${name}: ${result.error.issues[0]?.message}`);
+  }
+  try {
+    const config = readConfig(environment);
+    if (config.REDIS_URL === '') mistakes.push('REDIS_URL: is missing; a connector writes to the log in Redis');
+    if (mistakes.length === 0) return { ...config, ...(values as Values) };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    mistakes.push(...error.mistakes);
+  }
+  throw new ConfigError(mistakes);
+}
