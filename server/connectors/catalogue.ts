@@ -4,6 +4,7 @@ import type { RedisLink } from '../redis.js';
 import type { ConnectorConfig } from './config.js';
 import type { Surroundings } from './keep-running.js';
 import { runOutbox } from './postgres/outbox.js';
+import { runReplication } from './postgres/replication.js';
 
 export interface Parts extends Surroundings {
   readonly log: StreamLog;
@@ -40,6 +41,19 @@ export const CONNECTORS = {
         pollMs: config.OUTBOX_POLL_MS,
         batch: config.OUTBOX_BATCH,
         keepMs: config.OUTBOX_KEEP_MS,
+      }),
+  },
+  replication: {
+    mistakes: (config) => [
+      ...databaseMissing(config),
+      ...(config.REPLICATION_TABLES.length === 0 ? ['REPLICATION_TABLES: is missing'] : []),
+    ],
+    run: (config, parts) =>
+      runReplication({
+        ...writing(config, parts),
+        tables: config.REPLICATION_TABLES,
+        slot: config.REPLICATION_SLOT,
+        publication: config.REPLICATION_PUBLICATION,
       }),
   },
 } as const satisfies Record<string, Connector>;

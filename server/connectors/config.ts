@@ -1,9 +1,11 @@
 /** The configuration of the connectors: beside the hub's own variables, these. README.md of docs/integrations shows them. */
 import { z } from 'zod';
 import { type Config, ConfigError, readConfig, type Variable, variable, whole } from '../config.js';
+import { parseTableMappings } from './postgres/table-mapping.js';
 
 const HOUR_MS = 3_600_000;
 
+const name = z.string().regex(/^[a-z0-9_]{1,63}$/, 'may have 63 of a-z 0-9 _');
 
 /** Every variable of the connectors. */
 export const CONNECTOR_VARIABLES = {
@@ -28,6 +30,24 @@ export const CONNECTOR_VARIABLES = {
     'Time after which published rows are deleted; as long an id is unique.',
     whole(0, 30 * 24 * HOUR_MS),
   ),
+  REPLICATION_TABLES: variable(
+    '',
+    'Tables and their topics, comma-separated: `public.orders=signals:orders/{account}`.',
+    z.string().transform((text, context) => {
+      try {
+        return parseTableMappings(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+        return z.NEVER;
+      }
+    }),
+  ),
+  REPLICATION_SLOT: variable('axiom', 'Name of the replication slot; it is made where it is missing.', name),
+  REPLICATION_PUBLICATION: variable(
+    'axiom',
+    'Name of the publication; it is made where it is missing.',
+    name,
+  ),
 } as const satisfies Record<string, Variable>;
 
 type Values = {
@@ -50,7 +70,8 @@ export function readConnectorConfig(
   }
   try {
     const config = readConfig(environment);
-    if (config.REDIS_URL === '') mistakes.push('REDIS_URL: is missing; a connector writes to the log in Redis');
+    if (config.REDIS_URL === '')
+      mistakes.push('REDIS_URL: is missing; a connector writes to the log in Redis');
     if (mistakes.length === 0) return { ...config, ...(values as Values) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -9,6 +9,7 @@ export class ConnectorMetrics {
   readonly #failures: Counter;
   readonly #lag: Gauge;
   readonly #backlog: Gauge;
+  readonly #slot: Gauge;
   readonly #up: Gauge;
   #isUp = false;
 
@@ -48,6 +49,11 @@ export class ConnectorMetrics {
       labelNames: ['unit'],
       registers,
     });
+    this.#slot = new Gauge({
+      name: 'axiom_connector_slot_retained_bytes',
+      help: 'Write-ahead log that PostgreSQL keeps for the replication slot.',
+      registers,
+    });
     this.#up = new Gauge({
       name: 'axiom_connector_up',
       help: '1 while the connector works; 0 while it waits for its source, or for another of its kind.',
@@ -83,6 +89,10 @@ export class ConnectorMetrics {
 
   backlog(unit: 'rows' | 'bytes' | 'messages', count: number): void {
     this.#backlog.set({ unit }, count);
+  }
+
+  slot(bytes: number): void {
+    this.#slot.set(bytes);
   }
 
   up(isUp: boolean): void {

@@ -18,7 +18,9 @@ const STOP_DEADLINE_MS = 10_000;
 async function main(): Promise<void> {
   const name = process.argv[2] ?? '';
   if (!isConnector(name)) {
-    throw new ConfigError([`the connector "${name}" does not exist; there are ${Object.keys(CONNECTORS).join(', ')}`]);
+    throw new ConfigError([
+      `the connector "${name}" does not exist; there are ${Object.keys(CONNECTORS).join(', ')}`,
+    ]);
   }
   const config = readConnectorConfig(process.env);
   const mistakes = CONNECTORS[name].mistakes(config);

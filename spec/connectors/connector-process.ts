@@ -26,7 +26,9 @@ export async function connectorProcess(
         return false;
       }
     },
-    ...(globalThis.process.env.SPEC_LOGS === undefined ? {} : { onLine: (line: string) => console.log(name, line) }),
+    ...(globalThis.process.env.SPEC_LOGS === undefined
+      ? {}
+      : { onLine: (line: string) => console.log(name, line) }),
   });
   return { process, url };
 }

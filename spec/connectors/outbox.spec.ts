@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type pg from 'pg';
 import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { connectPostgres, migrate } from '../../server/postgres.js';
 import { silentLogger } from '../../server/logger.js';
+import { connectPostgres, migrate } from '../../server/postgres.js';
 import { until } from '../support/wait.js';
 import { connectorProcess, sample } from './connector-process.js';
 import { account, type ExpectedRow, killRepeatedly, printAccount } from './killing.js';
@@ -115,8 +115,14 @@ describe('The PostgreSQL outbox', function () {
     await publish('signals:after', { n: 2 });
     await until('what follows comes', () => client.seen.data('signals:after').length === 1);
     await until('both are marked', async () => {
-      const { rows } = await db.query('SELECT topic, refused FROM hub.outbox WHERE refused IS NOT NULL ORDER BY n');
-      return rows.length === 2 && rows[0].refused.startsWith('unknown_stream: ') && rows[1].refused.startsWith('too_large: ');
+      const { rows } = await db.query(
+        'SELECT topic, refused FROM hub.outbox WHERE refused IS NOT NULL ORDER BY n',
+      );
+      return (
+        rows.length === 2 &&
+        rows[0].refused.startsWith('unknown_stream: ') &&
+        rows[1].refused.startsWith('too_large: ')
+      );
     });
     expect(await sample(url, 'axiom_connector_refused_total')).to.equal(2);
   });
@@ -128,10 +134,15 @@ describe('The PostgreSQL outbox', function () {
     try {
       await publish('signals:clean', 1);
       await until('nothing that was published is left', async () => {
-        const { rows } = await db.query('SELECT count(*)::int AS left FROM hub.outbox WHERE published IS NOT NULL AND topic <> $1', ['signals:clean']);
+        const { rows } = await db.query(
+          'SELECT count(*)::int AS left FROM hub.outbox WHERE published IS NOT NULL AND topic <> $1',
+          ['signals:clean'],
+        );
         return rows[0].left === 0;
       });
-      const { rows } = await db.query('SELECT count(*)::int AS left FROM hub.outbox WHERE refused IS NOT NULL');
+      const { rows } = await db.query(
+        'SELECT count(*)::int AS left FROM hub.outbox WHERE refused IS NOT NULL',
+      );
       expect(rows[0].left).to.equal(2);
     } finally {
       await cleaning.process.stop('SIGTERM');
@@ -155,7 +166,9 @@ describe('The PostgreSQL outbox', function () {
 
   it('goes on when PostgreSQL was away', async () => {
     const client = await platform.subscribe('signals:*');
-    await db.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'axiom-outbox'`);
+    await db.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'axiom-outbox'`,
+    );
     await publish('signals:back', 1);
     await until('it comes', () => client.seen.data('signals:back').length === 1);
     expect(await sample(url, 'axiom_connector_failures_total')).to.be.greaterThan(0);
@@ -170,7 +183,10 @@ describe('The PostgreSQL outbox', function () {
       const own = await platform.postgres.connect();
       let n = 0;
       while (!stopped) {
-        const rows = Array.from({ length: 1 + (n % 5) }, (_, i) => ({ key: `kill/${w}-${(n + i) % 3}`, n: n + i + 1 }));
+        const rows = Array.from({ length: 1 + (n % 5) }, (_, i) => ({
+          key: `kill/${w}-${(n + i) % 3}`,
+          n: n + i + 1,
+        }));
         n += rows.length;
         await own.query('BEGIN');
         for (const row of rows) {
@@ -194,7 +210,9 @@ describe('The PostgreSQL outbox', function () {
       instead: () => [arrived().length, expected.length],
     });
     await until('nothing is left', async () => {
-      const { rows } = await db.query('SELECT count(*)::int AS left FROM hub.outbox WHERE published IS NULL AND refused IS NULL');
+      const { rows } = await db.query(
+        'SELECT count(*)::int AS left FROM hub.outbox WHERE published IS NULL AND refused IS NULL',
+      );
       return rows[0].left === 0;
     });
     const result = account('outbox', expected, arrived(), ({ data }) => data as ExpectedRow);

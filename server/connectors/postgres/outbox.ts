@@ -150,9 +150,10 @@ class Outbox {
       );
     }
     const done = rows.filter((_, i) => !refused.has(i)).map(({ position }) => position);
-    await client.query('UPDATE hub.outbox SET published = clock_timestamp() WHERE position = ANY($1::bigint[])', [
-      done,
-    ]);
+    await client.query(
+      'UPDATE hub.outbox SET published = clock_timestamp() WHERE position = ANY($1::bigint[])',
+      [done],
+    );
     if (refused.size > 0) {
       await client.query(
         `UPDATE hub.outbox SET refused = why FROM unnest($1::bigint[], $2::text[]) AS r (at, why)
