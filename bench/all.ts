@@ -4,6 +4,7 @@
  */
 import { benchConnections } from './connections.js';
 import { benchFanout } from './fanout.js';
+import { benchFlood } from './flood.js';
 import { benchLatency } from './latency.js';
 import { benchMemory } from './memory.js';
 import { benchPublish } from './publish.js';
@@ -20,6 +21,7 @@ const all = [
   benchConnections,
   benchRecovery,
   benchScale,
+  benchFlood,
 ];
 for (const bench of all) {
   console.log(`\n— ${bench.name} —\n`);

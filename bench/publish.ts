@@ -1,16 +1,20 @@
 /**
  * How many messages can publishers put into one node, and what does each cost the node and Redis?
  *
- * Single HTTP requests with keep-alive and a header as long as a token, batches of 500, and publishing over a WebSocket
+ * Single HTTP requests with keep-alive and a token, batches of 500, and publishing over a WebSocket
  * with acknowledgements pipelined; each through the node into Redis, with nobody subscribed. CPU of the node and of
  * Redis from /proc.
  *
- * Not measured: the check of a token (this version has none), subscribers, and more than one node.
+ * Each connection has the same token (HS256), which the node verifies once and remembers.
+ *
+ * Not measured: subscribers, and more than one node.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { mintToken } from '../server/auth/mint.js';
+import { JWT_SECRET } from './lib/credentials.js';
 import { isMain, option } from './lib/main.js';
 import { saveResult } from './lib/results.js';
 import { serving } from './lib/serving.js';
@@ -20,6 +24,12 @@ import { hub } from './peers/peers.js';
 
 const WORKER = fileURLToPath(new URL('load/publishing-worker.js', import.meta.url));
 const SECONDS = 4;
+/** Limits are not what is measured. */
+const SECURED = {
+  JWT_SECRET,
+  MAX_PUBLISHES_PER_SECOND_PER_SUBJECT: '10000000',
+  MAX_PUBLISHES_PER_SECOND_PER_CONNECTION: '10000000',
+};
 
 export interface PublishRow {
   readonly way: string;
@@ -29,7 +39,7 @@ export interface PublishRow {
   readonly redisMicroseconds: number;
 }
 
-type Way = Omit<PublishingOrder, 'port'> & { readonly name: string };
+type Way = Omit<PublishingOrder, 'port' | 'token'> & { readonly name: string };
 
 const WAYS: readonly Way[] = [
   { name: 'single HTTP requests, 50 connections', way: 'single', connections: 50, inFlight: 1, batchSize: 1 },
@@ -43,15 +53,25 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-function measure({ name: _, ...way }: Way): Promise<Omit<PublishRow, 'way'>> {
-  return serving(hub('socketio'), async ({ ports, serverCpuSeconds, redisCpuSeconds }) => {
+async function measure({ name: _, ...way }: Way): Promise<Omit<PublishRow, 'way'>> {
+  const token = await mintToken({
+    secret: SECURED.JWT_SECRET,
+    issuer: '',
+    audience: 'axiom-streaming',
+    sub: 'bench',
+    jti: 'bench',
+    lastsS: 600,
+    streams: { subscribe: [], publish: ['market:*'] },
+    admin: false,
+  });
+  return serving(hub('socketio', SECURED), async ({ ports, serverCpuSeconds, redisCpuSeconds }) => {
     const worker = fork(WORKER);
     const ask = async (order: PublishingOrder | 'count') => {
       worker.send(order);
       return ((await once(worker, 'message')) as [PublishingAnswer])[0];
     };
     try {
-      await ask({ ...way, port: ports[0]! });
+      await ask({ ...way, port: ports[0]!, token });
       await delay(1_000);
       const started = performance.now();
       const before = { cpu: serverCpuSeconds(), redis: redisCpuSeconds(), count: await ask('count') };

@@ -8,11 +8,13 @@
  *
  * Not measured: networks; and on a machine with few cores the clients take most of the time that is measured.
  */
+
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { LocalCluster, type LocalNode } from '../server/cluster/local/local-cluster.js';
+import { AUTHORIZATION, PUBLISH_KEY } from './lib/credentials.js';
 import { isMain, option } from './lib/main.js';
 import { saveResult } from './lib/results.js';
 import { quantile } from './lib/statistics.js';
@@ -59,7 +61,7 @@ export async function reconnectStorm(options: ReconnectOptions): Promise<Reconne
   const { clients, others, perSecond, env } = options;
   const cluster = await LocalCluster.start({
     realIpFrom: ['127.0.0.1'],
-    env: { FEEDS: 'off', LOG_LEVEL: 'error', ...env },
+    env: { FEEDS: 'off', LOG_LEVEL: 'error', PUBLISH_KEY, ...env },
   });
   const [killed, ...survivors] = cluster.nodes as [LocalNode, ...LocalNode[]];
   const workers = [fork(WORKER), fork(WORKER), fork(WORKER)] as const;
@@ -137,7 +139,7 @@ function client(addresses: readonly string[], i: number): ReconnectClient {
 async function addressesByNode({ url }: LocalCluster): Promise<Map<string, string[]>> {
   const addresses = new Map<string, string[]>();
   for (let i = 0; i < 300; i++) {
-    const address = `10.${1 + (i >> 8)}.${i & 255}.1`;
+    const address = `127.${1 + (i >> 8)}.${i & 255}.1`;
     const response = await fetch(`${url}/health/live`, { headers: { 'X-Forwarded-For': address } });
     const { node } = (await response.json()) as { node: string };
     addresses.set(node, [...(addresses.get(node) ?? []), address]);
@@ -157,7 +159,11 @@ async function publish(url: string, perSecond: number, signal: AbortSignal): Pro
       data: { n: Math.floor((next + i) / TOPICS.length), at: Date.now() },
     }));
     if (items.length === 0) continue;
-    const response = await fetch(`${url}/api/messages`, { method: 'POST', body: JSON.stringify(items) });
+    const response = await fetch(`${url}/api/messages`, {
+      method: 'POST',
+      headers: AUTHORIZATION,
+      body: JSON.stringify(items),
+    });
     if (response.status !== 200) throw new Error(`a batch was answered with ${response.status}`);
     await response.arrayBuffer();
     next += items.length;

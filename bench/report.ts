@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { type ConnectionsRow, HEARTBEAT_MS } from './connections.js';
 import type { FanoutCase } from './fanout.js';
+import type { FloodResult } from './flood.js';
 import type { LatencyRow } from './latency.js';
 import { isMain } from './lib/main.js';
 import { number, picture, table, under } from './lib/markdown.js';
@@ -104,6 +105,18 @@ function publishing(rows: readonly PublishRow[]): string[] {
   return [
     picture('publish', 'Messages published per second of the node’s CPU', bars),
     table(['', 'messages/s', 'per CPU-second of the node', 'µs of Redis each'], lines),
+  ];
+}
+
+function flood([result]: readonly FloodResult[]): string[] {
+  const { seconds, calmP99Ms, floodP99Ms, attempts, refused } = result!;
+  const times = number(floodP99Ms / calmP99Ms, 1);
+  const counts = (of: Readonly<Record<string, number>>) =>
+    Object.entries(of).map(([what, count]) => [what, number(count)]);
+  return [
+    `p99 of the 200 clients: ${number(calmP99Ms, 1)} ms calm, ${number(floodP99Ms, 1)} ms under the flood (${times} times).`,
+    table([`attempts in ${seconds} s`, ''], counts(attempts)),
+    table(['refused or ended, by limit', ''], counts(refused)),
   ];
 }
 
@@ -261,6 +274,7 @@ export function writeReport(): void {
       '1,000 subscribers of one topic, publish → receive, through Redis.',
       latency,
     ),
+    section('flood', 'A flood by one address', 'Well-behaved clients of a node that is flooded.', flood),
     section('publish', 'Publishing', 'Through one node into Redis.', publishing),
     section(
       'memory',

@@ -4,11 +4,14 @@
 import { createServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { answerFor, ConnectionDirectory } from './auth/directory.js';
+import { buildGate } from './build-gate.js';
 import { type Leases, SingleNodeLeases } from './cluster/leases.js';
 import { measurements } from './cluster/measurements.js';
 import { Membership } from './cluster/membership.js';
 import { SingleNodeReports } from './cluster/node-report.js';
 import { RedisLeases, RedisNodeReports } from './cluster/redis-cluster-state.js';
+import { RedisPeers } from './cluster/redis-peers.js';
 import { RedisSessionStore } from './cluster/redis-sessions.js';
 import type { Config } from './config.js';
 import { demoFeeds } from './feeds/demo-feeds.js';
@@ -34,13 +37,19 @@ import {
   MSGPACK_DIALECT,
   SocketIoTransport,
 } from './transports/socketio/socketio-transport.js';
+import { limitSockets } from './transports/sockets.js';
 import { SseTransport } from './transports/sse/sse-transport.js';
 import { routeUpgrades } from './transports/upgrades.js';
+import { GuardedWebSocketServer } from './transports/websocket/guarded-server.js';
 import { WebSocketTransport } from './transports/websocket/websocket-transport.js';
 import { VERSION } from './version.js';
 
 /** Longer than a proxy keeps a connection that rests (NGINX: 60 s), or a request meets one that is just being closed. */
 const KEEP_ALIVE_MS = 75_000;
+/** What a Socket.IO client may take to open its namespace, where no other time is set. */
+const CONNECT_TIMEOUT_MS = 45_000;
+/** Who sends headers or bodies drop by drop is cut; a stream that is read slowly is not concerned. */
+const SLOW_REQUESTS = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000 };
 /** How long requests that are under way, and clients that were told to go, may take once the node has drained. */
 const CLOSE_MS = 3_000;
 
@@ -54,6 +63,8 @@ export interface App {
   readonly port: number;
   /** `http://host:port` as a client on this machine reaches it. */
   readonly url: string;
+  /** In development: what may publish in this run. */
+  readonly publishKey: string | undefined;
   /** Sends everybody elsewhere and stops. */
   stop(): Promise<void>;
 }
@@ -73,6 +84,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const backend = await connectBackend(config, logger);
   const { log, link, sessions } = backend;
   const metrics = new Metrics();
+  const { gate, revocations, publishKey } = await buildGate(config, link, logger);
   const hub = new Hub({
     streams: config.streams,
     log,
@@ -100,9 +112,19 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const maxFrameBytes = config.MAX_MESSAGE_BYTES + 16 * 1024;
 
   const admission = new Admission({ hub, perSecond: config.MAX_HANDSHAKES_PER_SECOND });
-  const sse = new SseTransport({ hub, admission, node, logger, direct: config.FAST_PATH });
+  const sse = new SseTransport({
+    hub,
+    gate,
+    admission,
+    node,
+    logger,
+    maxTopics: config.MAX_TOPICS_PER_EVENT_STREAM,
+    direct: config.FAST_PATH,
+  });
   const webSocket = new WebSocketTransport({
     hub,
+    gate,
+    admission,
     requests,
     node,
     maxFrameBytes,
@@ -127,13 +149,26 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       takeLoopLagMs: () => metrics.takeLoopLagMs(),
     }),
   });
+  const nodes = () => membership.nodes;
+  const peers =
+    link &&
+    new RedisPeers({
+      link,
+      node,
+      nodes: () => nodes().map((report) => report.node),
+      answer: (question) => answerFor(gate.sessions, question),
+      logger,
+    });
   const router = createRouter({
     hub,
+    gate,
+    connections: new ConnectionDirectory(gate.sessions, peers),
+    maxTokenLifeMs: config.TOKEN_MAX_LIFE_MS,
     node,
     version: VERSION,
     metrics,
     metricsToken: config.METRICS_TOKEN,
-    nodes: () => membership.nodes,
+    nodes,
     redisUp: () => link?.up ?? null,
     publisher,
     maxMessageBytes: config.MAX_MESSAGE_BYTES,
@@ -144,8 +179,8 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     webRoot: fileURLToPath(new URL('../web', import.meta.url)),
     trustProxy: config.TRUST_PROXY,
   });
-  const httpServer = createServer(router);
-  httpServer.keepAliveTimeout = KEEP_ALIVE_MS;
+  const httpServer = createServer({ ...SLOW_REQUESTS, keepAliveTimeout: KEEP_ALIVE_MS }, router);
+  limitSockets(httpServer, gate);
   const socketIo = (
     dialect: Dialect,
     receive: (stream: string, payload: Buffer) => void,
@@ -154,6 +189,9 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       dialect,
       httpServer,
       hub,
+      gate,
+      wsEngine: GuardedWebSocketServer,
+      connectTimeoutMs: config.UNAUTHENTICATED_MS || CONNECT_TIMEOUT_MS,
       admission,
       requests,
       sessions,
@@ -186,7 +224,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     }),
     socketIo(MSGPACK_DIALECT, () => undefined),
   ];
-  routeUpgrades(httpServer, { admission, webSocket });
+  routeUpgrades(httpServer, { webSocket });
   const httpConnections = new HttpConnections(httpServer, () => hub.draining);
   metrics.observe({
     hub,
@@ -196,12 +234,16 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     link,
     version: VERSION,
     node,
+    gate: gate.counters,
+    revocations,
   });
 
   const end = async () => {
     sse.close();
     webSocket.close();
     for (const transport of socketIos) await transport.close();
+    gate.sessions.stop();
+    revocations.stop();
     hub.stop();
     await log.close();
     await link?.close();
@@ -210,6 +252,8 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     hub.start();
     if (log instanceof RedisStreamLog) await log.live();
     await hub.whenLive();
+    await revocations.start();
+    await peers?.start();
     await listen(httpServer, config);
   } catch (error) {
     await end();
@@ -231,7 +275,14 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     await end();
     logger.info({ node }, 'node: stopped');
   };
-  return { node, hub, port, url: `http://${host === '127.0.0.1' ? 'localhost' : host}:${port}`, stop };
+  return {
+    node,
+    hub,
+    port,
+    url: `http://${host === '127.0.0.1' ? 'localhost' : host}:${port}`,
+    publishKey,
+    stop,
+  };
 }
 
 async function connectBackend(config: Config, logger: Logger): Promise<Backend> {

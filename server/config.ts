@@ -1,13 +1,13 @@
 /**
  * The configuration: one table of environment variables. The README's table is held to it by a spec.
  */
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { DEFAULT_STREAMS, STREAM_DEFAULTS, type StreamConfig } from './hub/streams.js';
-import { CURSOR_MAX_STREAMS } from './protocol/cursor.js';
-import { STREAM_NAME } from './protocol/topic.js';
+import { checkAccess, readApiKeys, readPublicKey } from './access-config.js';
+import type { StoredKeys } from './auth/api-keys.js';
+import { DEFAULT_STREAMS, type StreamConfig } from './hub/streams.js';
+import { readStreams } from './streams-file.js';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -43,6 +43,12 @@ function isProxy(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
 }
 
+function isOrigin(text: string): boolean {
+  return text === '*' || (!text.includes('*') && URL.canParse(text) && new URL(text).origin === text);
+}
+
+/** What an HMAC is worth depends on its secret: shorter ones can be guessed. */
+const MIN_SECRET_BYTES = 32;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
@@ -89,7 +95,58 @@ export const VARIABLES = {
         'must name `loopback`, `linklocal`, `uniquelocal`, addresses or networks',
       ),
   ),
-  METRICS_TOKEN: variable('', 'Bearer token that `/metrics` asks for. Empty: none.', z.string()),
+  JWT_SECRET: variable(
+    '',
+    'Secret of HS256 tokens, 32 bytes or more.',
+    z.string().refine((text) => text === '' || Buffer.byteLength(text) >= MIN_SECRET_BYTES, {
+      message: `must have ${MIN_SECRET_BYTES} bytes or more; \`openssl rand -base64 32\` makes one`,
+    }),
+  ),
+  JWT_PUBLIC_KEY: variable(
+    '',
+    'Public key of RS256, ES256 or EdDSA tokens: PEM, or the path of a PEM file.',
+    z.string(),
+  ),
+  JWKS_URL: variable(
+    '',
+    'Address of the key set of RS256, ES256 or EdDSA tokens.',
+    z.string().regex(/^$|^https?:\/\/.+/, 'must begin with http:// or https://'),
+  ),
+  JWT_ISSUER: variable(
+    '',
+    '`iss` that tokens must have. Empty: it is not looked at; with `JWKS_URL` it must be set.',
+    z.string(),
+  ),
+  JWT_AUDIENCE: variable('axiom-streaming', '`aud` that tokens must have.', z.string()),
+  TOKEN_MAX_LIFE_MS: variable(
+    '604800000',
+    'A token that lasts longer from now is refused; so long revocations are kept.',
+    whole(60_000, 31_536_000_000),
+  ),
+  API_KEYS_FILE: variable('', 'JSON file with the hashed keys of services.', z.string()),
+  PUBLISH_KEY: variable(
+    '',
+    'Without any of the above: the publish key. Empty: a new one at each start, which is printed.',
+    z.string().regex(/^$|^[\x21-\x7e]{16,256}$/, 'must have 16 to 256 characters without spaces'),
+  ),
+  ALLOWED_ORIGINS: variable(
+    '',
+    'Origins beside its own whose pages may use the hub, comma-separated; `*`: all of them.',
+    z
+      .string()
+      .transform((list) =>
+        list
+          .split(',')
+          .map((origin) => origin.trim())
+          .filter(Boolean),
+      )
+      .refine((list) => list.every(isOrigin), 'must name origins like https://app.example.com'),
+  ),
+  METRICS_TOKEN: variable(
+    '',
+    'Bearer token that `/metrics` asks for. Empty: it is for private networks and administrators.',
+    z.string(),
+  ),
   DRAIN_MS: variable(
     '5000',
     'Longest time over which a stopping node spreads the end of its connections.',
@@ -99,6 +156,51 @@ export const VARIABLES = {
   MAX_BATCH_ITEMS: variable('1000', 'Most messages in one batch.', whole(1, 100_000)),
   MAX_BATCH_BYTES: variable('8388608', 'Largest body of a batch.', whole(1, 256 * MIB)),
   MAX_TOPICS_PER_CONNECTION: variable('1000', 'Most topics that one connection reads.', whole(1, 1_000_000)),
+  MAX_TOPICS_PER_EVENT_STREAM: variable(
+    '1000',
+    'Most topics in the address of one `/stream`.',
+    whole(1, 10_000),
+  ),
+  MAX_CONNECTIONS_PER_ADDRESS: variable(
+    '500',
+    'Most connections of one address to one node.',
+    whole(1, 1_000_000),
+  ),
+  MAX_CONNECTIONS_PER_SUBJECT: variable(
+    '1000',
+    'Most connections of one subject to one node.',
+    whole(1, 1_000_000),
+  ),
+  MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS: variable(
+    '50',
+    'Connections that one address may begin each second, and tokens that it may have wrong.',
+    whole(1, 1_000_000),
+  ),
+  MAX_REQUESTS_PER_SECOND_PER_ADDRESS: variable(
+    '200',
+    'Requests of one address to one node each second, over HTTP and sockets, that publish nothing.',
+    whole(1, 1_000_000),
+  ),
+  MAX_REQUESTS_PER_SECOND_PER_CONNECTION: variable(
+    '500',
+    'Requests of one connection each second that publish nothing.',
+    whole(1, 1_000_000),
+  ),
+  MAX_PUBLISHES_PER_SECOND_PER_CONNECTION: variable(
+    '10000',
+    'Messages that one connection may publish each second.',
+    whole(1, 10_000_000),
+  ),
+  MAX_PUBLISHES_PER_SECOND_PER_SUBJECT: variable(
+    '100000',
+    'Messages that one subject may publish each second, in the whole cluster.',
+    whole(1, 10_000_000),
+  ),
+  UNAUTHENTICATED_MS: variable(
+    '5000',
+    'How long a connection may be there without a token and read nothing; 0: for ever.',
+    whole(0, 600_000),
+  ),
   CONNECTION_BUDGET_BYTES: variable(
     '1048576',
     'What may wait for one connection before it is slow: conflated, told a gap or cut, by the class of each stream.',
@@ -153,12 +255,29 @@ export const VARIABLES = {
 } as const;
 
 /** Values that no report repeats. */
-const SECRET: ReadonlySet<string> = new Set(['METRICS_TOKEN', 'REDIS_URL', 'DATABASE_URL', 'ARCHIVE_URL']);
+const SECRET: ReadonlySet<string> = new Set([
+  'METRICS_TOKEN',
+  'REDIS_URL',
+  'JWT_SECRET',
+  'JWT_PUBLIC_KEY',
+  'PUBLISH_KEY',
+  'ARCHIVE_URL',
+]);
+
+/** The configured values that nobody may see. */
+export function secretsOf(config: Config): string[] {
+  return [config.JWT_SECRET, config.METRICS_TOKEN, config.PUBLISH_KEY];
+}
 
 type Variables = { [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]['schema']> };
 
 /** The configuration of a node, by variable name, with the streams read from their file. */
-export type Config = Readonly<Variables> & { readonly streams: readonly StreamConfig[] };
+export type Config = Readonly<Variables> & {
+  readonly streams: readonly StreamConfig[];
+  readonly apiKeys: StoredKeys;
+  /** Nothing says whose tokens are accepted: this machine alone is served, and may read everything. */
+  readonly development: boolean;
+};
 
 /** Everything that is wrong with a configuration, one line per mistake. */
 export class ConfigError extends Error {
@@ -188,45 +307,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   }
   const file = environment.STREAMS_FILE;
   const streams = file ? readStreams(file, mistakes) : DEFAULT_STREAMS;
+  const apiKeys = environment.API_KEYS_FILE ? readApiKeys(environment.API_KEYS_FILE, mistakes) : {};
+  values.JWT_PUBLIC_KEY = readPublicKey(String(values.JWT_PUBLIC_KEY ?? ''), mistakes);
+  const development = checkAccess(environment, environment.HOST || VARIABLES.HOST.default, mistakes);
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   values.NODE_ID ||= `${hostname()}-${process.pid}`;
-  return { ...(values as Variables), streams };
-}
-
-const streamsFile = z.record(
-  z.string().regex(STREAM_NAME, 'a stream is named like "market": 1 to 32 of a-z 0-9 _ -, a letter first'),
-  z.strictObject({
-    class: z.enum(['state', 'log', 'ledger']).default(STREAM_DEFAULTS.class),
-    maxMessages: z.number().int().min(1).max(100_000_000).default(STREAM_DEFAULTS.maxMessages),
-    maxAgeMs: z.number().int().min(1_000).default(STREAM_DEFAULTS.maxAgeMs),
-    maxKeys: z.number().int().min(1).max(10_000_000).default(STREAM_DEFAULTS.maxKeys),
-  }),
-);
-
-function readStreams(file: string, mistakes: string[]): StreamConfig[] {
-  let content: unknown;
-  try {
-    content = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    mistakes.push(`STREAMS_FILE: ${error instanceof Error ? error.message : String(error)}`);
-    return [];
-  }
-  const result = streamsFile.safeParse(content);
-  if (!result.success) {
-    for (const issue of result.error.issues) {
-      // What is wrong with a name is said inside of the issue.
-      const message =
-        issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
-      mistakes.push(`STREAMS_FILE: ${[file, ...issue.path.map(String)].join(' › ')}: ${message}`);
-    }
-    return [];
-  }
-  const streams = Object.entries(result.data).map(([name, stream]) => ({ name, ...stream }));
-  if (streams.length > CURSOR_MAX_STREAMS) {
-    mistakes.push(
-      `STREAMS_FILE: ${file} names ${streams.length} streams; a hub has at most ${CURSOR_MAX_STREAMS}`,
-    );
-  }
-  if (streams.length === 0) mistakes.push(`STREAMS_FILE: ${file} names no stream`);
-  return streams;
+  return { ...(values as Variables), streams, apiKeys, development };
 }

@@ -16,6 +16,12 @@ export const ERRORS = {
   bad_topic: { status: 400, title: 'This is no topic', retry: false },
   bad_cursor: { status: 400, title: 'This is no cursor of this hub', retry: false },
   unknown_op: { status: 400, title: 'There is no such operation', retry: false },
+  token_missing: { status: 401, title: 'A token is needed', retry: false },
+  token_invalid: { status: 401, title: 'The token is not accepted', retry: false },
+  token_expired: { status: 401, title: 'The token has expired', retry: false },
+  token_revoked: { status: 401, title: 'The token was revoked', retry: false },
+  denied: { status: 403, title: 'The token does not allow this', retry: false },
+  origin_denied: { status: 403, title: 'Pages of this origin are not served', retry: false },
   unknown_stream: { status: 404, title: 'There is no such stream', retry: false },
   not_found: { status: 404, title: 'There is nothing here', retry: false },
   method_not_allowed: { status: 405, title: 'This method is not offered here', retry: false },
@@ -26,7 +32,14 @@ export const ERRORS = {
   unsupported: { status: 422, title: 'This hub does not do that', retry: false },
   too_many_keys: { status: 422, title: 'The stream has as many keys as it may have', retry: false },
   too_many_topics: { status: 422, title: 'The connection reads as many topics as it may', retry: false },
+  rate_limited: { status: 429, title: 'Too many requests', retry: true },
+  too_many_connections: { status: 429, title: 'Too many connections', retry: true },
   internal: { status: 500, title: 'Something went wrong in the hub', retry: true },
+  keys_unavailable: {
+    status: 503,
+    title: 'The keys that tokens are checked with are out of reach',
+    retry: true,
+  },
   overloaded: { status: 503, title: 'The hub has more waiting than it may hold', retry: true },
   log_unavailable: { status: 503, title: 'The stream log is out of reach', retry: true },
 } as const satisfies Record<string, ErrorKind>;
@@ -38,12 +51,19 @@ export class HubError extends Error {
   readonly code: ErrorCode;
   /** The field of the input that is wrong, where one is. */
   readonly field: string | undefined;
+  /** When to come back, ms from now, where that is known. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { field?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { field?: string; cause?: unknown; retryAfterMs?: number } = {},
+  ) {
     super(message, { cause: options.cause });
     this.name = 'HubError';
     this.code = code;
     this.field = options.field;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 
@@ -52,11 +72,17 @@ export interface ErrorBody {
   readonly code: ErrorCode;
   readonly message: string;
   readonly field?: string;
+  readonly retryAfterMs?: number;
 }
 
 /** The error as the transports send it. Anything that is no {@link HubError} tells the user nothing of its inside. */
 export function errorBody(error: unknown): ErrorBody {
   if (!(error instanceof HubError)) return { code: 'internal', message: ERRORS.internal.title };
-  const { code, message, field } = error;
-  return field === undefined ? { code, message } : { code, message, field };
+  const { code, message, field, retryAfterMs } = error;
+  return {
+    code,
+    message,
+    ...(field === undefined ? {} : { field }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
 }

@@ -8,9 +8,23 @@ export interface Logger {
   error(fields: object | string, message?: string): void;
 }
 
-/** Writes JSON lines to standard error; standard output is for people. */
-export function createLogger(level: string, node: string): Logger {
-  return pino({ level, base: { node } }, destination({ fd: 2, sync: true }));
+/** What may not stand in a log, wherever it comes from: tokens, keys, and the passwords of URLs. */
+const CREDENTIALS =
+  /\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*|\baxk_[\w-]{20,}|(?<=\bBearer )[^\s"\\]+|(?<=:\/\/[^\s"/@]*:)[^\s"/@]+(?=@)/g;
+const REDACTED = '[redacted]';
+
+/**
+ * Writes JSON lines to standard error; standard output is for people.
+ *
+ * @param secrets what is configured and must not appear, in whatever an error says
+ */
+export function createLogger(level: string, node: string, secrets: readonly string[] = []): Logger {
+  const known = secrets
+    .filter((secret) => secret !== '')
+    .map((secret) => JSON.stringify(secret).slice(1, -1));
+  const streamWrite = (line: string) =>
+    known.reduce((text, secret) => text.replaceAll(secret, REDACTED), line.replace(CREDENTIALS, REDACTED));
+  return pino({ level, base: { node }, hooks: { streamWrite } }, destination({ fd: 2, sync: true }));
 }
 
 /** Drops everything: for specs and for programs that print for people. */

@@ -1,6 +1,6 @@
 /** `npm start`: one node. */
 import { startApp } from './app.js';
-import { ConfigError, readConfig } from './config.js';
+import { ConfigError, readConfig, secretsOf } from './config.js';
 import { createLogger } from './logger.js';
 import { VERSION } from './version.js';
 
@@ -9,7 +9,7 @@ const STOP_DEADLINE_MS = 35_000;
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const logger = createLogger(config.LOG_LEVEL, config.NODE_ID);
+  const logger = createLogger(config.LOG_LEVEL, config.NODE_ID, secretsOf(config));
   const app = await startApp(config, logger);
 
   let stopping = false;
@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
 
-  const { url } = app;
+  const { url, publishKey } = app;
   const log = config.REDIS_URL === '' ? 'in memory: messages are gone when this process ends' : 'in Redis';
   process.stdout.write(
     [
@@ -38,27 +38,23 @@ async function main(): Promise<void> {
       `  Socket.IO   ${url}/socket.io/`,
       `  WebSocket   ${url.replace('http', 'ws')}/ws`,
       `  SSE         ${url}/stream?topics=market:*`,
-      `  Publish     curl -d '{"hello":"world"}' ${url}/api/topics/news:hello/messages`,
+      `  Publish     curl -H "Authorization: Bearer ${publishKey ?? '$TOKEN'}" -d '{"hello":"world"}' ${url}/api/topics/news:hello/messages`,
       `  Health      ${url}/health     Metrics  ${url}/metrics`,
       '',
       `  Streams     ${config.streams.map(({ name }) => name).join(', ')}`,
       `  Log         ${log}`,
       `  Demo feeds  ${config.FEEDS ? 'on (replayed, derived and sample data; FEEDS=off turns them off)' : 'off'}`,
-      ...(isLoopback(config.HOST)
-        ? []
+      ...(publishKey === undefined
+        ? ['  Access      by token: npm run token -- --help']
         : [
-            '',
-            `  Mind: HOST=${config.HOST}, and this version asks nobody for a token. Anyone who reaches it can publish.`,
+            '  Access      for development: this machine alone is served, and reads without a token',
+            `  Publish key of this run   ${publishKey}`,
           ]),
       '',
       'Ctrl-C stops it.',
       '',
     ].join('\n'),
   );
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function fail(error: unknown): never {

@@ -4,6 +4,7 @@
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { GateCounters } from './auth/gate.js';
 import type { Hub } from './hub/hub.js';
 import type { PublishCounters } from './hub/publisher.js';
 import type { RedisLink } from './redis.js';
@@ -18,6 +19,8 @@ export interface MetricSources {
   readonly link: RedisLink | undefined;
   readonly version: string;
   readonly node: string;
+  readonly gate: GateCounters;
+  readonly revocations: { readonly count: number };
 }
 
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
@@ -76,7 +79,7 @@ export class Metrics {
 
   /** Says where the figures come from. Once. */
   observe(sources: MetricSources): void {
-    const { hub, admission, publishing, connections, link, version, node } = sources;
+    const { hub, admission, publishing, connections, link, version, node, gate, revocations } = sources;
     this.#gauge('axiom_build_info', 'Version of the hub, in its label.', ['version', 'node'], (set) => {
       set({ version, node }, 1);
     });
@@ -180,6 +183,21 @@ export class Metrics {
     this.#counter('axiom_errors_total', 'Errors by kind.', ['kind'], (set) => {
       for (const [kind, count] of this.errors.byKind) set({ kind }, count);
     });
+    this.#counter('axiom_limits_refused_total', 'What was refused for a limit.', ['limit'], (set) => {
+      for (const [limit, count] of gate.refused) set({ limit }, count);
+    });
+    this.#counter(
+      'axiom_connections_ended_total',
+      'Connections that were ended for their token, or for the lack of one.',
+      ['reason'],
+      (set) => {
+        for (const [reason, count] of gate.ended) set({ reason }, count);
+      },
+    );
+    this.#counter('axiom_tokens_total', 'Tokens and keys that came in, by outcome.', ['result'], (set) => {
+      for (const [result, count] of Object.entries(gate.tokens)) set({ result }, count);
+    });
+    this.#gauge('axiom_revocations', 'Revocations in force.', [], (set) => set({}, revocations.count));
     this.#gauge('axiom_draining', '1 while the node is being shut down.', [], (set) =>
       set({}, hub.draining ? 1 : 0),
     );

@@ -26,7 +26,11 @@ export interface Script {
 
 /** Loads a script that lies beside the module, e.g. `loadScript(import.meta.url, 'append.lua')`. */
 export function loadScript(moduleUrl: string, file: string): Script {
-  const source = readFileSync(new URL(file, moduleUrl), 'utf8');
+  return scriptOf(readFileSync(new URL(file, moduleUrl), 'utf8'));
+}
+
+/** A script from its text. */
+export function scriptOf(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
@@ -192,6 +196,11 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   /** Resolves when everything that was subscribed before has been confirmed. */
   async subscriptionsLive(): Promise<void> {
     await this.#subscriber.ping();
+  }
+
+  /** Hears what is published on a channel, also after a reconnect. */
+  async listen(channel: string, listener: (message: string) => void): Promise<void> {
+    await this.#subscriber.subscribe(channel, listener);
   }
 
   /**

@@ -47,7 +47,27 @@ describe('The configuration', () => {
       FEEDS_INTERVAL_MS: 1_000,
       LOG_LEVEL: 'info',
       TRUST_PROXY: ['loopback'],
+      JWT_SECRET: '',
+      JWT_PUBLIC_KEY: '',
+      JWKS_URL: '',
+      JWT_ISSUER: '',
+      JWT_AUDIENCE: 'axiom-streaming',
+      TOKEN_MAX_LIFE_MS: 604_800_000,
+      API_KEYS_FILE: '',
+      PUBLISH_KEY: '',
+      ALLOWED_ORIGINS: [],
       METRICS_TOKEN: '',
+      MAX_TOPICS_PER_EVENT_STREAM: 1_000,
+      MAX_CONNECTIONS_PER_ADDRESS: 500,
+      MAX_CONNECTIONS_PER_SUBJECT: 1_000,
+      MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS: 50,
+      MAX_REQUESTS_PER_SECOND_PER_ADDRESS: 200,
+      MAX_REQUESTS_PER_SECOND_PER_CONNECTION: 500,
+      MAX_PUBLISHES_PER_SECOND_PER_CONNECTION: 10_000,
+      MAX_PUBLISHES_PER_SECOND_PER_SUBJECT: 100_000,
+      UNAUTHENTICATED_MS: 5_000,
+      apiKeys: {},
+      development: true,
       DRAIN_MS: 5_000,
       MAX_MESSAGE_BYTES: 65_536,
       MAX_BATCH_ITEMS: 1_000,
@@ -159,19 +179,94 @@ describe('The configuration', () => {
     expect(mistakesOf({ TRUST_PROXY: 'nonsense' })).to.have.length(1);
   });
 
+  describe('of who may read and write', () => {
+    const SECRET = 'a secret of 32 bytes or even more';
+
+    it('is for development only where nothing says whose tokens are accepted', () => {
+      expect(readConfig({}).development).to.equal(true);
+      expect(readConfig({ JWT_SECRET: SECRET }).development).to.equal(false);
+      expect(readConfig({ HOST: 'localhost' }).development).to.equal(true);
+    });
+
+    it('refuses to be reached by others without a secret, and says what to set', () => {
+      for (const HOST of ['0.0.0.0', '::', '192.168.0.1', 'hub.example.com']) {
+        const [mistake = '', ...others] = mistakesOf({ HOST });
+        expect(others).to.deep.equal([]);
+        expect(mistake).to.match(/^HOST: /);
+        for (const name of ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWKS_URL', 'API_KEYS_FILE']) {
+          expect(mistake).to.include(name);
+        }
+        expect(mistakesOf({ HOST, JWT_SECRET: SECRET })).to.deep.equal([]);
+      }
+    });
+
+    it('refuses a secret that can be guessed, without repeating it', () => {
+      const [mistake = ''] = mistakesOf({ JWT_SECRET: 'too short' });
+      expect(mistake)
+        .to.match(/^JWT_SECRET: must have 32 bytes/)
+        .and.not.include('too short');
+    });
+
+    it('refuses what contradicts itself', () => {
+      const JWKS_URL = 'https://idp.example.com/keys';
+      expect(mistakesOf({ JWT_SECRET: SECRET, JWKS_URL, JWT_ISSUER: 'x' })[0]).to.match(
+        /^JWKS_URL: cannot be combined/,
+      );
+      expect(mistakesOf({ JWKS_URL })[0]).to.match(/^JWT_ISSUER: must be set with JWKS_URL/);
+      expect(mistakesOf({ JWT_SECRET: SECRET, PUBLISH_KEY: 'a-key-for-development' })[0]).to.match(
+        /^PUBLISH_KEY: /,
+      );
+    });
+
+    it('refuses an origin that is none', () => {
+      expect(
+        readConfig({ ALLOWED_ORIGINS: 'https://a.example, http://b:8080' }).ALLOWED_ORIGINS,
+      ).to.deep.equal(['https://a.example', 'http://b:8080']);
+      for (const wrong of ['a.example', 'https://a.example/', 'https://*.example']) {
+        expect(mistakesOf({ ALLOWED_ORIGINS: wrong }), wrong).to.have.length(1);
+      }
+    });
+
+    it('names each mistake in a file of keys', () => {
+      const file = join(dir, 'keys.json');
+      writeFileSync(file, JSON.stringify({ feeder: { hash: 'plain-text', streams: { publsh: [] } } }));
+      const mistakes = mistakesOf({ API_KEYS_FILE: file });
+      expect(mistakes).to.have.length(2);
+      expect(mistakes[0])
+        .to.match(/^API_KEYS_FILE: .*feeder › hash: must be "sha256:"/)
+        .and.not.include('plain-text');
+    });
+  });
+
   describe('of the streams', () => {
     const mistakesIn = (content: unknown) => mistakesOf({ STREAMS_FILE: streamsFile(content) });
 
     it('comes from a file, with defaults for what is left out', () => {
       const { streams } = readConfig({
         STREAMS_FILE: streamsFile({
-          orders: { class: 'ledger', maxMessages: 5, maxAgeMs: 1_000, maxKeys: 2 },
+          orders: { class: 'ledger', maxMessages: 5, maxAgeMs: 1_000, maxKeys: 2, read: 'authenticated' },
           chat: {},
         }),
       });
       expect(streams).to.deep.equal([
-        { name: 'orders', class: 'ledger', maxMessages: 5, maxAgeMs: 1_000, maxKeys: 2 },
-        { name: 'chat', class: 'log', maxMessages: 100_000, maxAgeMs: 86_400_000, maxKeys: 100_000 },
+        {
+          name: 'orders',
+          class: 'ledger',
+          maxMessages: 5,
+          maxAgeMs: 1_000,
+          maxKeys: 2,
+          read: 'authenticated',
+          write: 'granted',
+        },
+        {
+          name: 'chat',
+          class: 'log',
+          maxMessages: 100_000,
+          maxAgeMs: 86_400_000,
+          maxKeys: 100_000,
+          read: 'granted',
+          write: 'granted',
+        },
       ]);
     });
 

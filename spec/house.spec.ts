@@ -68,8 +68,28 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['redis.ts', ['errors.ts', 'type logger.ts']],
   ['log/', ['log/', 'protocol/', 'errors.ts', 'redis.ts', 'type logger.ts']],
   ['hub/', ['hub/', 'type log/stream-log.ts', 'protocol/', 'errors.ts', 'type logger.ts']],
-  ['config.ts', ['hub/streams.ts', 'protocol/']],
-  ['metrics.ts', ['type hub/', 'type redis.ts', 'type transports/']],
+  // Who may do what. The hub asks through its own port, and knows nothing of tokens.
+  [
+    'auth/',
+    [
+      'auth/',
+      'type hub/access.ts',
+      'type hub/streams.ts',
+      'type hub/subscriber.ts',
+      'hub/backoff.ts',
+      'protocol/',
+      'errors.ts',
+      'type logger.ts',
+    ],
+  ],
+  ['streams-file.ts', ['hub/streams.ts', 'protocol/']],
+  ['access-config.ts', ['auth/addresses.ts', 'auth/api-keys.ts']],
+  [
+    'config.ts',
+    ['access-config.ts', 'streams-file.ts', 'hub/streams.ts', 'protocol/', 'type auth/api-keys.ts'],
+  ],
+  ['token.ts', ['auth/', 'config.ts']],
+  ['metrics.ts', ['type auth/gate.ts', 'type hub/', 'type redis.ts', 'type transports/']],
   // The one place at which the transports meet: who gets an upgrade.
   [
     'transports/upgrades.ts',
@@ -77,21 +97,39 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   ],
   [
     'transports/socketio/',
-    ['transports/socketio/', 'transports/*.ts', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts'],
+    [
+      'transports/socketio/',
+      'transports/*.ts',
+      'type auth/',
+      'hub/',
+      'protocol/',
+      'errors.ts',
+      'type logger.ts',
+    ],
   ],
   [
     'transports/websocket/',
-    ['transports/websocket/', 'transports/*.ts', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts'],
+    [
+      'transports/websocket/',
+      'transports/*.ts',
+      'type auth/',
+      'hub/',
+      'protocol/',
+      'errors.ts',
+      'type logger.ts',
+    ],
   ],
   [
     'transports/sse/',
-    ['transports/sse/', 'transports/*.ts', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts'],
+    ['transports/sse/', 'transports/*.ts', 'type auth/', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts'],
   ],
-  ['transports/', ['transports/*.ts', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts']],
+  ['transports/', ['transports/*.ts', 'type auth/', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts']],
   [
     'http/',
     [
       'http/',
+      'auth/tickets.ts',
+      'type auth/',
       'hub/',
       'protocol/',
       'errors.ts',
@@ -108,6 +146,8 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
     'cluster/',
     [
       'cluster/',
+      'auth/revocations.ts',
+      'type auth/',
       'hub/backoff.ts',
       'type hub/',
       'redis.ts',
@@ -117,12 +157,17 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
     ],
   ],
   // The composition root knows everything but what starts it.
+  ['build-gate.ts', ['auth/', 'cluster/', 'protocol/', 'redis.ts', 'type config.ts', 'type logger.ts']],
   [
     'app.ts',
     [
+      'auth/',
+      'build-gate.ts',
       'cluster/',
       'feeds/',
       'http/',
+      'auth/tickets.ts',
+      'type auth/',
       'hub/',
       'log/',
       'protocol/',
@@ -151,8 +196,12 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['metrics.ts'],
   pino: ['logger.ts'],
   'notepack.io': ['log/payload.ts'],
-  zod: ['config.ts', 'hub/requests.ts'],
-  'lru-cache': ['hub/log-pages.ts', 'transports/socketio/resume.ts'],
+  zod: ['config.ts', 'streams-file.ts', 'auth/', 'hub/requests.ts', 'http/administering.ts'],
+  'lru-cache': ['auth/', 'hub/log-pages.ts', 'transports/socketio/resume.ts'],
+  jose: ['auth/'],
+  'rate-limiter-flexible': ['auth/limits.ts'],
+  'proxy-addr': ['auth/addresses.ts'],
+  cors: ['http/authenticating.ts'],
   'csv-parse': ['feeds/dataset.ts'],
   'vega-datasets': ['feeds/dataset.ts'],
 };
@@ -242,14 +291,19 @@ export * from './barrel.js';
 
   it('reads the environment where a program begins, and nowhere else', () => {
     const readers = SOURCES.filter(({ text }) => /\bprocess\.env\b/.test(text)).map(({ path }) => path);
-    expect(readers).to.deep.equal(['cluster/local/managed-process.ts', 'cluster/run.ts', 'main.ts']);
+    expect(readers).to.deep.equal([
+      'cluster/local/managed-process.ts',
+      'cluster/run.ts',
+      'main.ts',
+      'token.ts',
+    ]);
   });
 
   it('ends the process where a program begins, and nowhere else', () => {
     const enders = SOURCES.filter(({ text }) => /\bprocess\.(exit|abort)\(/.test(text)).map(
       ({ path }) => path,
     );
-    expect(enders).to.deep.equal(['cluster/run.ts', 'main.ts']);
+    expect(enders).to.deep.equal(['cluster/run.ts', 'main.ts', 'token.ts']);
   });
 
   it('has no barrel files', () => {

@@ -10,6 +10,7 @@ export interface PublishingOrder {
   /** Requests of a connection that wait for their answers. */
   readonly inFlight: number;
   readonly batchSize: number;
+  readonly token: string;
 }
 
 /** What it answers to anything further: messages that were acknowledged, and answers that were none. */
@@ -59,7 +60,7 @@ function start(order: PublishingOrder, index: number): void {
     if (count > 0) socket.write(Buffer.concat(Array.from({ length: count }, () => request)));
   };
   const begin = () => socket.write(Buffer.concat(Array.from({ length: inFlight }, () => request)));
-  if (way === 'websocket') upgrade(socket, begin, answered);
+  if (way === 'websocket') upgrade(socket, order.token, begin, answered);
   else {
     socket.setEncoding('latin1').on('data', (text: string) => answered(text));
     socket.once('connect', begin);
@@ -69,7 +70,7 @@ function start(order: PublishingOrder, index: number): void {
   });
 }
 
-function httpRequest({ way, batchSize }: PublishingOrder, index: number): Buffer {
+function httpRequest({ way, batchSize, token }: PublishingOrder, index: number): Buffer {
   const topic = `market:P${index}`;
   const body =
     way === 'single'
@@ -77,7 +78,7 @@ function httpRequest({ way, batchSize }: PublishingOrder, index: number): Buffer
       : `[${Array.from({ length: batchSize }, () => `{"topic":"${topic}","data":${DATA}}`).join()}]`;
   const path = way === 'single' ? `/api/topics/${topic}/messages` : '/api/messages';
   return Buffer.from(
-    `POST ${path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: Bearer ${'t'.repeat(180)}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `POST ${path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }
 
@@ -89,10 +90,10 @@ function frame(index: number): Buffer {
   return Buffer.concat([header, mask, body]);
 }
 
-function upgrade(socket: Socket, begin: () => void, answered: (text: string) => void): void {
+function upgrade(socket: Socket, token: string, begin: () => void, answered: (text: string) => void): void {
   socket.once('connect', () => {
     socket.write(
-      `GET /ws HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
+      `GET /ws HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${token}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
     );
   });
   socket.setEncoding('latin1').once('data', () => {

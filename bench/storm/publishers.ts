@@ -2,7 +2,9 @@
  * Publishers: one on each node and one through NGINX, over HTTP. Each message has an Idempotency-Key; half of those
  * whose outcome is unknown are sent again with it, as a careful publisher does, the others stay a "maybe".
  */
+
 import { setTimeout as delay } from 'node:timers/promises';
+import { AUTHORIZATION } from '../lib/credentials.js';
 import { STORM_STREAMS } from './catalogue.js';
 import type { Publications, StormData } from './publications.js';
 import type { Random } from './random.js';
@@ -127,7 +129,7 @@ export class StormPublisher {
     try {
       const response = await fetch(`${this.#url}/api/topics/${topic}/messages`, {
         method: 'POST',
-        headers: { 'Idempotency-Key': id },
+        headers: { ...AUTHORIZATION, 'Idempotency-Key': id },
         body: data,
         signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
       });

@@ -7,6 +7,7 @@
  * acknowledged writes while no node is left that remembers them. The seed fixes the schedule and who does what; when
  * things happen within milliseconds is up to the machine.
  */
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { LocalCluster } from '../../server/cluster/local/local-cluster.js';
 import type { StreamClass } from '../../server/protocol/message.js';
 import { residentBytes } from '../lib/cpu.js';
+import { PUBLISH_KEY } from '../lib/credentials.js';
 import { Account, type AccountCounts, newCounts } from './account.js';
 import { STORM_STREAMS, streamsFile } from './catalogue.js';
 import { Faults, REDIS_KEEPS_DATA } from './faults.js';
@@ -91,6 +93,7 @@ export async function runStorm({
     env: {
       FEEDS: 'off',
       LOG_LEVEL: 'info',
+      PUBLISH_KEY,
       STREAMS_FILE: streams,
       // So small that recoveries meet the log as often as memory, and slow readers their bound.
       WINDOW_BYTES: String(512 * 1024),
@@ -209,7 +212,7 @@ function makeSubscriber(
   const name = `${transport} ${i}${slow ? ' (slow)' : ''}${conflates ? ' (conflating)' : ''}`;
   const plan: SubscriberPlan = {
     url: cluster.url,
-    address: `10.${1 + Math.floor(i / 250)}.${1 + (i % 250)}.1`,
+    address: `127.${1 + Math.floor(i / 250)}.${1 + (i % 250)}.1`,
     topics,
     slow,
     maxRate: conflates ? 4 : undefined,

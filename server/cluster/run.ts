@@ -1,4 +1,5 @@
 /** `npm run cluster`: a cluster on this machine, until Ctrl-C. */
+import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError, readConfig } from '../config.js';
 import { LocalCluster, type LocalNode } from './local/local-cluster.js';
@@ -18,7 +19,9 @@ async function main(): Promise<void> {
     ]);
   }
   // The nodes read the same environment; a mistake in it should be told once, here.
-  const { PORT, REDIS_URL } = readConfig(process.env);
+  const { PORT, REDIS_URL, development, PUBLISH_KEY } = readConfig(process.env);
+  // All nodes must take the same key.
+  const publishKey = development ? PUBLISH_KEY || randomBytes(18).toString('base64url') : '';
   for (let port = PORT; port <= PORT + nodes; port++) {
     if (!(await isFree(port))) throw new Error(`port ${port} is taken; set PORT to another one`);
   }
@@ -28,7 +31,7 @@ async function main(): Promise<void> {
     nodes,
     port: PORT,
     ...(REDIS_URL === '' ? {} : { redisUrl: REDIS_URL }),
-    env: { LOG_LEVEL: process.env.LOG_LEVEL || 'warn' },
+    env: { LOG_LEVEL: process.env.LOG_LEVEL || 'warn', PUBLISH_KEY: publishKey },
     onLine: (name, line) => {
       if (line.startsWith('{')) process.stderr.write(`${name}  ${line}\n`);
     },
@@ -39,7 +42,13 @@ async function main(): Promise<void> {
   // The nodes count one another through their reports, which come every second and a half.
   await waitForNodes(cluster.url, nodes);
   process.stdout.write(
-    `${await statusTable(cluster)}\n\nOpen http://localhost:${PORT}/     Ctrl-C stops it.\n`,
+    [
+      await statusTable(cluster),
+      '',
+      ...(development ? [`Only this machine is served. Publish key of this run: ${publishKey}`] : []),
+      `Open http://localhost:${PORT}/     Ctrl-C stops it.`,
+      '',
+    ].join('\n'),
   );
 
   const stop = () => {
@@ -87,14 +96,20 @@ async function waitForNodes(url: string, count: number): Promise<void> {
 
 async function statusTable(cluster: LocalCluster): Promise<string> {
   const response = await fetch(`${cluster.url}/api/nodes`);
-  const { nodes } = (await response.json()) as { nodes: NodeReport[] };
+  // Without a public stream of reports they are the administrators'.
+  const nodes = response.ok ? ((await response.json()) as { nodes: NodeReport[] }).nodes : undefined;
   const rows = [
     ['', 'address', 'process', 'state'],
     ['nginx', cluster.url.replace('127.0.0.1', 'localhost'), String(cluster.nginx.pid), 'serves'],
     ...cluster.nodes.map(({ name, url, process: { pid } }) => {
-      const report = nodes.find(({ node }) => node === name);
+      const report = nodes?.find(({ node }) => node === name);
       const memory = report === undefined ? '' : `, ${Math.round(report.rssBytes / 2 ** 20)} MiB`;
-      return [name, url, String(pid), report === undefined ? 'silent' : `serves${memory}`];
+      return [
+        name,
+        url,
+        String(pid),
+        nodes === undefined ? 'started' : report === undefined ? 'silent' : `serves${memory}`,
+      ];
     }),
     [
       'redis',

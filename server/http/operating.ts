@@ -1,18 +1,26 @@
 /** Health, nodes and metrics: what operators and load balancers ask. */
 import { timingSafeEqual } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
+import type { Gate } from '../auth/gate.js';
 import type { NodeReport } from '../cluster/node-report.js';
-import { HubError } from '../errors.js';
+import { ERRORS, HubError } from '../errors.js';
+import { requireRead } from '../hub/access.js';
 import type { Hub } from '../hub/hub.js';
 import type { Metrics } from '../metrics.js';
+import { ALL_KEYS } from '../protocol/topic.js';
+import { principalOf } from './authenticating.js';
 import { EXACT } from './exact.js';
+
+/** Where nodes report themselves to everybody who reads. */
+const REPORTS = { stream: 'system', key: ALL_KEYS };
 
 export interface OperatingOptions {
   readonly hub: Hub;
   readonly node: string;
   readonly version: string;
   readonly metrics: Metrics;
-  /** Empty: `/metrics` asks for nothing. */
+  readonly gate: Gate;
+  /** What `/metrics` asks for. Empty: it is for private networks and administrators. */
   readonly metricsToken: string;
   /** The living nodes, this one among them. */
   readonly nodes: () => readonly NodeReport[];
@@ -21,7 +29,7 @@ export interface OperatingOptions {
 }
 
 export function operatingRoutes(options: OperatingOptions): Router {
-  const { hub, node, version, metrics, metricsToken, nodes, redisUp } = options;
+  const { hub, gate, node, version, metrics, metricsToken, nodes, redisUp } = options;
   const router = Router(EXACT);
 
   router.get('/health', (request: Request, response: Response) => {
@@ -53,15 +61,32 @@ export function operatingRoutes(options: OperatingOptions): Router {
   });
 
   router.get('/api/nodes', (_request: Request, response: Response) => {
+    // The feed of reports says the same to those who may read it.
+    const principal = principalOf(response);
+    if (!principal.admin) requireRead(principal, REPORTS, 'system');
     response.json({ node, nodes: nodes() });
   });
 
   router.get('/metrics', async (request: Request, response: Response) => {
-    if (metricsToken !== '' && !sameText(request.get('Authorization') ?? '', `Bearer ${metricsToken}`)) {
-      throw new HubError('not_found', 'metrics are for those who bring the token');
+    if (!(await mayMeasure(request))) {
+      throw new HubError('not_found', 'metrics are for private networks, or for those who bring the token');
     }
     response.type(metrics.contentType).send(await metrics.text());
   });
+
+  /** An address says who asks only as long as nobody is asked to say more. */
+  async function mayMeasure(request: Request): Promise<boolean> {
+    const given = request.get('Authorization');
+    if (given === undefined) return metricsToken === '' && gate.isPrivate(request);
+    if (metricsToken !== '' && sameText(given, `Bearer ${metricsToken}`)) return true;
+    try {
+      return (await gate.identify(gate.bearer(request), gate.countedAddress(request))).admin;
+    } catch (error) {
+      // Whatever is wrong with it: it is not what is wanted here.
+      if (error instanceof HubError && ERRORS[error.code].status === 401) return false;
+      throw error;
+    }
+  }
   return router;
 }
 

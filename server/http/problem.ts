@@ -1,4 +1,5 @@
 import type { NextFunction, Request, Response } from 'express';
+import type { Gate } from '../auth/gate.js';
 import { ERRORS, HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { ErrorCounts } from '../metrics.js';
@@ -9,7 +10,16 @@ const RETRY_AFTER_S = 1;
 /** Writes an error as RFC 9457 problem details. */
 export function sendProblem(response: Response, error: HubError): void {
   const { status, title, retry } = ERRORS[error.code];
-  if (retry && status === 503) response.setHeader('Retry-After', String(RETRY_AFTER_S));
+  if (retry && (status === 503 || status === 429)) {
+    const seconds = error.retryAfterMs === undefined ? RETRY_AFTER_S : Math.ceil(error.retryAfterMs / 1000);
+    response.setHeader('Retry-After', String(Math.max(RETRY_AFTER_S, seconds)));
+  }
+  if (status === 401) {
+    response.setHeader(
+      'WWW-Authenticate',
+      error.code === 'token_missing' ? 'Bearer' : 'Bearer error="invalid_token"',
+    );
+  }
   response
     .status(status)
     .type('application/problem+json')
@@ -26,7 +36,7 @@ export function sendProblem(response: Response, error: HubError): void {
 }
 
 /** The error handler: everything that a route throws comes here. The user never sees a stack. */
-export function problemHandler(logger: Logger, counts: ErrorCounts) {
+export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate) {
   return (error: unknown, request: Request, response: Response, next: NextFunction): void => {
     const known = toHubError(error);
     counts.count(known.code);
@@ -38,7 +48,21 @@ export function problemHandler(logger: Logger, counts: ErrorCounts) {
     }
     if (response.headersSent) next(error);
     else sendProblem(response, known);
+    if (request.method === 'POST') countRefusal(request, gate);
   };
+}
+
+/**
+ * What was refused may have a body that nobody wanted, and that has to be read to the end before the connection is good
+ * for anything again. An address that goes on sending such is cut instead.
+ */
+function countRefusal(request: Request, gate: Gate): void {
+  const cut = () => request.socket.destroy();
+  try {
+    gate.spendRequest(request)?.catch(cut);
+  } catch {
+    cut();
+  }
 }
 
 /** Errors of Express and its body parser carry a status and a type. */

@@ -1,6 +1,8 @@
 /** `POST /api/topics/{topic}/messages` and `POST /api/messages`. */
 import { type Request, type Response, Router, raw } from 'express';
+import type { Gate } from '../auth/gate.js';
 import { errorBody, HubError } from '../errors.js';
+import type { Principal } from '../hub/access.js';
 import {
   dataText,
   jsonText,
@@ -9,10 +11,12 @@ import {
   type PublishResult,
 } from '../hub/publisher.js';
 import { parseRequest, publicationId, publishRequest } from '../hub/requests.js';
+import { needsToken, principalOf } from './authenticating.js';
 import { bodyText, parseJson } from './body.js';
 import { EXACT } from './exact.js';
 
 export interface PublishingOptions {
+  readonly gate: Gate;
   readonly publisher: Publisher;
   readonly maxMessageBytes: number;
   readonly maxBatchItems: number;
@@ -20,13 +24,14 @@ export interface PublishingOptions {
 }
 
 export function publishingRoutes(options: PublishingOptions): Router {
-  const { publisher, maxMessageBytes, maxBatchItems, maxBatchBytes } = options;
+  const { gate, publisher, maxMessageBytes, maxBatchItems, maxBatchBytes } = options;
   const router = Router(EXACT);
 
   // The body is JSON whatever its type says: `curl -d` calls it a form. White space around it is not counted as data.
   const one = raw({ type: () => true, limit: maxMessageBytes + 1024 });
   router.post(
     '/api/topics/:topic/messages',
+    needsToken,
     one,
     async (request: Request<{ topic: string }>, response: Response) => {
       const text = bodyText(request.body);
@@ -37,13 +42,17 @@ export function publishingRoutes(options: PublishingOptions): Router {
           field: 'Idempotency-Key',
         });
       }
-      const published = await publisher.publish({ topic: request.params.topic, data: jsonText(text), id });
+      const principal = principalOf(response);
+      const spent = gate.spendPublishes(principal, 1);
+      if (spent !== undefined) await spent;
+      const { topic } = request.params;
+      const published = await publisher.publish({ topic, data: jsonText(text), id }, principal);
       response.status(201).json(published);
     },
   );
 
   const many = raw({ type: () => true, limit: maxBatchBytes });
-  router.post('/api/messages', many, async (request: Request, response: Response) => {
+  router.post('/api/messages', needsToken, many, async (request: Request, response: Response) => {
     const text = bodyText(request.body);
     const items = readItems(text);
     if (items.length > maxBatchItems) {
@@ -55,7 +64,9 @@ export function publishingRoutes(options: PublishingOptions): Router {
         },
       );
     }
-    response.json({ results: await publishItems(publisher, items) });
+    const principal = principalOf(response);
+    await gate.spendPublishes(principal, items.length);
+    response.json({ results: await publishItems(publisher, items, principal) });
   });
   return router;
 }
@@ -71,7 +82,11 @@ function readItems(text: string): unknown[] {
 }
 
 /** Items of the wrong form get a result of their own, as those that the log refuses. */
-async function publishItems(publisher: Publisher, items: readonly unknown[]): Promise<PublishResult[]> {
+async function publishItems(
+  publisher: Publisher,
+  items: readonly unknown[],
+  principal: Principal,
+): Promise<PublishResult[]> {
   const results = new Array<PublishResult>(items.length);
   const publications: Publication[] = [];
   const indexes: number[] = [];
@@ -84,7 +99,7 @@ async function publishItems(publisher: Publisher, items: readonly unknown[]): Pr
       results[i] = { ok: false, error: errorBody(error) };
     }
   });
-  const outcomes = await publisher.publishAll(publications);
+  const outcomes = await publisher.publishAll(publications, principal);
   outcomes.forEach((outcome, i) => {
     results[indexes[i]!] = outcome;
   });

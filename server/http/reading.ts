@@ -1,11 +1,13 @@
 /** Topics and streams as they are now, and history. */
 import { type Request, type Response, Router } from 'express';
 import { HubError } from '../errors.js';
+import { requireRead } from '../hub/access.js';
 import { readHistory } from '../hub/history.js';
 import type { Hub, HubStream } from '../hub/hub.js';
 import { historyRequest, parseRequest } from '../hub/requests.js';
 import { formatPosition } from '../protocol/cursor.js';
 import { ALL_KEYS, topicName } from '../protocol/topic.js';
+import { principalOf } from './authenticating.js';
 import { EXACT } from './exact.js';
 
 /** Topics that one answer lists. */
@@ -15,12 +17,20 @@ export function readingRoutes(hub: Hub): Router {
   const router = Router(EXACT);
 
   router.get('/api/streams', (_request: Request, response: Response) => {
-    response.json({ streams: [...hub.streams.values()].map(describeStream) });
+    const principal = principalOf(response);
+    const streams = [...hub.streams.values()].filter(({ config }) => principal.sees(config.name));
+    response.json({ streams: streams.map(describeStream) });
   });
 
   router.get('/api/streams/:stream', (request: Request<{ stream: string }>, response: Response) => {
+    const principal = principalOf(response);
     const stream = hub.stream(request.params.stream, 'stream');
-    const keys = [...stream.tail.lastValues.keys()].sort();
+    const { name } = stream.config;
+    // Those of whom a part may be read see that part; of nothing, not even the position.
+    if (!principal.sees(name)) requireRead(principal, { stream: name, key: ALL_KEYS }, 'stream');
+    const keys = [...stream.tail.lastValues.keys()]
+      .filter((key) => principal.mayRead({ stream: name, key }))
+      .sort();
     response.json({
       ...describeStream(stream),
       topics: keys.slice(0, LIST_MAX_TOPICS).map((key) => topicName(stream.config.name, key)),
@@ -30,6 +40,7 @@ export function readingRoutes(hub: Hub): Router {
 
   router.get('/api/topics/:topic', (request: Request<{ topic: string }>, response: Response) => {
     const { stream, key } = hub.topic(request.params.topic, 'topic');
+    requireRead(principalOf(response), { stream, key }, 'topic');
     const { tail, config } = hub.stream(stream);
     const last = key === ALL_KEYS ? tail.newest : tail.lastValues.get(key);
     if (last === undefined) {
@@ -53,7 +64,7 @@ export function readingRoutes(hub: Hub): Router {
         since,
         limit: limit === undefined ? undefined : Number(limit),
       });
-      const { messages, ...history } = await readHistory(hub, wanted);
+      const { messages, ...history } = await readHistory(hub, wanted, principalOf(response));
       const head = JSON.stringify(history).slice(0, -1);
       response.type('json').send(`${head},"messages":[${messages.map(({ text }) => text).join(',')}]}`);
     },

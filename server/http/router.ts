@@ -4,12 +4,14 @@ import helmet from 'helmet';
 import { HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { SseTransport } from '../transports/sse/sse-transport.js';
+import { type AdministeringOptions, administeringRoutes } from './administering.js';
+import { authenticating, crossOrigin } from './authenticating.js';
 import { type OperatingOptions, operatingRoutes } from './operating.js';
 import { problemHandler } from './problem.js';
 import { type PublishingOptions, publishingRoutes } from './publishing.js';
 import { readingRoutes } from './reading.js';
 
-export interface RouterOptions extends OperatingOptions, PublishingOptions {
+export interface RouterOptions extends OperatingOptions, PublishingOptions, AdministeringOptions {
   readonly logger: Logger;
   readonly sse: SseTransport;
   /** Folder of the built page; it may be missing. */
@@ -31,13 +33,17 @@ const PATHS: readonly (readonly [path: string, methods: string])[] = [
   ['/api/topics/:topic', 'GET'],
   ['/api/topics/:topic/messages', 'GET, POST'],
   ['/api/messages', 'POST'],
+  ['/api/tickets', 'POST'],
+  ['/api/revocations', 'POST'],
+  ['/api/connections', 'GET'],
+  ['/api/connections/:id', 'GET, DELETE'],
 ];
 
 /** Methods that some path of the API answers. */
-const METHODS = ['GET', 'HEAD', 'POST'];
+const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'];
 
 export function createRouter(options: RouterOptions): Express {
-  const { hub, logger, metrics, sse, webRoot, trustProxy } = options;
+  const { hub, gate, logger, metrics, sse, webRoot, trustProxy } = options;
   const app = express();
   app.set('trust proxy', [...trustProxy]);
   app.enable('case sensitive routing');
@@ -55,8 +61,12 @@ export function createRouter(options: RouterOptions): Express {
         metrics.request(method, route, response.statusCode, performance.now() - started);
       }
     });
+    gate.checkLocal(request);
     next();
   });
+  // What a publisher calls a thousand times a second comes first, and carries no headers that are for pages.
+  app.use('/api', forPrograms, crossOrigin(gate), authenticating(gate));
+  app.use(publishingRoutes(options));
   app.use(
     helmet({
       contentSecurityPolicy: {
@@ -64,6 +74,7 @@ export function createRouter(options: RouterOptions): Express {
           defaultSrc: ["'self'"],
           connectSrc: ["'self'", 'ws:', 'wss:'],
           imgSrc: ["'self'", 'data:'],
+          frameAncestors: ["'none'"],
           // It would turn a page that is served over plain http into a blank one.
           upgradeInsecureRequests: null,
         },
@@ -71,7 +82,7 @@ export function createRouter(options: RouterOptions): Express {
       strictTransportSecurity: false,
     }),
   );
-
+  app.use('/stream', crossOrigin(gate));
   app.get('/stream', async (request: Request, response: Response) => {
     if (request.method === 'HEAD') {
       response.type('text/event-stream').end();
@@ -79,11 +90,7 @@ export function createRouter(options: RouterOptions): Express {
     }
     await sse.serve(request, response, new URL(request.originalUrl, 'http://hub').searchParams);
   });
-  app.use('/api', (_request: Request, response: Response, next: NextFunction) => {
-    response.setHeader('Cache-Control', 'no-store');
-    next();
-  });
-  app.use(operatingRoutes(options), publishingRoutes(options), readingRoutes(hub));
+  app.use(operatingRoutes(options), readingRoutes(hub), administeringRoutes(options));
   app.use(
     '/assets',
     express.static(`${webRoot}/assets`, { immutable: true, maxAge: YEAR_S * 1000, index: false }),
@@ -99,6 +106,14 @@ export function createRouter(options: RouterOptions): Express {
   app.use((request: Request) => {
     throw new HubError('not_found', `there is no ${request.method} ${request.path.slice(0, 200)}`);
   });
-  app.use(problemHandler(logger, metrics.errors));
+  app.use(problemHandler(logger, metrics.errors, gate));
   return app;
+}
+
+/** The headers of answers that no browser shows as a page. */
+function forPrograms(_request: Request, response: Response, next: NextFunction): void {
+  response.setHeader('Cache-Control', 'no-store');
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  response.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
+  next();
 }

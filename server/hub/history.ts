@@ -2,6 +2,7 @@ import { HubError } from '../errors.js';
 import { formatPosition, parseCursor } from '../protocol/cursor.js';
 import type { NotRecovered } from '../protocol/message.js';
 import { ALL_KEYS, topicName } from '../protocol/topic.js';
+import { HUB_ITSELF, type Principal, requireRead } from './access.js';
 import type { Hub } from './hub.js';
 import { lookBack } from './look-back.js';
 import type { StreamMessage } from './stream-message.js';
@@ -27,7 +28,8 @@ export const HISTORY_MAX_LIMIT = 1000;
 /**
  * The messages of a topic after a cursor, or its newest ones.
  *
- * @throws HubError for a bad topic or cursor, and `log_unavailable`.
+ * @param principal who asks; default: the hub itself
+ * @throws HubError for a bad topic or cursor, `denied` or `token_missing`, and `log_unavailable`.
  */
 export async function readHistory(
   hub: Hub,
@@ -36,8 +38,10 @@ export async function readHistory(
     readonly since?: string | undefined;
     readonly limit?: number | undefined;
   },
+  principal: Principal = HUB_ITSELF,
 ): Promise<History> {
   const { stream, key } = hub.topic(request.topic, 'topic');
+  requireRead(principal, { stream, key }, 'topic');
   const limit = request.limit ?? HISTORY_DEFAULT_LIMIT;
   const { tail } = hub.stream(stream);
   await whenLive(hub, stream, READ_WAIT_MS);

@@ -8,6 +8,7 @@ import { CLOSE } from '../protocol/close-codes.js';
 import type { Positions } from '../protocol/cursor.js';
 import type { NotRecovered } from '../protocol/message.js';
 import { parseTopic, TOPIC_FORM, type Topic } from '../protocol/topic.js';
+import type { Access } from './access.js';
 import { announceGap, announceLoss } from './backfill.js';
 import { sleep } from './backoff.js';
 import { type Clock, systemClock } from './clock.js';
@@ -179,8 +180,8 @@ export class Hub implements TailListener, LogListener {
     await Promise.all([...this.streams.values()].map(({ tail }) => tail.whenLive()));
   }
 
-  /** A new connection. It reads nothing yet. */
-  attach(id: string, sink: Sink): Subscriber {
+  /** A new connection, and what it may do (default: everything). It reads nothing yet. */
+  attach(id: string, sink: Sink, access?: Access): Subscriber {
     const subscriber = new Subscriber({
       id,
       sink,
@@ -188,6 +189,7 @@ export class Hub implements TailListener, LogListener {
       flusher: this.#flusher,
       budgetBytes: this.limits.connectionBudgetBytes,
       watch: this.slow,
+      access,
     });
     this.subscribers.set(id, subscriber);
     // After the welcome that the transport is about to send.

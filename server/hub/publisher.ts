@@ -1,6 +1,7 @@
 import { ERRORS, type ErrorBody, errorBody, HubError } from '../errors.js';
 import type { AppendEntry, AppendResult, StreamLog } from '../log/stream-log.js';
 import { ALL_KEYS, topicName } from '../protocol/topic.js';
+import { HUB_ITSELF, type Principal, requirePublish } from './access.js';
 import type { Hub } from './hub.js';
 
 /** One message to publish. */
@@ -109,9 +110,14 @@ export class Publisher {
     this.#maxBytes = options.maxMessageBytes;
   }
 
-  /** Publishes one message. @throws HubError where it is not committed, or it is unknown whether it is. */
-  async publish(publication: Publication): Promise<Published> {
-    const { stream, entry } = this.#check(publication);
+  /**
+   * Publishes one message.
+   *
+   * @param principal who publishes; default: the hub itself
+   * @throws HubError where it is not committed, or it is unknown whether it is.
+   */
+  async publish(publication: Publication, principal: Principal = HUB_ITSELF): Promise<Published> {
+    const { stream, entry } = this.#check(publication, principal);
     const [result] = await this.#log.append(stream, [entry]);
     return this.#outcome(stream, entry, result!);
   }
@@ -120,12 +126,15 @@ export class Publisher {
    * Publishes many: those of one stream in order, each with a result of its own. A message that is refused does not
    * hold back the others.
    */
-  async publishAll(publications: readonly Publication[]): Promise<PublishResult[]> {
+  async publishAll(
+    publications: readonly Publication[],
+    principal: Principal = HUB_ITSELF,
+  ): Promise<PublishResult[]> {
     const results = new Array<PublishResult>(publications.length);
     const byStream = new Map<string, { index: number; entry: AppendEntry }[]>();
     publications.forEach((publication, index) => {
       try {
-        const { stream, entry } = this.#check(publication);
+        const { stream, entry } = this.#check(publication, principal);
         const items = byStream.get(stream) ?? [];
         items.push({ index, entry });
         byStream.set(stream, items);
@@ -156,13 +165,17 @@ export class Publisher {
   }
 
   /** Checks what can be checked without the log. @throws HubError that names the field. */
-  #check({ topic: text, data, id }: Publication): { stream: string; entry: AppendEntry } {
+  #check(
+    { topic: text, data, id }: Publication,
+    principal: Principal,
+  ): { stream: string; entry: AppendEntry } {
     const { stream, key } = this.#hub.topic(text, `topic`);
     if (key === ALL_KEYS) {
       throw new HubError('bad_topic', `topic: "${text}" names a whole stream; a message has one key`, {
         field: `topic`,
       });
     }
+    requirePublish(principal, { stream, key }, 'topic');
     const bytes = Buffer.byteLength(data);
     if (bytes > this.#maxBytes) {
       this.#refuse('too_large');

@@ -7,8 +7,9 @@ import type { Logger } from '../logger.js';
 import { HISTORY_MAX_LIMIT, readHistory } from './history.js';
 import type { Hub } from './hub.js';
 import { dataText, type Publisher } from './publisher.js';
+import { visibleStreams } from './streams.js';
 import type { Subscriber } from './subscriber.js';
-import { type SubscribeResult, subscribe, unsubscribe } from './subscriptions.js';
+import { endDenied, type SubscribeResult, subscribe, unsubscribe } from './subscriptions.js';
 import { READ_WAIT_MS } from './when-live.js';
 
 const MAX_CURSOR_LENGTH = 4096;
@@ -130,6 +131,7 @@ export class RequestHandler {
     try {
       switch (operation as Operation) {
         case 'subscribe':
+          await subscriber.access.spend('request', 1);
           await subscribe(this.#hub, subscriber, parseRequest(subscribeRequest, body), {
             waitMs: READ_WAIT_MS,
             onPlanned: async (result) => {
@@ -139,22 +141,43 @@ export class RequestHandler {
           });
           return;
         case 'unsubscribe': {
+          await subscriber.access.spend('request', 1);
           const left = await unsubscribe(this.#hub, subscriber, parseRequest(unsubscribeRequest, body));
           await onSubscriptionsChanged({ topics: [], cursor: subscriber.cursor() });
           return answer({ ok: true, topics: left });
         }
         case 'publish': {
+          const { principal } = subscriber.access;
           const { topic, data, id } = parseRequest(publishRequest, body);
-          const published = await this.#publisher.publish({ topic, data: dataText(data), id });
+          // Publications keep their order: nothing waits here unless the allowance is used up.
+          const spent = subscriber.access.spend('publish', 1);
+          if (spent !== undefined) await spent;
+          const published = await this.#publisher.publish({ topic, data: dataText(data), id }, principal);
           return answer({ ok: true, ...published });
         }
         case 'history': {
-          const { messages, ...history } = await readHistory(this.#hub, parseRequest(historyRequest, body));
+          await subscriber.access.spend('request', 1);
+          const { messages, ...history } = await readHistory(
+            this.#hub,
+            parseRequest(historyRequest, body),
+            subscriber.access.principal,
+          );
           return answer({ ok: true, ...history, messages: messages.map(({ text }) => JSON.parse(text)) });
         }
-        case 'auth':
-          parseRequest(authRequest, body);
-          throw new HubError('unsupported', 'This hub has no authentication yet: everything is allowed');
+        case 'auth': {
+          await subscriber.access.spend('request', 1);
+          const { token } = parseRequest(authRequest, body);
+          const { subject, expiresAt } = await subscriber.access.renew(token);
+          const read = await endDenied(this.#hub, subscriber);
+          await onSubscriptionsChanged({ topics: [], cursor: subscriber.cursor() });
+          return answer({
+            ok: true,
+            subject,
+            ...(expiresAt === undefined ? {} : { expiresAt }),
+            streams: visibleStreams(this.#hub, subscriber.access.principal),
+            ...read,
+          });
+        }
         default:
           throw new HubError(
             'unknown_op',

@@ -1,7 +1,8 @@
 import { CLOSE, type CloseCode } from '../protocol/close-codes.js';
 import { formatPosition, joinPositions } from '../protocol/cursor.js';
-import type { DegradedInfo, GapInfo } from '../protocol/message.js';
+import type { DegradedInfo, ExpiringInfo, GapInfo } from '../protocol/message.js';
 import { topicName } from '../protocol/topic.js';
+import { type Access, FULL_ACCESS } from './access.js';
 import { Link } from './chain.js';
 import type { Conflation } from './conflator.js';
 import type { EncodableMessage, Encoding, Frame } from './encoding.js';
@@ -23,6 +24,7 @@ export interface Sink {
   gap(info: GapInfo): void;
   degraded(info: DegradedInfo): void;
   drain(reconnectInMs: number): void;
+  expiring(info: ExpiringInfo): void;
   /** Bytes that were written and have not left this process. */
   bufferedBytes(): number;
   /** Ends the connection at once, with what it still has to read. */
@@ -39,6 +41,8 @@ export interface SubscriberOptions {
   readonly flusher: Flusher;
   readonly budgetBytes: number;
   readonly watch: SlowWatch;
+  /** What it may do. Default: everything. */
+  readonly access?: Access | undefined;
 }
 
 /** Who hears of a connection that reads slowly. */
@@ -59,6 +63,7 @@ export interface SlowWatch {
  */
 export class Subscriber {
   readonly id: string;
+  readonly access: Access;
   readonly readers = new Map<string, StreamReader>();
   /** Requests that change subscriptions run one after the other. */
   turn: Promise<unknown> = Promise.resolve();
@@ -80,8 +85,9 @@ export class Subscriber {
   readonly #budgetBytes: number;
   readonly #watch: SlowWatch;
 
-  constructor({ id, sink, set, flusher, budgetBytes, watch }: SubscriberOptions) {
+  constructor({ id, sink, set, flusher, budgetBytes, watch, access }: SubscriberOptions) {
     this.id = id;
+    this.access = access ?? FULL_ACCESS;
     this.#sink = sink;
     this.#lane = set.lane(sink.encoding);
     this.#flusher = flusher;
@@ -180,6 +186,13 @@ export class Subscriber {
   drain(reconnectInMs: number): void {
     this.flush();
     this.#sink.drain(reconnectInMs);
+  }
+
+  /** Tells the connection that its token is about to end. */
+  expiring(info: ExpiringInfo): void {
+    if (this.closed || this.ended) return;
+    this.flush();
+    this.#sink.expiring(info);
   }
 
   close(code: CloseCode): void {

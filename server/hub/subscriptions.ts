@@ -6,6 +6,7 @@ import { CLOSE } from '../protocol/close-codes.js';
 import { type Positions, parseCursor } from '../protocol/cursor.js';
 import type { TopicVerdict } from '../protocol/message.js';
 import { type Topic, topicName } from '../protocol/topic.js';
+import { requireRead } from './access.js';
 import { type BackfillPlan, backfill, least, snapshot } from './backfill.js';
 import { changedSince, checkConflatable, checkNotRaised, requestedConflation } from './conflated-topics.js';
 import type { Conflation } from './conflator.js';
@@ -84,6 +85,26 @@ export async function unsubscribe(
   });
 }
 
+/** Ends the topics that the subscriber may no longer read. @returns which, and what it still reads */
+export async function endDenied(
+  hub: Hub,
+  subscriber: Subscriber,
+): Promise<{ ended: string[]; topics: string[] }> {
+  return inTurn(subscriber, async () => {
+    const ended: string[] = [];
+    for (const reader of [...subscriber.readers.values()]) {
+      const { stream } = reader.tail;
+      const keys = [...reader.keys];
+      const kept = keys.filter((key) => subscriber.access.principal.mayRead({ stream, key }));
+      if (kept.length === keys.length) continue;
+      ended.push(...keys.filter((key) => !kept.includes(key)).map((key) => topicName(stream, key)));
+      setKeys(hub, subscriber, reader, new Set(kept));
+    }
+    if (ended.length > 0) subscriber.position();
+    return { ended, topics: subscriber.topics() };
+  });
+}
+
 async function makeSubscription(
   hub: Hub,
   subscriber: Subscriber,
@@ -91,6 +112,10 @@ async function makeSubscription(
   request: LookAtPast & { readonly conflation: Conflation | undefined },
   { onPlanned, waitMs, conflations }: SubscribeOptions,
 ): Promise<void> {
+  // In its turn: what a token that came meanwhile takes away is taken after this.
+  topics.forEach((topic, i) => {
+    requireRead(subscriber.access.principal, topic, `topics[${i}]`);
+  });
   checkNotRaised(subscriber, topics, request.conflation);
   if (subscriber.topicCount + topics.length > hub.limits.topicsPerConnection) {
     const now = new Set([...subscriber.topics(), ...topics.map(({ stream, key }) => topicName(stream, key))]);

@@ -6,6 +6,7 @@
  * stock Socket.IO nodes and emitters may share the Redis.
  */
 import notepack from 'notepack.io';
+import { isBoundedMsgpack } from '../protocol/msgpack-guard.js';
 import type { LogBatch } from './stream-log.js';
 
 /** fixarray(6), fixstr(3) "hub", nil */
@@ -18,7 +19,8 @@ export function isHubPayload(payload: Buffer): boolean {
 
 /** @throws Error where the payload is damaged. */
 export function decodePayload(stream: string, payload: Buffer): LogBatch {
-  const [, , epoch, first, time, fields] = notepack.decode(payload) as unknown[];
+  const bounded = isBoundedMsgpack(payload);
+  const [, , epoch, first, time, fields] = bounded ? (notepack.decode(payload) as unknown[]) : [];
   if (
     typeof epoch !== 'string' ||
     !Number.isSafeInteger(first) ||

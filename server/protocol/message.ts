@@ -45,7 +45,9 @@ export type NotRecovered =
   /** The cursor says nothing about this topic's stream. */
   | 'no_position'
   /** The topic is conflated: not what was missed follows, but the newest message of each key that has changed. */
-  | 'conflated';
+  | 'conflated'
+  /** The token that the client came back with does not allow it. */
+  | 'denied';
 
 /** What became of one topic of a `subscribe`. Without `since` there is nothing to recover and no verdict. */
 export interface TopicVerdict {
@@ -87,6 +89,12 @@ export interface DegradedInfo {
   readonly reason: 'log_unavailable' | 'slow';
   /** With `slow`: the streams that are conflated. */
   readonly streams?: readonly string[];
+}
+
+/** A connection's token is about to end. */
+export interface ExpiringInfo {
+  /** The connection is closed after so long, unless it brings another token. */
+  readonly expiresInMs: number;
 }
 
 /** What happens to a stream under pressure: newest value wins, oldest may be dropped, nothing may be skipped. */

@@ -1,9 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { HubError } from '../errors.js';
 import type { Hub } from '../hub/hub.js';
 
 /** Who was turned away is told to come back after so long. */
 export const RETRY_AFTER_S = 1;
+
+/** What a refused handshake is told. */
+export const OVERLOADED = new HubError('overloaded', 'the node takes no more connections now', {
+  retryAfterMs: RETRY_AFTER_S * 1000,
+});
 
 /** Why a new connection is not taken. */
 export type RefusalReason = 'draining' | 'rate';
@@ -64,13 +69,6 @@ export function refuseRequest(response: ServerResponse): void {
     Connection: 'close',
   });
   response.end();
-}
-
-/** Answers an upgrade that is refused, and closes its connection. */
-export function refuseUpgrade(socket: Duplex, status = '503 Service Unavailable'): void {
-  const retry = status.startsWith('503') ? `Retry-After: ${RETRY_AFTER_S}\r\n` : '';
-  socket.on('error', () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n${retry}\r\n`);
 }
 
 /** What proxies of ours add to a request: they try the next node where this one answers 503. */

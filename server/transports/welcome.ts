@@ -1,11 +1,9 @@
 import type { Hub } from '../hub/hub.js';
+import { visibleStreams } from '../hub/streams.js';
+import type { Subscriber } from '../hub/subscriber.js';
 import type { WelcomeInfo } from '../protocol/message.js';
 
-/** The part of a welcome that is the same for every connection of a node, and the connection's own id. */
-export function welcomeInfo(hub: Hub, node: string, connection: string): WelcomeInfo {
-  return {
-    node,
-    connection,
-    streams: [...hub.streams.values()].map(({ config }) => ({ name: config.name, class: config.class })),
-  };
+/** What a connection is welcomed with: who serves it, its own id, and the streams that it may read something of. */
+export function welcomeInfo(hub: Hub, node: string, { id, access }: Subscriber): WelcomeInfo {
+  return { node, connection: id, streams: visibleStreams(hub, access.principal) };
 }

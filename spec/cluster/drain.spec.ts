@@ -6,6 +6,7 @@ import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
 import { answers } from '../../server/cluster/local/nginx.js';
 import { type TestClient, TRANSPORTS } from '../support/client.js';
 import { startTestCluster, subscribeOnNode } from '../support/cluster.js';
+import { authorization } from '../support/credentials.js';
 import { get as getJson, publish } from '../support/http.js';
 import { Publishing } from '../support/publishing.js';
 import { connectSocketIo, request, type SocketIoTestClient } from '../support/socketio-client.js';
@@ -81,7 +82,7 @@ describe('A node that is asked to stop with SIGTERM', function () {
     const [leaving] = cluster.nodes;
     const publishing = httpRequest(`${leaving!.url}/api/topics/signals:late/messages`, {
       method: 'POST',
-      headers: { 'Content-Length': '6' },
+      headers: { ...authorization(), 'Content-Length': '6' },
       agent: false,
     });
     const answered = once(publishing, 'response') as Promise<[IncomingMessage]>;

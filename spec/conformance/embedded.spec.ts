@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { ManagedProcess } from '../../server/cluster/local/managed-process.js';
 import { answers } from '../../server/cluster/local/nginx.js';
 import { freePorts } from '../../server/cluster/local/ports.js';
+import { SPEC_KEY } from '../support/credentials.js';
 import { conformanceSuite } from './suite.js';
 
 const MAIN = fileURLToPath(new URL('../../server/main.js', import.meta.url));
@@ -17,7 +18,14 @@ describe('One node with its log in memory', () => {
       name: 'node',
       command: process.execPath,
       args: ['--enable-source-maps', MAIN],
-      env: { HOST: '127.0.0.1', PORT: String(port), REDIS_URL: '', FEEDS: 'off', LOG_LEVEL: 'silent' },
+      env: {
+        HOST: '127.0.0.1',
+        PORT: String(port),
+        REDIS_URL: '',
+        FEEDS: 'off',
+        LOG_LEVEL: 'silent',
+        PUBLISH_KEY: SPEC_KEY,
+      },
       ready: () => answers(`${url}/health/ready`),
     });
     await node.start();

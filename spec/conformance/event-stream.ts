@@ -1,3 +1,5 @@
+import { authorization } from '../support/credentials.js';
+
 /** One block of an event stream that carries data. */
 export interface StreamEvent {
   /** `message` where the block has no `event:` line. */
@@ -29,7 +31,7 @@ export class EventStream {
   static async open(url: string, headers: Record<string, string> = {}): Promise<EventStream> {
     const abort = new AbortController();
     const response = await fetch(url, {
-      headers: { Accept: 'text/event-stream', ...headers },
+      headers: { Accept: 'text/event-stream', ...authorization(), ...headers },
       signal: abort.signal,
     });
     return new EventStream(response, abort);

@@ -8,9 +8,11 @@ const DEFAULT_URL = 'http://localhost:8001';
 const ANSWER_WITHIN_MS = 5_000;
 const USAGE = `Checks a hub against docs/PROTOCOL.md.
 
-  npm run conformance -- [--url URL] [--grep TEXT]
+  npm run conformance -- [--url URL] [--token TOKEN] [--grep TEXT]
 
   --url URL    where the hub is; default ${DEFAULT_URL}
+  --token TOKEN  what may read and publish: the publish key of a hub for development, or a token with
+               --subscribe and --publish of 'news:*', 'market:*' and 'signals:*'
   --grep TEXT  only the tests whose names contain the text
   --help       this text
 
@@ -19,7 +21,7 @@ is reported as not checked. Exit code: 0 where all tests pass, 1 where one fails
 `;
 
 async function main(): Promise<number> {
-  const { help, url, grep } = readArguments();
+  const { help, url, token, grep } = readArguments();
   if (help) {
     process.stdout.write(USAGE);
     return 0;
@@ -30,6 +32,7 @@ async function main(): Promise<number> {
     return 2;
   }
   process.env.CONFORMANCE_URL = url;
+  process.env.CONFORMANCE_TOKEN = token;
   const mocha = new Mocha({ timeout: 20_000, slow: 2_000, ...(grep === undefined ? {} : { fgrep: grep }) });
   mocha.addFile(fileURLToPath(new URL('conformance.js', import.meta.url)));
   await mocha.loadFilesAsync();
@@ -42,6 +45,7 @@ function readArguments() {
     const { values } = parseArgs({
       options: {
         url: { type: 'string', default: DEFAULT_URL },
+        token: { type: 'string', default: '' },
         grep: { type: 'string' },
         help: { type: 'boolean', default: false },
       },

@@ -6,6 +6,7 @@ import {
   type TestSubscription,
   type TransportName,
 } from '../support/client.js';
+import { SPEC_KEY } from '../support/credentials.js';
 import { type Answer, call, publish } from '../support/http.js';
 import { type Ack, connectSocketIo, request, type SocketIoTestClient } from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';
@@ -91,7 +92,7 @@ export class Visitor {
       transports: ['websocket'],
       extraHeaders: { 'X-Forwarded-For': this.address },
       forceNew: true,
-      auth,
+      auth: SPEC_KEY === '' ? auth : { token: SPEC_KEY, ...auth },
     });
     const events: [string, ...unknown[]][] = [];
     socket.onAny((name: string, ...args: unknown[]) => events.push([name, ...args]));

@@ -19,6 +19,7 @@ const REASONS = Object.keys({
   limit: true,
   no_position: true,
   conflated: true,
+  denied: true,
 } satisfies Record<NotRecovered, true>);
 const CLASSES = Object.keys({ state: true, log: true, ledger: true } satisfies Record<StreamClass, true>);
 

@@ -2,9 +2,17 @@
 import { type App, startApp } from '../../server/app.js';
 import { readConfig } from '../../server/config.js';
 import { silentLogger } from '../../server/logger.js';
+import { SPEC_KEY } from '../support/credentials.js';
 
 export function startTestApp(environment: Readonly<Record<string, string>> = {}): Promise<App> {
-  const config = readConfig({ PORT: '0', NODE_ID: 'test-node', FEEDS: 'off', DRAIN_MS: '0', ...environment });
+  const config = readConfig({
+    PORT: '0',
+    NODE_ID: 'test-node',
+    FEEDS: 'off',
+    DRAIN_MS: '0',
+    PUBLISH_KEY: SPEC_KEY,
+    ...environment,
+  });
   return startApp(config, silentLogger);
 }
 

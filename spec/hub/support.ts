@@ -13,7 +13,7 @@ import type { LogBatch, LogEntry, LogListener, LogTop } from '../../server/log/s
 import { silentLogger } from '../../server/logger.js';
 import type { CloseCode } from '../../server/protocol/close-codes.js';
 import { parseCursor } from '../../server/protocol/cursor.js';
-import type { DegradedInfo, GapInfo, Message } from '../../server/protocol/message.js';
+import type { DegradedInfo, ExpiringInfo, GapInfo, Message } from '../../server/protocol/message.js';
 import { until } from '../support/wait.js';
 
 interface RecordedFrame extends Frame {
@@ -40,6 +40,7 @@ export class RecordingSink implements Sink {
   readonly gaps: GapInfo[] = [];
   readonly degradations: DegradedInfo[] = [];
   readonly drains: number[] = [];
+  readonly expirations: number[] = [];
   readonly closes: CloseCode[] = [];
   /** `message 3`, `gap trimmed`, `position …`, in the order in which they came. */
   readonly events: string[] = [];
@@ -78,6 +79,10 @@ export class RecordingSink implements Sink {
 
   drain(reconnectInMs: number): void {
     this.drains.push(reconnectInMs);
+  }
+
+  expiring({ expiresInMs }: ExpiringInfo): void {
+    this.expirations.push(expiresInMs);
   }
 
   bufferedBytes(): number {
@@ -199,7 +204,13 @@ export class Gate {
   }
 }
 
-const RETENTION = { maxMessages: 100_000, maxAgeMs: 3_600_000, maxKeys: 10_000 };
+const RETENTION = {
+  maxMessages: 100_000,
+  maxAgeMs: 3_600_000,
+  maxKeys: 10_000,
+  read: 'granted',
+  write: 'granted',
+} as const;
 
 /** One stream of each class. */
 export const STREAMS: readonly StreamConfig[] = [

@@ -26,6 +26,8 @@ export interface TestClientOptions {
   readonly url: string;
   /** The address that NGINX should see (it hashes three octets); default a random one. */
   readonly address?: string;
+  /** Default: that of the specs. */
+  readonly token?: string;
 }
 
 /** What every test client has seen so far. */
@@ -77,8 +79,8 @@ export interface TestClient {
 
 let addresses = 0;
 
-/** Another /24 at each call, and so another place in NGINX's hash. */
+/** Another /24 of this machine at each call, and so another place in NGINX's hash. */
 export function nextAddress(): string {
   addresses += 1;
-  return `10.${1 + Math.floor(addresses / 250) + (process.pid % 100)}.${1 + (addresses % 250)}.1`;
+  return `127.${1 + Math.floor(addresses / 250) + (process.pid % 100)}.${1 + (addresses % 250)}.1`;
 }

@@ -4,6 +4,7 @@ import {
   type LocalNode,
 } from '../../server/cluster/local/local-cluster.js';
 import { nextAddress, type TestClient, type TestSubscription, type TransportName } from './client.js';
+import { SPEC_KEY } from './credentials.js';
 import { subscribeOver } from './subscribe.js';
 
 /** A cluster for specs: no feeds, quick heartbeats, and clients that may appear to come from anywhere. */
@@ -16,7 +17,13 @@ export function startTestCluster(options: LocalClusterOptions = {}): Promise<Loc
     realIpFrom: ['127.0.0.1'],
     ...lines,
     ...options,
-    env: { FEEDS: 'off', LOG_LEVEL: process.env.SPEC_LOGS ?? 'silent', TOP_CHECK_MS: '1000', ...options.env },
+    env: {
+      FEEDS: 'off',
+      LOG_LEVEL: process.env.SPEC_LOGS ?? 'silent',
+      TOP_CHECK_MS: '1000',
+      PUBLISH_KEY: SPEC_KEY,
+      ...options.env,
+    },
   });
 }
 

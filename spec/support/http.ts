@@ -1,3 +1,5 @@
+import { authorization } from './credentials.js';
+
 /** An answer with its body read as JSON. */
 export interface Answer<T = Record<string, unknown>> {
   readonly status: number;
@@ -32,16 +34,18 @@ export async function get<T = Record<string, unknown>>(url: string): Promise<Ans
   return call('GET', url);
 }
 
-/** Any request, with its answer parsed where it is JSON. */
+/** Any request, with its answer parsed where it is JSON. An empty `Authorization` stands for none at all. */
 export async function call<T = Record<string, unknown>>(
   method: string,
   url: string,
   body?: string | Buffer,
   headers: Record<string, string> = {},
 ): Promise<Answer<T>> {
+  const all = new Headers({ ...authorization(), ...headers });
+  if (all.get('Authorization') === '') all.delete('Authorization');
   const response = await fetch(url, {
     method,
-    headers,
+    headers: all,
     ...(body === undefined ? {} : { body }),
     signal: AbortSignal.timeout(10_000),
   });

@@ -8,6 +8,7 @@ import {
   type TestClientOptions,
   type TestSubscription,
 } from './client.js';
+import { SPEC_KEY } from './credentials.js';
 
 export interface SocketIoTestClient extends TestClient {
   readonly socket: Socket;
@@ -32,12 +33,19 @@ export interface SocketIoTestOptions extends TestClientOptions {
 
 /** Connects an unmodified socket.io-client. It has not subscribed to anything. */
 export async function connectSocketIo(options: SocketIoTestOptions): Promise<SocketIoTestClient> {
-  const { url, address = nextAddress(), transports = ['websocket'], msgpack = false } = options;
+  const {
+    url,
+    address = nextAddress(),
+    transports = ['websocket'],
+    msgpack = false,
+    token = SPEC_KEY,
+  } = options;
   const seen = new Seen();
   const recovered: boolean[] = [];
   const socket = io(url, {
     transports: [...transports],
     ...(msgpack ? { path: '/msgpack/', parser } : {}),
+    auth: token === '' ? {} : { token },
     extraHeaders: { 'X-Forwarded-For': address },
     forceNew: true,
     reconnectionDelay: 20,

@@ -7,6 +7,7 @@ import {
   type TestClientOptions,
   type TestSubscription,
 } from './client.js';
+import { authorization } from './credentials.js';
 
 export interface SseTestClient extends TestClient {
   readonly source: EventSource;
@@ -16,7 +17,7 @@ export interface SseTestClient extends TestClient {
 
 /** Opens an ordinary EventSource. Resolves with its first `position`. @param pass awaited before each chunk is read on */
 export async function subscribeSse(
-  { url, address = nextAddress(), pass }: TestClientOptions & { pass?: () => Promise<void> },
+  { url, address = nextAddress(), token, pass }: TestClientOptions & { pass?: () => Promise<void> },
   { topics, ...options }: TestSubscription,
 ): Promise<SseTestClient> {
   const query = new URLSearchParams({ topics: topics.join(',') });
@@ -27,7 +28,7 @@ export async function subscribeSse(
     fetch: async (input, init) => {
       const response = await fetch(input, {
         ...init,
-        headers: { ...init.headers, 'X-Forwarded-For': address },
+        headers: { ...init.headers, ...authorization(token), 'X-Forwarded-For': address },
       });
       return pass === undefined ? response : passing(response, pass);
     },

@@ -7,6 +7,7 @@ import {
   type TestClientOptions,
   type TestSubscription,
 } from './client.js';
+import { authorization } from './credentials.js';
 import type { Ack } from './socketio-client.js';
 
 const RECONNECT_MS = 25;
@@ -21,16 +22,16 @@ export class WebSocketTestClient implements TestClient {
   readonly closeCodes: number[] = [];
   verdicts: readonly TopicVerdict[] = [];
   readonly #url: string;
-  readonly #address: string;
+  readonly #headers: Record<string, string>;
   #socket: WebSocket | undefined;
   #subscription: TestSubscription | undefined;
   #closed = false;
   #nextId = 1;
   readonly #acks = new Map<number, (ack: Ack) => void>();
 
-  private constructor({ url, address = nextAddress() }: TestClientOptions) {
+  private constructor({ url, address = nextAddress(), token }: TestClientOptions) {
+    this.#headers = { 'X-Forwarded-For': address, ...authorization(token) };
     this.#url = `${url.replace(/^http/, 'ws')}/ws`;
-    this.#address = address;
   }
 
   /** Connects without subscribing to anything. */
@@ -81,7 +82,7 @@ export class WebSocketTestClient implements TestClient {
 
   #connect(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const socket = new WebSocket(this.#url, { headers: { 'X-Forwarded-For': this.#address } });
+      const socket = new WebSocket(this.#url, { headers: this.#headers });
       this.#socket = socket;
       socket.on('error', (error) => {
         if (this.seen.nodes.length === 0) reject(error);

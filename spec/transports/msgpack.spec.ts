@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import parser from 'socket.io-msgpack-parser';
 import type { App } from '../../server/app.js';
-import { isPlainMsgpack } from '../../server/transports/socketio/msgpack-guard.js';
+import { isPlainMsgpack } from '../../server/protocol/msgpack-guard.js';
 import { startTestApp } from '../http/test-app.js';
 import { publish } from '../support/http.js';
 import {

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { Socket as SocketIoSocket } from 'socket.io';
 import type { CloseCode } from '../../protocol/close-codes.js';
 import { CLOSE } from '../../protocol/close-codes.js';
-import { refuseRequest, refuseUpgrade } from '../admission.js';
+import { OVERLOADED, refuseRequest } from '../admission.js';
+import { refusalOf, refuseUpgrade } from '../refusal.js';
 
 /**
  * What the hub uses of an Engine.IO connection beyond its types: pre-encoded frames and the socket below the
@@ -93,7 +94,7 @@ export function dropRequest(socket: SocketIoSocket): void {
  */
 export function refuseHandshake(request: IncomingMessage): void {
   const { res } = request as IncomingMessage & { readonly res?: ServerResponse };
-  if (res === undefined) refuseUpgrade(request.socket);
+  if (res === undefined) refuseUpgrade(request.socket, refusalOf(OVERLOADED));
   else refuseRequest(res);
 }
 

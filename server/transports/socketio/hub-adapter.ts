@@ -6,6 +6,10 @@
 import { RedisAdapter } from '@socket.io/redis-adapter';
 import type { Namespace } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room, type Session } from 'socket.io-adapter';
+import { isBoundedMsgpack } from '../../protocol/msgpack-guard.js';
+
+/** Requests of other nodes may be JSON. */
+const BRACE = 0x7b;
 
 /** What an adapter asks of the hub. */
 export interface AdapterHooks {
@@ -49,6 +53,7 @@ class HubRedisAdapter extends RedisAdapterBase {
   override onmessage(pattern: unknown, channel: string | Buffer, payload: Buffer): void {
     try {
       if (!this.#hooks.isHubPayload(payload)) {
+        if (!isBoundedMsgpack(payload)) throw new Error('a payload on the channel is no MessagePack');
         super.onmessage(pattern, channel, payload);
         return;
       }
@@ -61,6 +66,7 @@ class HubRedisAdapter extends RedisAdapterBase {
 
   override async onrequest(channel: string | Buffer, payload: Buffer): Promise<void> {
     try {
+      if (payload[0] !== BRACE && !isBoundedMsgpack(payload)) throw new Error('a request is no MessagePack');
       await super.onrequest(channel, payload);
     } catch (error) {
       this.#hooks.malformed(error);

@@ -1,10 +1,10 @@
 /** Socket.IO packets in MessagePack, for clients that use `socket.io-msgpack-parser`. */
 import parser from 'socket.io-msgpack-parser';
 import type { EncodableMessage, Encoding } from '../../hub/encoding.js';
+import { isPlainMsgpack } from '../../protocol/msgpack-guard.js';
 import { binaryFrame } from '../server-frame.js';
 import { packetOptions } from './engine-connection.js';
 import type { SocketIoFrame } from './message-encoding.js';
-import { isPlainMsgpack } from './msgpack-guard.js';
 
 const encoder = new parser.Encoder();
 

@@ -28,6 +28,8 @@ export interface Resumption {
   readonly fresh: readonly string[];
   /** By topic, of either kind: those that are conflated. */
   readonly conflations: ReadonlyMap<string, Conflation>;
+  /** Topics of the session that the token which the client came back with does not allow. */
+  readonly denied?: readonly string[];
 }
 
 /** Why a client that asked for its session did not get it. */

@@ -3,7 +3,7 @@ import type { Link } from '../../hub/chain.js';
 import type { Encoding } from '../../hub/encoding.js';
 import type { Sink } from '../../hub/subscriber.js';
 import type { CloseCode } from '../../protocol/close-codes.js';
-import type { DegradedInfo, GapInfo } from '../../protocol/message.js';
+import type { DegradedInfo, ExpiringInfo, GapInfo } from '../../protocol/message.js';
 import {
   bufferedBytes,
   directSocket,
@@ -64,6 +64,10 @@ export class SocketSink implements Sink {
 
   drain(reconnectInMs: number): void {
     this.#socket.emit('drain', { reconnectInMs });
+  }
+
+  expiring(info: ExpiringInfo): void {
+    this.#socket.emit('expiring', info);
   }
 
   bufferedBytes(): number {

@@ -1,8 +1,10 @@
 /**
  * Socket.IO: the hub's verbs and events for clients that were never told about a hub (DESIGN section 3.4).
  */
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { Server, type Socket } from 'socket.io';
+import type { Gate } from '../../auth/gate.js';
+import { errorBody } from '../../errors.js';
 import type { Encoding } from '../../hub/encoding.js';
 import type { Hub } from '../../hub/hub.js';
 import { type Acknowledgement, OPERATIONS, type RequestHandler } from '../../hub/requests.js';
@@ -13,6 +15,7 @@ import { CLOSE } from '../../protocol/close-codes.js';
 import { EMPTY_CURSOR, formatCursor, parseCursor } from '../../protocol/cursor.js';
 import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
+import { Authentication } from './authentication.js';
 import { dropRequest, endConnection, engineConnection, refuseHandshake } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
@@ -42,6 +45,7 @@ export interface SocketIoOptions {
   readonly dialect: Dialect;
   readonly httpServer: HttpServer;
   readonly hub: Hub;
+  readonly gate: Gate;
   readonly admission: Admission;
   readonly requests: RequestHandler;
   readonly sessions: SessionStore;
@@ -51,10 +55,14 @@ export interface SocketIoOptions {
   readonly payloads: Pick<AdapterHooks, 'isHubPayload' | 'receive' | 'malformed'>;
   /** The two Redis connections as the adapter wants them; none: a node alone. */
   readonly clients: { pubClient: object; subClient: object } | undefined;
+  /** The class of the WebSocket server below Engine.IO. */
+  readonly wsEngine: unknown;
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
   /** How long a client may be away and still find its session. */
   readonly sessionMs: number;
+  /** How long a client may take to open its namespace. */
+  readonly connectTimeoutMs: number;
   /** The largest packet that is read, bytes. */
   readonly maxPacketBytes: number;
   /** Write messages past Engine.IO's buffer while that is empty. */
@@ -67,11 +75,13 @@ export class SocketIoTransport {
   readonly io: Server;
   readonly #options: SocketIoOptions;
   readonly #resumer: Resumer;
+  readonly #authentication: Authentication;
   readonly #renewal: NodeJS.Timeout;
 
   constructor(options: SocketIoOptions) {
     this.#options = options;
-    const { hub, sessions, logger } = options;
+    const { hub, sessions, logger, gate } = options;
+    this.#authentication = new Authentication(gate);
     this.#resumer = new Resumer({ hub, sessions, logger, takeOver: (sid) => this.#takeOver(sid) });
     const hooks: AdapterHooks = {
       ...options.payloads,
@@ -87,12 +97,26 @@ export class SocketIoTransport {
       serveClient: false,
       pingInterval: options.pingIntervalMs,
       pingTimeout: options.pingTimeoutMs,
+      wsEngine: options.wsEngine as never,
+      connectTimeout: options.connectTimeoutMs,
       maxHttpBufferSize: options.maxPacketBytes,
+      // Asked anew for each request: the hub's own pages are allowed by the name under which they reached it.
+      cors: ((request: IncomingMessage, decide: (error: null, options: object) => void) => {
+        decide(null, { origin: gate.allowsOrigin(request) });
+      }) as never,
       perMessageDeflate: false,
       allowRequest: (request, decide) => {
         if (options.admission.refusal() === undefined) decide(null, true);
         else refuseHandshake(request);
       },
+    });
+    this.io.engine.use(this.#authentication.handshake);
+    this.io.use((socket, next) => {
+      this.#authentication.authenticate(socket).then(
+        () => next(),
+        (error: unknown) =>
+          next(Object.assign(new Error(errorBody(error).message), { data: errorBody(error) })),
+      );
     });
     this.io.on('connection', (socket) => {
       this.#connect(socket).catch((error: unknown) => {
@@ -123,11 +147,15 @@ export class SocketIoTransport {
 
   async #connect(socket: Socket): Promise<void> {
     const { hub, node } = this.#options;
+    const session = this.#authentication.sessionOf(socket);
     const subscriber = hub.attach(
       socket.id,
       new SocketSink(socket, this.#options.dialect.encoding, this.#options.direct),
+      session,
     );
+    session.bind(subscriber);
     socket.on('disconnect', (reason) => {
+      session.close();
       hub.detach(subscriber);
       // The client has gone on purpose: nobody will come back for the session.
       if (reason === 'client namespace disconnect') void this.#forget(socket);
@@ -140,7 +168,7 @@ export class SocketIoTransport {
       return;
     }
     const refusal = typeof pid === 'string' ? this.#resumer.refusalOf(pid) : undefined;
-    const info = welcomeInfo(hub, node, socket.id);
+    const info = welcomeInfo(hub, node, subscriber);
     socket.emit(
       'welcome',
       refusal === undefined ? info : { ...info, recovered: false, ...refusal },
@@ -152,11 +180,15 @@ export class SocketIoTransport {
     const { hub, node } = this.#options;
     const { resumption } = socket.data as { resumption: Resumption };
     socket.data = {};
-    const info = welcomeInfo(hub, node, socket.id);
-    const { resumed, fresh, since, conflations } = resumption;
-    const topics = fresh.map((topic) => ({ topic }));
+    const info = welcomeInfo(hub, node, subscriber);
+    const { resumed, fresh, since, conflations, denied = [] } = resumption;
+    const topics = [
+      ...fresh.map((topic) => ({ topic })),
+      ...denied.map((topic) => ({ topic, recovered: false as const, reason: 'denied' as const })),
+    ];
+    const complete = denied.length === 0;
     if (resumed.length === 0) {
-      socket.emit('welcome', { ...info, recovered: true, topics }, EMPTY_CURSOR);
+      socket.emit('welcome', { ...info, recovered: complete, topics }, EMPTY_CURSOR);
     } else {
       await subscribe(
         hub,
@@ -165,9 +197,9 @@ export class SocketIoTransport {
         {
           conflations,
           onPlanned: ({ topics: verdicts, cursor }) => {
-            const recovered = verdicts.every(
-              (verdict) => verdict.recovered === true || verdict.reason === 'conflated',
-            );
+            const recovered =
+              complete &&
+              verdicts.every((verdict) => verdict.recovered === true || verdict.reason === 'conflated');
             socket.emit('welcome', { ...info, recovered, topics: [...verdicts, ...topics] }, cursor);
           },
         },
@@ -181,6 +213,8 @@ export class SocketIoTransport {
     // One closure per connection in place of a listener for each operation.
     socket.use(([event, ...args], next) => {
       const last = args.at(-1);
+      // What had arrived before the connection was told to end.
+      if (subscriber.ended) return;
       const isOperation = (OPERATIONS as readonly string[]).includes(String(event));
       if (!isOperation && typeof last !== 'function') return next();
       const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;

@@ -3,7 +3,7 @@ import type { Link } from '../../hub/chain.js';
 import type { Encoding, Frame } from '../../hub/encoding.js';
 import type { Sink } from '../../hub/subscriber.js';
 import { CLOSE, type CloseCode } from '../../protocol/close-codes.js';
-import type { DegradedInfo, GapInfo } from '../../protocol/message.js';
+import type { DegradedInfo, ExpiringInfo, GapInfo } from '../../protocol/message.js';
 
 /** What a client waits before it returns. */
 export const RETRY_MS = 1_000;
@@ -61,6 +61,10 @@ export class SseSink implements Sink {
 
   drain(reconnectInMs: number): void {
     this.event('drain', { reconnectInMs });
+  }
+
+  expiring(info: ExpiringInfo): void {
+    this.event('expiring', info);
   }
 
   bufferedBytes(): number {

@@ -6,7 +6,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Gate } from '../../auth/gate.js';
 import { HubError } from '../../errors.js';
+import { requireRead } from '../../hub/access.js';
 import { checkConflatable, requestedConflation } from '../../hub/conflated-topics.js';
 import type { Hub } from '../../hub/hub.js';
 import { parseRequest, subscribeRequest } from '../../hub/requests.js';
@@ -31,7 +33,10 @@ const HEADERS = {
 
 export interface SseOptions {
   readonly hub: Hub;
+  readonly gate: Gate;
   readonly admission: Admission;
+  /** Most topics of one address. */
+  readonly maxTopics: number;
   readonly node: string;
   readonly logger: Logger;
   /** Write messages on the TCP sockets themselves. */
@@ -57,29 +62,42 @@ export class SseTransport {
 
   /**
    * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`, `conflate`
-   * with `maxRate`.
+   * with `maxRate`, `ticket`.
    *
-   * @throws HubError before anything is written, for topics that cannot be subscribed to.
+   * @throws HubError before anything is written, for topics that cannot be subscribed to, and as the gate does.
    */
   async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
-    const { hub, admission, node, logger, direct } = this.#options;
-    const wanted = readQuery(request, query);
+    const { hub, admission, node, logger, direct, gate, maxTopics } = this.#options;
+    const { ticket, ...wanted } = readQuery(request, query);
     const topics = wanted.topics.map((topic, i) => hub.topic(topic, `topics[${i}]`));
     checkConflatable(hub, topics, requestedConflation(wanted));
-    if (wanted.topics.length > hub.limits.topicsPerConnection) {
-      throw tooManyTopics(hub);
+    if (topics.length > hub.limits.topicsPerConnection) throw tooManyTopics(hub);
+    if (topics.length > maxTopics) {
+      throw new HubError('too_many_topics', `topics: an event stream has at most ${maxTopics}`, {
+        field: 'topics',
+      });
     }
+    // What one address may begin comes first: it must not use up what the node can take of others.
+    const address = await gate.admit(request);
     if (admission.refusal() !== undefined) return sendAway(request, response);
+    const principal = await this.#identify(request, ticket, address);
+    for (const [i, topic] of topics.entries()) requireRead(principal, topic, `topics[${i}]`);
+    const session = gate.open(principal, address, 'sse');
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     const socket = await takeOver(response);
-    if (socket === undefined) return;
+    if (socket === undefined) {
+      session.close();
+      return;
+    }
     const sink = new SseSink(socket, direct);
     const id = randomUUID();
-    const subscriber = hub.attach(id, sink);
+    const subscriber = hub.attach(id, sink, session);
+    session.bind(subscriber);
     this.#streams.set(sink, subscriber);
     socket.on('close', () => {
+      session.close();
       this.#streams.delete(sink);
       hub.detach(subscriber);
     });
@@ -93,7 +111,11 @@ export class SseTransport {
         {
           onPlanned: ({ topics, cursor }) => {
             const refused = badCursor ? { recovered: false, reason: 'bad_cursor' } : {};
-            sink.event('position', { ...welcomeInfo(hub, node, id), ...refused, topics, cursor }, cursor);
+            sink.event(
+              'position',
+              { ...welcomeInfo(hub, node, subscriber), ...refused, topics, cursor },
+              cursor,
+            );
           },
         },
       );
@@ -101,6 +123,12 @@ export class SseTransport {
       logger.error({ connection: id, error: String(error) }, 'sse: a stream could not be set up');
       subscriber.close(CLOSE.drain);
     }
+  }
+
+  #identify(request: IncomingMessage, ticket: string | undefined, address: string) {
+    const { gate } = this.#options;
+    const token = gate.bearer(request) ?? (ticket === undefined ? gate.cookie(request) : undefined);
+    return ticket !== undefined && token === undefined ? gate.redeem(ticket) : gate.identify(token, address);
   }
 
   close(): void {
@@ -130,7 +158,7 @@ function readQuery(request: IncomingMessage, query: URLSearchParams) {
       field: 'topics',
     });
   }
-  const known = new Set(['topics', 'since', 'lastEventId', 'rewind', 'conflate', 'maxRate']);
+  const known = new Set(['topics', 'since', 'lastEventId', 'rewind', 'conflate', 'maxRate', 'ticket']);
   for (const name of query.keys()) {
     if (!known.has(name))
       throw new HubError('bad_request', `${name}: is no parameter of /stream`, { field: name });
@@ -142,5 +170,5 @@ function readQuery(request: IncomingMessage, query: URLSearchParams) {
     conflate: query.get('conflate') ?? undefined,
     maxRate: number('maxRate'),
   });
-  return { ...rest, since };
+  return { ...rest, since, ticket: query.get('ticket') ?? undefined };
 }

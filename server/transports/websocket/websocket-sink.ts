@@ -4,7 +4,7 @@ import type { Link } from '../../hub/chain.js';
 import type { Encoding, Frame } from '../../hub/encoding.js';
 import type { Sink } from '../../hub/subscriber.js';
 import { CLOSE, type CloseCode } from '../../protocol/close-codes.js';
-import type { DegradedInfo, GapInfo } from '../../protocol/message.js';
+import type { DegradedInfo, ExpiringInfo, GapInfo } from '../../protocol/message.js';
 import { textFrame } from '../server-frame.js';
 
 const webSocketEncoding: Encoding = {
@@ -67,6 +67,10 @@ export class WebSocketSink implements Sink {
 
   drain(reconnectInMs: number): void {
     this.send({ op: 'drain', reconnectInMs });
+  }
+
+  expiring(info: ExpiringInfo): void {
+    this.send({ op: 'expiring', ...info });
   }
 
   bufferedBytes(): number {

@@ -4,14 +4,19 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
+import type { Gate } from '../../auth/gate.js';
+import type { Session } from '../../auth/sessions.js';
 import { HubError } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
 import type { RequestHandler } from '../../hub/requests.js';
 import type { Subscriber } from '../../hub/subscriber.js';
 import { CLOSE } from '../../protocol/close-codes.js';
 import { EMPTY_CURSOR } from '../../protocol/cursor.js';
+import { type Admission, OVERLOADED } from '../admission.js';
+import { refusalOf, refuseUpgrade } from '../refusal.js';
 import { welcomeInfo } from '../welcome.js';
+import { GuardedWebSocketServer } from './guarded-server.js';
 import { WebSocketSink } from './websocket-sink.js';
 
 export const WEBSOCKET_PATH = '/ws';
@@ -20,6 +25,8 @@ const MAX_PENDING_REQUESTS = 256;
 
 export interface WebSocketOptions {
   readonly hub: Hub;
+  readonly gate: Gate;
+  readonly admission: Admission;
   readonly requests: RequestHandler;
   readonly node: string;
   readonly pingIntervalMs: number;
@@ -41,13 +48,13 @@ interface Connection {
 
 export class WebSocketTransport {
   readonly #options: WebSocketOptions;
-  readonly #server: WebSocketServer;
+  readonly #server: GuardedWebSocketServer;
   readonly #connections = new Set<Connection>();
   readonly #heartbeat: NodeJS.Timeout;
 
   constructor(options: WebSocketOptions) {
     this.#options = options;
-    this.#server = new WebSocketServer({
+    this.#server = new GuardedWebSocketServer({
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
@@ -66,7 +73,33 @@ export class WebSocketTransport {
 
   /** Takes over an HTTP upgrade of {@link WEBSOCKET_PATH}. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#connect(webSocket));
+    // Nobody else listens while the gate looks, and an error without a listener would end the process.
+    const failed = () => socket.destroy();
+    socket.on('error', failed);
+    this.#admit(request).then(
+      (session) => {
+        socket.off('error', failed);
+        let connected = false;
+        // `ws` ends what is no WebSocket handshake itself.
+        socket.once('close', () => {
+          if (!connected) session.close();
+        });
+        this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+          connected = true;
+          this.#connect(webSocket, session);
+        });
+      },
+      (error: unknown) => refuseUpgrade(socket, refusalOf(error)),
+    );
+  }
+
+  async #admit(request: IncomingMessage): Promise<Session> {
+    const { gate, admission } = this.#options;
+    const address = await gate.admit(request);
+    // What one address may begin comes first: it must not use up what the node can take of others.
+    if (admission.refusal() !== undefined) throw OVERLOADED;
+    const principal = await gate.identify(gate.bearer(request), address);
+    return gate.open(principal, address, 'websocket');
   }
 
   close(): void {
@@ -75,20 +108,22 @@ export class WebSocketTransport {
     this.#server.close();
   }
 
-  #connect(socket: WebSocket): void {
+  #connect(socket: WebSocket, session: Session): void {
     const { hub, node } = this.#options;
     const sink = new WebSocketSink(socket, this.#options.direct);
     const id = randomUUID();
     const connection: Connection = {
       socket,
       sink,
-      subscriber: hub.attach(id, sink),
+      subscriber: hub.attach(id, sink, session),
       pending: 0,
       pingedAt: performance.now(),
       awaitsPong: false,
     };
     this.#connections.add(connection);
+    session.bind(connection.subscriber);
     socket.on('close', () => {
+      session.close();
       this.#connections.delete(connection);
       hub.detach(connection.subscriber);
     });
@@ -98,10 +133,12 @@ export class WebSocketTransport {
       connection.awaitsPong = false;
     });
     socket.on('message', (data, isBinary) => this.#receive(connection, isBinary ? undefined : String(data)));
-    sink.send({ op: 'welcome', ...welcomeInfo(hub, node, id), cursor: EMPTY_CURSOR });
+    sink.send({ op: 'welcome', ...welcomeInfo(hub, node, connection.subscriber), cursor: EMPTY_CURSOR });
   }
 
   #receive(connection: Connection, text: string | undefined): void {
+    // What had arrived before a connection was told to end.
+    if (connection.subscriber.ended) return;
     const frame = text === undefined ? undefined : parseFrame(text);
     const refusal =
       frame === undefined

@@ -6,24 +6,40 @@
  * before anybody has proved who they are. Here every announced count must be covered by bytes that are there.
  */
 
-const MAX_DEPTH = 16;
+/** What a packet may have. */
+interface Rules {
+  readonly maxDepth: number;
+  /** Any extension type, not only undefined. */
+  readonly extensions: boolean;
+}
+
+const CLIENTS: Rules = { maxDepth: 16, extensions: false };
+/** Servers send what applications emit: dates and the like, as deep as they please. */
+const SERVERS: Rules = { maxDepth: 256, extensions: true };
 
 /**
  * Whether a packet is one MessagePack value of plain data: no extension types but undefined, map keys are strings, counts and lengths
  * lie within the bytes that remain, at most 16 deep, and nothing follows it.
  */
 export function isPlainMsgpack(bytes: Buffer): boolean {
-  const end = valueEnd(bytes, 0, 0);
-  return end === bytes.length;
+  return valueEnd(bytes, 0, 0, CLIENTS) === bytes.length;
+}
+
+/**
+ * Whether a payload between nodes is one MessagePack value whose counts and lengths lie within its bytes. The decoder of
+ * `notepack.io` believes them as well: one damaged payload on the channel would block every node.
+ */
+export function isBoundedMsgpack(bytes: Buffer): boolean {
+  return valueEnd(bytes, 0, 0, SERVERS) === bytes.length;
 }
 
 /** Where the value ends that begins at `at`; -1 where it is not to be decoded. */
-function valueEnd(bytes: Buffer, at: number, depth: number): number {
+function valueEnd(bytes: Buffer, at: number, depth: number, rules: Rules): number {
   if (at >= bytes.length) return -1;
   const tag = bytes[at]!;
   if (tag <= 0x7f || tag >= 0xe0) return at + 1;
-  if (tag <= 0x8f) return elementsEnd(bytes, at + 1, tag & 0x0f, true, depth);
-  if (tag <= 0x9f) return elementsEnd(bytes, at + 1, tag & 0x0f, false, depth);
+  if (tag <= 0x8f) return elementsEnd(bytes, at + 1, tag & 0x0f, true, depth, rules);
+  if (tag <= 0x9f) return elementsEnd(bytes, at + 1, tag & 0x0f, false, depth, rules);
   if (tag <= 0xbf) return within(bytes, at + 1 + (tag & 0x1f));
   switch (tag) {
     case 0xc0: // nil
@@ -60,26 +76,43 @@ function valueEnd(bytes: Buffer, at: number, depth: number): number {
       // map 32
       const width = tag === 0xdc || tag === 0xde ? 2 : 4;
       if (at + 1 + width > bytes.length) return -1;
-      return elementsEnd(bytes, at + 1 + width, bytes.readUIntBE(at + 1, width), tag >= 0xde, depth);
+      return elementsEnd(bytes, at + 1 + width, bytes.readUIntBE(at + 1, width), tag >= 0xde, depth, rules);
     }
     case 0xd4: // fixext 1, and only the one that the parser's own encoder writes for undefined
+      if (rules.extensions) return within(bytes, at + 3);
       return bytes[at + 1] === 0 && bytes[at + 2] === 0 ? at + 3 : -1;
     default: // other extensions, and what is never used
-      return -1;
+      return rules.extensions ? extensionEnd(bytes, at, tag) : -1;
   }
 }
 
-function elementsEnd(bytes: Buffer, at: number, count: number, isMap: boolean, depth: number): number {
+/** ext 8 to 32 have a length and a type, fixext 2 to 16 a type alone. */
+function extensionEnd(bytes: Buffer, at: number, tag: number): number {
+  if (tag >= 0xc7 && tag <= 0xc9) {
+    const end = sized(bytes, at, 1 << (tag - 0xc7));
+    return end < 0 ? -1 : within(bytes, end + 1);
+  }
+  return tag >= 0xd5 && tag <= 0xd8 ? within(bytes, at + 2 + (1 << (tag - 0xd4))) : -1;
+}
+
+function elementsEnd(
+  bytes: Buffer,
+  at: number,
+  count: number,
+  isMap: boolean,
+  depth: number,
+  rules: Rules,
+): number {
   // Each element has at least one byte.
-  if (depth >= MAX_DEPTH || count * (isMap ? 2 : 1) > bytes.length - at) return -1;
+  if (depth >= rules.maxDepth || count * (isMap ? 2 : 1) > bytes.length - at) return -1;
   let end = at;
   for (let i = 0; i < count; i++) {
     if (isMap) {
       if (!isString(bytes[end])) return -1;
-      end = valueEnd(bytes, end, depth + 1);
+      end = valueEnd(bytes, end, depth + 1, rules);
       if (end < 0) return -1;
     }
-    end = valueEnd(bytes, end, depth + 1);
+    end = valueEnd(bytes, end, depth + 1, rules);
     if (end < 0) return -1;
   }
   return end;

@@ -1,0 +1,96 @@
+/** What the hub reads in a token, a stored key or a ticket, and who they make of their bearer. */
+import { z } from 'zod';
+import type { Principal } from '../hub/access.js';
+import type { StreamConfig } from '../hub/streams.js';
+import type { Topic } from '../protocol/topic.js';
+import { Grants } from './grants.js';
+
+const MAX_PATTERNS = 1_000;
+const MAX_NAME = 256;
+
+const patterns = z.array(z.string().max(256)).max(MAX_PATTERNS).default([]);
+const name = z.string().min(1).max(MAX_NAME);
+
+/** The claim `streams`, and the same in a file of keys. */
+export const streamGrants = z
+  .strictObject({ subscribe: patterns, publish: patterns })
+  .default({ subscribe: [], publish: [] });
+
+/** Claims as a token carries them: times in seconds. What else it carries is not looked at. */
+export const tokenClaims = z.object({
+  sub: name,
+  exp: z.number(),
+  iat: z.number().optional(),
+  jti: name.optional(),
+  streams: streamGrants,
+  admin: z.boolean().default(false),
+});
+export type TokenClaims = z.infer<typeof tokenClaims>;
+
+/** The catalogue's say in who may read a stream, by its name. */
+export type ReadAccess = ReadonlyMap<string, StreamConfig['read']>;
+
+/** What a principal is made of. Times in ms since the Unix epoch. */
+export interface Identity {
+  readonly sub: string;
+  readonly jti?: string | undefined;
+  readonly issuedAt: number;
+  readonly expiresAt?: number | undefined;
+  readonly streams: { readonly subscribe: readonly string[]; readonly publish: readonly string[] };
+  readonly admin: boolean;
+}
+
+/** Who holds a token or a key. */
+export class Bearer implements Principal {
+  readonly subject: string;
+  readonly tokenId: string | undefined;
+  readonly issuedAt: number;
+  readonly expiresAt: number | undefined;
+  readonly admin: boolean;
+  /** What it was made of, for a ticket that stands for it. */
+  readonly identity: Identity;
+  readonly #read: ReadAccess;
+  readonly #subscribe: Grants;
+  readonly #publish: Grants;
+
+  /** @throws RangeError for a pattern that is none. */
+  constructor(identity: Identity, read: ReadAccess) {
+    this.identity = identity;
+    this.subject = identity.sub;
+    this.tokenId = identity.jti;
+    this.issuedAt = identity.issuedAt;
+    this.expiresAt = identity.expiresAt;
+    this.admin = identity.admin;
+    this.#read = read;
+    this.#subscribe = new Grants(identity.streams.subscribe, identity.sub);
+    this.#publish = new Grants(identity.streams.publish, identity.sub);
+  }
+
+  mayRead(topic: Topic): boolean {
+    const read = this.#read.get(topic.stream);
+    return read === 'public' || read === 'authenticated' || this.#subscribe.allow(topic);
+  }
+
+  mayPublish(topic: Topic): boolean {
+    return this.#publish.allow(topic);
+  }
+
+  sees(stream: string): boolean {
+    return this.#read.get(stream) !== 'granted' || this.#subscribe.reach(stream);
+  }
+}
+
+/** Nobody in particular. @param readsAll in development: everything may be read without a token */
+export function nobody(read: ReadAccess, readsAll: boolean): Principal {
+  const sees = (stream: string) => readsAll || read.get(stream) === 'public';
+  return {
+    subject: undefined,
+    tokenId: undefined,
+    issuedAt: 0,
+    expiresAt: undefined,
+    admin: false,
+    mayRead: ({ stream }) => sees(stream),
+    mayPublish: () => false,
+    sees,
+  };
+}

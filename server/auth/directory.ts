@@ -1,0 +1,73 @@
+/** The connections of the whole cluster, as an operator sees them. */
+import type { ConnectionInfo, Sessions } from './sessions.js';
+
+/** What an operator is shown. */
+export interface ConnectionList {
+  readonly connections: readonly ConnectionInfo[];
+  /** There are more than were asked for. */
+  readonly more: boolean;
+  /** Nodes that did not answer in time; their connections are missing. */
+  readonly silent: readonly string[];
+}
+
+/** What one node asks the others. */
+export type Question =
+  | { readonly ask: 'list'; readonly most: number }
+  | { readonly ask: 'find'; readonly id: string }
+  | { readonly ask: 'cut'; readonly id: string };
+
+/** What each of them answers: its connections that the question is about. */
+export type Answer = readonly ConnectionInfo[];
+
+/** Asks the other nodes. */
+export interface Peers {
+  /** @returns the answers that came in time, and the nodes from which none did. */
+  ask(question: Question): Promise<{ answers: readonly Answer[]; silent: readonly string[] }>;
+}
+
+/** What a node answers about its own connections. */
+export function answerFor(sessions: Sessions, question: Question): Answer {
+  switch (question.ask) {
+    case 'list':
+      return sessions.list(question.most + 1);
+    case 'find':
+      return sessions.find(question.id);
+    case 'cut': {
+      const found = sessions.find(question.id);
+      sessions.cut(question.id);
+      return found;
+    }
+  }
+}
+
+export class ConnectionDirectory {
+  readonly #sessions: Sessions;
+  readonly #peers: Peers | undefined;
+
+  /** @param peers none: a node alone */
+  constructor(sessions: Sessions, peers: Peers | undefined) {
+    this.#sessions = sessions;
+    this.#peers = peers;
+  }
+
+  async list(most: number): Promise<ConnectionList> {
+    const { found, silent } = await this.#everywhere({ ask: 'list', most });
+    return { connections: found.slice(0, most), more: found.length > most, silent };
+  }
+
+  async find(id: string): Promise<ConnectionInfo | undefined> {
+    return (await this.#everywhere({ ask: 'find', id })).found[0];
+  }
+
+  /** Ends a connection. @returns whether there was one. */
+  async cut(id: string): Promise<boolean> {
+    return (await this.#everywhere({ ask: 'cut', id })).found.length > 0;
+  }
+
+  async #everywhere(question: Question): Promise<{ found: ConnectionInfo[]; silent: readonly string[] }> {
+    const own = answerFor(this.#sessions, question);
+    if (this.#peers === undefined) return { found: [...own], silent: [] };
+    const { answers, silent } = await this.#peers.ask(question);
+    return { found: [own, ...answers].flat(), silent };
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * The gate: every request and every connection comes through here. It knows who asks, whether the page may ask, and
+ * how often.
+ *
+ * What it promises: a credential is looked at before anything else is done for a request; a token is accepted for what
+ * the configuration says, and never after its end or its revocation; every refusal says why.
+ */
+import type { IncomingMessage } from 'node:http';
+import { HubError } from '../errors.js';
+import type { Principal } from '../hub/access.js';
+import { AddressFinder, addressKey, allowsOrigin, isLocalHost, isLoopback, isPrivate } from './addresses.js';
+import { type ApiKeys, looksLikeApiKey } from './api-keys.js';
+import { Bearer, nobody, type ReadAccess } from './claims.js';
+import { type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
+import type { Revocation, Revocations } from './revocations.js';
+import {
+  type EndReason,
+  type Session,
+  type SessionLimits,
+  Sessions,
+  type SessionTransport,
+} from './sessions.js';
+import type { Tickets } from './tickets.js';
+import type { TokenVerifier } from './verifier.js';
+
+export interface GateLimits extends SessionLimits {
+  readonly handshakesPerSecond: number;
+  readonly requestsPerAddress: number;
+  readonly publishesPerSubject: number;
+}
+
+export interface GateOptions {
+  readonly node: string;
+  /** Without a secret: everything may be read without a token, on this machine alone. */
+  readonly development: boolean;
+  readonly read: ReadAccess;
+  /** None where only keys are configured. */
+  readonly verifier: TokenVerifier | undefined;
+  readonly apiKeys: ApiKeys;
+  readonly revocations: Revocations;
+  readonly tickets: Tickets;
+  readonly trustedProxies: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly limits: GateLimits;
+  /** Where the cluster counts together; none: a node alone. */
+  readonly store: LimiterStore | undefined;
+}
+
+/** What the gate has counted, for metrics. */
+export interface GateCounters {
+  readonly refused: Map<LimitName, number>;
+  readonly ended: Map<EndReason, number>;
+  readonly tokens: { cached: number; accepted: number; refused: number };
+}
+
+export class Gate {
+  readonly counters: GateCounters = {
+    refused: new Map(),
+    ended: new Map(),
+    tokens: { cached: 0, accepted: 0, refused: 0 },
+  };
+  readonly sessions: Sessions;
+  readonly nobody: Principal;
+  readonly #options: GateOptions;
+  readonly #addresses: AddressFinder;
+  readonly #origins: ReadonlySet<string>;
+  readonly #handshakes: Rate;
+  readonly #requests: Rate;
+  readonly #publishes: Rate;
+  readonly #sockets = new Tally();
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+    const { limits, store } = options;
+    this.nobody = nobody(options.read, options.development);
+    this.#addresses = new AddressFinder(options.trustedProxies);
+    this.#origins = new Set(options.allowedOrigins);
+    const onRefused = (limit: LimitName) => this.#refused(limit);
+    const rate = (name: LimitName, perSecond: number, shared = store) =>
+      new Rate({ name, perSecond, store: shared, onRefused });
+    this.#handshakes = rate('handshakes', limits.handshakesPerSecond);
+    this.#requests = rate('requests_per_address', limits.requestsPerAddress, undefined);
+    this.#publishes = rate('publishes_per_subject', limits.publishesPerSubject);
+    this.sessions = new Sessions({
+      node: options.node,
+      limits: { ...limits, unauthenticatedMs: options.development ? 0 : limits.unauthenticatedMs },
+      publishes: this.#publishes,
+      spendRequest: (address, count) => this.#spend(address, count),
+      revoked: (principal) => options.revocations.revokes(principal),
+      verify: (token, address) => this.identify(token, address),
+      onEnd: (reason) => this.counters.ended.set(reason, (this.counters.ended.get(reason) ?? 0) + 1),
+      onRefused,
+    });
+  }
+
+  /** The client's address, behind trusted proxies. */
+  address(request: IncomingMessage): string {
+    return this.#addresses.of(request);
+  }
+
+  /** Whether an address is a trusted proxy's. */
+  trusts(address: string): boolean {
+    return this.#addresses.trusts(address);
+  }
+
+  /** The token of an `Authorization` header. @throws HubError `token_invalid` where the header is of another form. */
+  bearer({ headers: { authorization } }: IncomingMessage): string | undefined {
+    if (authorization === undefined) return undefined;
+    const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
+    if (token !== undefined) return token;
+    throw new HubError('token_invalid', 'Authorization: wants "Bearer" and a token', {
+      field: 'Authorization',
+    });
+  }
+
+  /** The token of the cookie `axiom_token`, which is for event streams alone: pages of others cannot read those. */
+  cookie({ headers: { cookie } }: IncomingMessage): string | undefined {
+    return cookie === undefined ? undefined : COOKIE.exec(cookie)?.[1];
+  }
+
+  /** Whether a request comes from a private network, and not through one from outside. */
+  isPrivate(request: IncomingMessage): boolean {
+    return isPrivate(this.address(request));
+  }
+
+  /** Whether pages of the request's origin may read answers. */
+  allowsOrigin(request: Pick<IncomingMessage, 'headers'>): boolean {
+    return allowsOrigin(request, this.#origins);
+  }
+
+  /**
+   * What holds for every request, whoever asks: in development only this machine is served. The name in the request
+   * counts as well, or a page could reach the hub by a name of its own that leads here.
+   *
+   * @throws HubError `denied`.
+   */
+  checkLocal(request: IncomingMessage): void {
+    if (!this.#options.development) return;
+    if (isLoopback(this.address(request)) && isLocalHost(request.headers.host ?? '')) return;
+    throw new HubError(
+      'denied',
+      'no secret is configured, so only this machine is served; set JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL or API_KEYS_FILE',
+    );
+  }
+
+  /** Whether a page may connect at all. @throws HubError `origin_denied`, and as {@link checkLocal}. */
+  checkPage(request: IncomingMessage): void {
+    this.checkLocal(request);
+    if (this.allowsOrigin(request)) return;
+    throw new HubError(
+      'origin_denied',
+      'pages of this origin may not connect; ALLOWED_ORIGINS lists those that may',
+    );
+  }
+
+  /**
+   * Lets a new connection in, or not: by its origin and its address.
+   *
+   * @returns the address that it is counted under
+   * @throws HubError `origin_denied`, `rate_limited`, `too_many_connections`
+   */
+  async admit(request: IncomingMessage): Promise<string> {
+    this.checkPage(request);
+    const key = this.countedAddress(request);
+    // A proxy on this machine that does not say for whom it asks would be one client.
+    if (isLoopback(key)) return key;
+    const { connectionsPerAddress } = this.#options.limits;
+    if (this.sessions.from(key) >= connectionsPerAddress) {
+      this.#refused('connections_per_address');
+      throw new HubError('too_many_connections', `an address has at most ${connectionsPerAddress}`, {
+        retryAfterMs: 1_000,
+      });
+    }
+    await this.#handshakes.take(key, 1);
+    return key;
+  }
+
+  /** What the address of a request is counted under. */
+  countedAddress(request: IncomingMessage): string {
+    return addressKey(this.address(request));
+  }
+
+  /** Counts a request that is no publish. @throws HubError `rate_limited`. */
+  spendRequest(request: IncomingMessage): void | Promise<void> {
+    return this.#spend(this.countedAddress(request), 1);
+  }
+
+  /** Counts messages that are published without a connection. @throws HubError `rate_limited`. */
+  spendPublishes({ subject }: Principal, count: number): void | Promise<void> {
+    return subject === undefined ? undefined : this.#publishes.take(subject, count);
+  }
+
+  /**
+   * Who a token or a key stands for; nobody where there is none.
+   *
+   * @param address a counted address, whose failures are counted too, so that nobody tries for long
+   * @throws HubError `token_invalid`, `token_expired`, `token_revoked`, `keys_unavailable`, `rate_limited`
+   */
+  identify(credential: string | undefined, address: string): Principal | Promise<Principal> {
+    if (credential === undefined) return this.nobody;
+    const { verifier, apiKeys } = this.#options;
+    const known = apiKeys.find(credential) ?? verifier?.known(credential);
+    if (known === undefined) return this.#verify(credential, address);
+    this.counters.tokens.cached += 1;
+    return this.#inForce(known);
+  }
+
+  /** Who the bearer of a ticket is. @throws HubError `token_invalid`, `token_revoked`, `log_unavailable`. */
+  async redeem(ticket: string): Promise<Principal> {
+    return this.#inForce(await this.#options.tickets.redeem(ticket));
+  }
+
+  /** A ticket for whom a principal is. @throws HubError `token_missing`, `overloaded`, `log_unavailable`. */
+  issueTicket(principal: Principal): Promise<string> {
+    if (principal instanceof Bearer) return this.#options.tickets.issue(principal);
+    throw new HubError('token_missing', 'a ticket stands for a token, and none was sent');
+  }
+
+  /** Takes a token, or all of a subject, back. @throws HubError `overloaded`, `log_unavailable`. */
+  revoke(revocation: Revocation): Promise<void> {
+    return this.#options.revocations.add(revocation);
+  }
+
+  /** A connection that was admitted and said who it is. @throws HubError `too_many_connections`. */
+  open(principal: Principal, address: string, transport: SessionTransport): Session {
+    return this.sessions.open(principal, address, transport);
+  }
+
+  /** Whether one more TCP connection of an address may be; {@link socketClosed} has to follow then. */
+  socketOpened(address: string): boolean {
+    const key = addressKey(address);
+    const most = this.#options.limits.connectionsPerAddress * 2;
+    if (this.#sockets.of(key) >= most) {
+      this.#refused('sockets_per_address');
+      return false;
+    }
+    this.#sockets.add(key);
+    return true;
+  }
+
+  socketClosed(address: string): void {
+    this.#sockets.remove(addressKey(address));
+  }
+
+  #spend(address: string, count: number): void | Promise<void> {
+    return isLoopback(address) ? undefined : this.#requests.take(address, count);
+  }
+
+  async #verify(credential: string, address: string): Promise<Principal> {
+    try {
+      const { verifier, development } = this.#options;
+      if (verifier === undefined || looksLikeApiKey(credential)) {
+        const what = development ? 'it is not the publish key of this run' : 'nobody has this key';
+        throw new HubError('token_invalid', `the token is not accepted: ${what}`, { field: 'token' });
+      }
+      const bearer = this.#inForce(await verifier.verify(credential));
+      this.counters.tokens.accepted += 1;
+      return bearer;
+    } catch (error) {
+      this.counters.tokens.refused += 1;
+      if (!isLoopback(address)) await this.#handshakes.take(address, 1);
+      throw error;
+    }
+  }
+
+  #inForce(bearer: Bearer): Bearer {
+    if (this.#options.revocations.revokes(bearer)) {
+      throw new HubError('token_revoked', 'the token was revoked', { field: 'token' });
+    }
+    return bearer;
+  }
+
+  #refused(limit: LimitName): void {
+    this.counters.refused.set(limit, (this.counters.refused.get(limit) ?? 0) + 1);
+  }
+}
+
+const COOKIE = /(?:^|;\s*)axiom_token=([^;]+)/;

@@ -1,0 +1,126 @@
+/**
+ * Tokens that were taken back before they ended. Every node has the whole list in memory, since it is asked for every
+ * request, and looks a few times a second whether there is more. Being told by Pub/Sub was rejected: an announcement
+ * that is lost would let a token live on, and who looks regularly needs none.
+ */
+
+import type { Principal } from '../hub/access.js';
+import { Backoff, sleep } from '../hub/backoff.js';
+import type { Logger } from '../logger.js';
+
+/** One token, by its `jti`; or all tokens of a subject that were issued up to now. */
+export interface Revocation {
+  readonly kind: 'jti' | 'sub';
+  readonly value: string;
+  /** When it was revoked, ms since the Unix epoch. */
+  readonly at: number;
+  /** When the last token that it concerns has ended, ms since the Unix epoch. */
+  readonly expiresAt: number;
+}
+
+/** Where revocations are kept for all nodes. */
+export interface RevocationStore {
+  /** @throws HubError `overloaded` where it holds as many as it may, `log_unavailable`. */
+  add(revocation: Revocation): Promise<void>;
+  /** Those that are in force; undefined where nothing was added since the last call. */
+  changes(): Promise<readonly Revocation[] | undefined>;
+}
+
+/** Revocations that are in force at a time. */
+export const MAX_REVOCATIONS = 100_000;
+const LOOK_EVERY_MS = 300;
+
+export class Revocations {
+  readonly #store: RevocationStore;
+  readonly #logger: Logger;
+  readonly #onChange: () => void;
+  readonly #byId = new Map<string, Revocation>();
+  readonly #bySubject = new Map<string, Revocation>();
+  readonly #stopping = new AbortController();
+
+  /** @param options.onChange called when there are more; connections may be concerned */
+  constructor(options: { store: RevocationStore; logger: Logger; onChange: () => void }) {
+    this.#store = options.store;
+    this.#logger = options.logger;
+    this.#onChange = options.onChange;
+  }
+
+  get count(): number {
+    return this.#byId.size + this.#bySubject.size;
+  }
+
+  /** Reads the list, then goes on looking. @throws HubError where the store is out of reach: nothing may be served then. */
+  async start(): Promise<void> {
+    await this.#look();
+    void this.#lookRegularly();
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** Resolves when this node knows of it; the others do within a second. @throws HubError as the store does. */
+  async add(revocation: Revocation): Promise<void> {
+    await this.#store.add(revocation);
+    this.#take(revocation);
+    this.#onChange();
+  }
+
+  /** Whether a principal's token was taken back. */
+  revokes({ subject, tokenId, issuedAt }: Principal): boolean {
+    if (subject === undefined || this.count === 0) return false;
+    if (tokenId !== undefined && this.#byId.has(tokenId)) return true;
+    const revocation = this.#bySubject.get(subject);
+    return revocation !== undefined && issuedAt <= revocation.at;
+  }
+
+  async #lookRegularly(): Promise<void> {
+    const { signal } = this.#stopping;
+    const backoff = new Backoff();
+    let failing = false;
+    while (!signal.aborted) {
+      try {
+        await sleep(LOOK_EVERY_MS, signal);
+        if (signal.aborted) return;
+        await this.#look();
+        failing = false;
+      } catch (error) {
+        if (!failing) this.#logger.warn({ error: String(error) }, 'auth: revocations cannot be read');
+        failing = true;
+        await backoff.wait(signal);
+      }
+    }
+  }
+
+  async #look(): Promise<void> {
+    const changes = await this.#store.changes();
+    this.#expire();
+    if (changes === undefined) return;
+    for (const revocation of changes) this.#take(revocation);
+    this.#onChange();
+  }
+
+  #take(revocation: Revocation): void {
+    const map = revocation.kind === 'jti' ? this.#byId : this.#bySubject;
+    const known = map.get(revocation.value);
+    if (known === undefined || known.at <= revocation.at) map.set(revocation.value, revocation);
+  }
+
+  #expire(): void {
+    const now = Date.now();
+    for (const map of [this.#byId, this.#bySubject]) {
+      for (const [value, { expiresAt }] of map) if (expiresAt <= now) map.delete(value);
+    }
+  }
+}
+
+/** One node alone: the list in {@link Revocations} is all there is. */
+export class MemoryRevocationStore implements RevocationStore {
+  async add(): Promise<void> {
+    // Its only reader has it already.
+  }
+
+  async changes(): Promise<undefined> {
+    return undefined;
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Tokens. Which algorithms, issuer and audience are accepted comes from the configuration alone; what a token says of
+ * itself is only compared with it. So `none` is refused, and so is a public key used as the secret of an HS256.
+ *
+ * A verified token is remembered by its hash until it ends: a publisher sends the same one with every message.
+ */
+import { hash } from 'node:crypto';
+import {
+  type CryptoKey,
+  createRemoteJWKSet,
+  errors,
+  importSPKI,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
+import { LRUCache } from 'lru-cache';
+import { HubError } from '../errors.js';
+import { Bearer, type ReadAccess, tokenClaims } from './claims.js';
+
+/** Longer than any token that fits into a header. */
+const MAX_TOKEN_LENGTH = 8 * 1024;
+const REMEMBERED = 10_000;
+/** How long the keys of a JWKS are believed, and the shortest time between two fetches. */
+const JWKS_MAX_AGE_MS = 600_000;
+const JWKS_COOLDOWN_MS = 30_000;
+const JWKS_TIMEOUT_MS = 5_000;
+
+type Key = CryptoKey | Uint8Array | JWTVerifyGetKey;
+
+/** What tokens are checked with. */
+export interface TokenKey {
+  readonly key: Key;
+  readonly algorithms: readonly string[];
+}
+
+/** From where the key comes: exactly one. */
+export interface TokenKeyConfig {
+  /** HS256, 32 bytes or more. */
+  readonly secret: string;
+  /** RS256, ES256 or EdDSA: SPKI in PEM. */
+  readonly publicKey: string;
+  /** Address of a key set. */
+  readonly jwksUrl: string;
+}
+
+/** @returns undefined where nothing is configured. @throws Error for a public key that cannot be read. */
+export async function tokenKey({
+  secret,
+  publicKey,
+  jwksUrl,
+}: TokenKeyConfig): Promise<TokenKey | undefined> {
+  if (secret !== '') return { key: Buffer.from(secret), algorithms: ['HS256'] };
+  if (publicKey !== '') {
+    for (const algorithm of ['RS256', 'ES256', 'EdDSA']) {
+      try {
+        return { key: await importSPKI(publicKey, algorithm), algorithms: [algorithm] };
+      } catch {
+        // The key is of another kind; the last one decides.
+      }
+    }
+    throw new Error('JWT_PUBLIC_KEY is no RSA, P-256 or Ed25519 public key in PEM (BEGIN PUBLIC KEY)');
+  }
+  if (jwksUrl === '') return undefined;
+  const key = createRemoteJWKSet(new URL(jwksUrl), {
+    cacheMaxAge: JWKS_MAX_AGE_MS,
+    cooldownDuration: JWKS_COOLDOWN_MS,
+    timeoutDuration: JWKS_TIMEOUT_MS,
+  });
+  return { key, algorithms: ['RS256', 'ES256', 'EdDSA'] };
+}
+
+export interface VerifierOptions extends TokenKey {
+  readonly audience: string;
+  /** Empty: any. */
+  readonly issuer: string;
+  /** A token that lasts longer from now is refused: revocations are kept no longer than this. */
+  readonly maxLifeMs: number;
+  readonly read: ReadAccess;
+}
+
+export class TokenVerifier {
+  readonly #options: VerifierOptions;
+  readonly #known = new LRUCache<string, Bearer>({ max: REMEMBERED });
+
+  constructor(options: VerifierOptions) {
+    this.#options = options;
+  }
+
+  /** The bearer of a token that was verified before and has not ended. */
+  known(token: string): Bearer | undefined {
+    const bearer = this.#known.get(digest(token));
+    return bearer !== undefined && bearer.expiresAt! > Date.now() ? bearer : undefined;
+  }
+
+  /** @throws HubError `token_invalid` or `token_expired` that says why, `keys_unavailable` without the key set. */
+  async verify(token: string): Promise<Bearer> {
+    const bearer = await this.#verify(token);
+    this.#known.set(digest(token), bearer);
+    return bearer;
+  }
+
+  async #verify(token: string): Promise<Bearer> {
+    const { key, algorithms, audience, issuer, maxLifeMs, read } = this.#options;
+    if (token.length > MAX_TOKEN_LENGTH) throw invalid(`it is longer than ${MAX_TOKEN_LENGTH} characters`);
+    let payload: unknown;
+    try {
+      const options = {
+        algorithms: [...algorithms],
+        audience,
+        ...(issuer === '' ? {} : { issuer }),
+        requiredClaims: ['sub', 'exp'],
+      };
+      // The two overloads of the library tell a key from a function that finds one.
+      ({ payload } =
+        typeof key === 'function'
+          ? await jwtVerify(token, key, options)
+          : await jwtVerify(token, key, options));
+    } catch (error) {
+      throw explain(error, algorithms);
+    }
+    const claims = tokenClaims.safeParse(payload);
+    if (!claims.success) {
+      const [issue] = claims.error.issues;
+      throw invalid(`its claim ${issue?.path.join('.') || 'streams'} is malformed: ${issue?.message}`);
+    }
+    const { sub, exp, iat, jti, streams, admin } = claims.data;
+    const expiresAt = exp * 1000;
+    if (expiresAt > Date.now() + maxLifeMs) {
+      throw invalid(`it lasts longer than the ${Math.round(maxLifeMs / 1000)} s that are accepted`);
+    }
+    try {
+      return new Bearer({ sub, jti, issuedAt: (iat ?? 0) * 1000, expiresAt, streams, admin }, read);
+    } catch (error) {
+      if (error instanceof RangeError) throw invalid(`its claim streams is malformed: ${error.message}`);
+      throw error;
+    }
+  }
+}
+
+function digest(token: string): string {
+  return hash('sha256', token, 'base64');
+}
+
+function invalid(why: string): HubError {
+  return new HubError('token_invalid', `the token is not accepted: ${why}`, { field: 'token' });
+}
+
+/** Says why, without a word of the token itself. */
+function explain(error: unknown, algorithms: readonly string[]): HubError {
+  if (error instanceof errors.JWTExpired) {
+    return new HubError('token_expired', 'the token has expired', { field: 'token' });
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) {
+    return invalid(`its algorithm is not ${algorithms.join(' or ')}`);
+  }
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === 'aud') return invalid('its audience is not this hub');
+    if (error.claim === 'iss') return invalid('its issuer is not the one that is configured');
+    if (error.claim === 'nbf') return invalid('it is not valid yet');
+    return invalid(`its claim ${error.claim} is missing or wrong`);
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) return invalid('its signature is wrong');
+  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
+    return invalid('it names no key of the key set');
+  }
+  if (error instanceof errors.JWTInvalid || error instanceof errors.JWSInvalid) {
+    return invalid('it is no signed JWT');
+  }
+  // A key set that does not answer, or answers something else.
+  return new HubError('keys_unavailable', 'the key set for tokens is out of reach', { cause: error });
+}

@@ -1,0 +1,55 @@
+/** What the nodes of a cluster share in Redis of tokens: revocations and tickets. */
+import type { Identity } from '../auth/claims.js';
+import { MAX_REVOCATIONS, type Revocation, type RevocationStore } from '../auth/revocations.js';
+import type { TicketStore } from '../auth/tickets.js';
+import { HubError } from '../errors.js';
+import { loadScript, type RedisLink } from '../redis.js';
+
+const REVOCATIONS = loadScript(import.meta.url, 'revocations.lua');
+const REVOCATION_KEYS = ['{axiom}:revocations', '{axiom}:revocations:version'];
+
+export class RedisRevocationStore implements RevocationStore {
+  readonly #link: RedisLink;
+  /** What a Redis that lost its data begins with differs from what this node begins with. */
+  #version = 'none';
+
+  constructor(link: RedisLink) {
+    this.#link = link;
+  }
+
+  async add(revocation: Revocation): Promise<void> {
+    const args = ['', JSON.stringify(revocation), String(revocation.expiresAt), String(MAX_REVOCATIONS)];
+    if ((await this.#link.run(REVOCATIONS, REVOCATION_KEYS, args)) === 1) return;
+    throw new HubError('overloaded', `there are ${MAX_REVOCATIONS} revocations in force already`);
+  }
+
+  async changes(): Promise<readonly Revocation[] | undefined> {
+    const reply = await this.#link.run(REVOCATIONS, REVOCATION_KEYS, [this.#version, '', '0', '0']);
+    const [version, ...revocations] = Array.isArray(reply) ? reply : [];
+    if (version === undefined || version === this.#version) return undefined;
+    this.#version = String(version);
+    return revocations.map((text) => JSON.parse(String(text)) as Revocation);
+  }
+}
+
+/** Tickets: `{axiom:<hash>}:ticket`, expiring, taken by whoever comes first. */
+export class RedisTicketStore implements TicketStore {
+  readonly #link: RedisLink;
+
+  constructor(link: RedisLink) {
+    this.#link = link;
+  }
+
+  async put(ticketHash: string, identity: Identity, lastsMs: number): Promise<void> {
+    await this.#link.command(['SET', keyOf(ticketHash), JSON.stringify(identity), 'PX', String(lastsMs)]);
+  }
+
+  async take(ticketHash: string): Promise<Identity | null> {
+    const text = await this.#link.command(['GETDEL', keyOf(ticketHash)]);
+    return text === null ? null : (JSON.parse(String(text)) as Identity);
+  }
+}
+
+function keyOf(ticketHash: string): string {
+  return `{axiom:${ticketHash}}:ticket`;
+}

@@ -1,0 +1,19 @@
+-- Adds a revocation, or reads those in force where there are more than the caller knows.
+--
+-- KEYS: 1 sorted set (revocation -> when it ends, ms), 2 version
+-- ARGV: 1 version that the caller knows ('' to add), 2 revocation, 3 when it ends, 4 most that may be held
+-- Returns: for adding 1, or 0 where there are too many; else {version, revocation …}, the revocations only if it differs.
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+if ARGV[1] == '' then
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+  if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 0 end
+  redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2])
+  redis.call('INCR', KEYS[2])
+  return 1
+end
+local version = redis.call('GET', KEYS[2]) or '0'
+if version == ARGV[1] then return {version} end
+local reply = redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')
+table.insert(reply, 1, version)
+return reply

@@ -1,0 +1,78 @@
+/** Tickets, revocations, and the connections of the whole cluster. */
+import { json, type NextFunction, type Request, type Response, Router } from 'express';
+import { z } from 'zod';
+import type { ConnectionDirectory } from '../auth/directory.js';
+import type { Gate } from '../auth/gate.js';
+import { TICKET_LASTS_MS } from '../auth/tickets.js';
+import { HubError } from '../errors.js';
+import { parseRequest } from '../hub/requests.js';
+import { principalOf, requireAdmin } from './authenticating.js';
+import { EXACT } from './exact.js';
+
+export interface AdministeringOptions {
+  readonly gate: Gate;
+  readonly connections: ConnectionDirectory;
+  /** No token lasts longer from now: so long is a revocation kept that names no end. */
+  readonly maxTokenLifeMs: number;
+}
+
+const MAX_BODY_BYTES = 4 * 1024;
+const MAX_LISTED = 1_000;
+
+const name = z.string().min(1).max(256);
+const revocationRequest = z
+  .strictObject({
+    jti: name.optional(),
+    sub: name.optional(),
+    expiresAt: z.number().int().positive().optional(),
+  })
+  .refine(({ jti, sub }) => (jti === undefined) !== (sub === undefined), { message: 'wants jti or sub' });
+
+export function administeringRoutes({ gate, connections, maxTokenLifeMs }: AdministeringOptions): Router {
+  const router = Router(EXACT);
+
+  router.post('/api/tickets', async (_request: Request, response: Response) => {
+    const ticket = await gate.issueTicket(principalOf(response));
+    response.status(201).json({ ticket, expiresInMs: TICKET_LASTS_MS });
+  });
+
+  router.post(
+    '/api/revocations',
+    (_request: Request, response: Response, next: NextFunction) => {
+      requireAdmin(response);
+      next();
+    },
+    json({ type: () => true, limit: MAX_BODY_BYTES }),
+    async (request: Request, response: Response) => {
+      const { jti, sub, expiresAt } = parseRequest(revocationRequest, request.body);
+      const at = Date.now();
+      const [kind, value] = jti === undefined ? (['sub', sub!] as const) : (['jti', jti] as const);
+      const lasts = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, at + maxTokenLifeMs);
+      await gate.revoke({ kind, value, at, expiresAt: lasts });
+      response.status(201).json({ [kind]: value, at, expiresAt: lasts });
+    },
+  );
+
+  router.get('/api/connections', async (_request: Request, response: Response) => {
+    requireAdmin(response);
+    response.json(await connections.list(MAX_LISTED));
+  });
+
+  router.get('/api/connections/:id', async (request: Request<{ id: string }>, response: Response) => {
+    requireAdmin(response);
+    const found = await connections.find(request.params.id);
+    if (found === undefined) throw noConnection(request.params.id);
+    response.json(found);
+  });
+
+  router.delete('/api/connections/:id', async (request: Request<{ id: string }>, response: Response) => {
+    requireAdmin(response);
+    if (!(await connections.cut(request.params.id))) throw noConnection(request.params.id);
+    response.status(204).end();
+  });
+  return router;
+}
+
+function noConnection(id: string): HubError {
+  return new HubError('not_found', `id: there is no connection "${id.slice(0, 100)}"`, { field: 'id' });
+}

@@ -1,0 +1,73 @@
+/**
+ * Who may read and write, as the hub asks it. `auth/` answers; the hub knows neither tokens nor keys.
+ *
+ * A topic that stands for a whole stream is a topic of its own here: whoever may read `portfolio:p1` may not therefore
+ * read `portfolio:*`, neither all of it nor the part that the grant covers. Handing out the part was rejected: a client
+ * that believes that it reads everything would miss the rest in silence.
+ */
+import { HubError } from '../errors.js';
+import { type Topic, topicName } from '../protocol/topic.js';
+
+/** Someone who asks for something, and what they may do. It never changes; another token is another principal. */
+export interface Principal {
+  /** Whose token or key it is. Undefined: nobody has said who they are. */
+  readonly subject: string | undefined;
+  /** `jti` of the token, where it has one. */
+  readonly tokenId: string | undefined;
+  /** When the token was issued, ms since the Unix epoch; 0 where that is unknown. */
+  readonly issuedAt: number;
+  /** When the token ends, ms since the Unix epoch. Undefined: never. */
+  readonly expiresAt: number | undefined;
+  /** May revoke tokens, and see and cut connections. */
+  readonly admin: boolean;
+  mayRead(topic: Topic): boolean;
+  mayPublish(topic: Topic): boolean;
+  /** Whether there is anything in a stream that it may read. */
+  sees(stream: string): boolean;
+}
+
+/** What a connection may do now, and how it becomes somebody else. */
+export interface Access {
+  /** The principal at this moment. */
+  readonly principal: Principal;
+  /** Takes another token. What the connection reads is not looked at. @throws HubError where it is not accepted. */
+  renew(token: string): Promise<Principal>;
+  /** Takes requests out of the connection's allowance. @throws HubError `rate_limited`, with when to come back. */
+  spend(what: 'request' | 'publish', count: number): void | Promise<void>;
+}
+
+/** May do everything: what the hub itself and its own feeds are. */
+export const HUB_ITSELF: Principal = {
+  subject: 'hub',
+  tokenId: undefined,
+  issuedAt: 0,
+  expiresAt: undefined,
+  admin: true,
+  mayRead: () => true,
+  mayPublish: () => true,
+  sees: () => true,
+};
+
+/** The access of a subscriber that no transport made. */
+export const FULL_ACCESS: Access = {
+  principal: HUB_ITSELF,
+  renew: () => Promise.reject(new HubError('unsupported', 'this connection needs no token')),
+  spend: () => undefined,
+};
+
+/** @throws HubError `token_missing` or `denied` where a principal may not read a topic. */
+export function requireRead(principal: Principal, topic: Topic, field: string): void {
+  if (!principal.mayRead(topic)) throw refusal(principal, 'read', topic, field);
+}
+
+/** @throws HubError `token_missing` or `denied` where a principal may not publish to a topic. */
+export function requirePublish(principal: Principal, topic: Topic, field: string): void {
+  if (!principal.mayPublish(topic)) throw refusal(principal, 'publish to', topic, field);
+}
+
+function refusal({ subject }: Principal, what: string, { stream, key }: Topic, field: string): HubError {
+  const topic = topicName(stream, key);
+  return subject === undefined
+    ? new HubError('token_missing', `${field}: to ${what} ${topic} a token is needed`, { field })
+    : new HubError('denied', `${field}: the token does not allow to ${what} ${topic}`, { field });
+}

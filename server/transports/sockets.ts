@@ -1,0 +1,18 @@
+import type { Server } from 'node:http';
+import type { Gate } from '../auth/gate.js';
+
+/**
+ * Limits the TCP connections of an address, before a byte of them is read: those that never finish a request have no
+ * other limit. Trusted proxies have none, and limit their clients themselves.
+ */
+export function limitSockets(server: Server, gate: Gate): void {
+  server.on('connection', (socket) => {
+    const address = socket.remoteAddress ?? '';
+    if (gate.trusts(address)) return;
+    if (!gate.socketOpened(address)) {
+      socket.destroy();
+      return;
+    }
+    socket.once('close', () => gate.socketClosed(address));
+  });
+}

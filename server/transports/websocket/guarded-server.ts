@@ -1,0 +1,45 @@
+/**
+ * The WebSocket server below both socket transports. `ws` answers every ping with a pong, also to a client that reads
+ * none of them: without a limit they would pile up in memory.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { CLOSE } from '../../protocol/close-codes.js';
+
+/** Pings of a client in so many ms. A library that sends its own heartbeat needs one or two. */
+const MAX_PINGS = 50;
+const IN_MS = 10_000;
+/** A client that does not read does not see a close frame either. */
+const TERMINATE_AFTER_MS = 1_000;
+
+/** Only for those that ping at all. */
+const pings = new WeakMap<WebSocket, { since: number; count: number }>();
+
+function countPing(this: WebSocket): void {
+  const now = performance.now();
+  const counted = pings.get(this);
+  if (counted === undefined || now - counted.since > IN_MS) {
+    pings.set(this, { since: now, count: 1 });
+    return;
+  }
+  counted.count += 1;
+  if (counted.count !== MAX_PINGS + 1) return;
+  this.pause();
+  this.close(CLOSE.tooMany.code, CLOSE.tooMany.name);
+  setTimeout(() => this.terminate(), TERMINATE_AFTER_MS).unref();
+}
+
+export class GuardedWebSocketServer extends WebSocketServer {
+  override handleUpgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    done: (client: WebSocket, request: IncomingMessage) => void,
+  ): void {
+    super.handleUpgrade(request, socket, head, (client, upgraded) => {
+      client.on('ping', countPing);
+      done(client, upgraded);
+    });
+  }
+}

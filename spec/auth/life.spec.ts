@@ -1,0 +1,260 @@
+/** A token's life on a connection that is there: it is told, renewed, ended. */
+import { expect } from 'chai';
+import { io, type Socket } from 'socket.io-client';
+import type { App } from '../../server/app.js';
+import { type TestClient, TRANSPORTS } from '../support/client.js';
+import { call } from '../support/http.js';
+import { connectSocketIo, request } from '../support/socketio-client.js';
+import { subscribeOver } from '../support/subscribe.js';
+import { until } from '../support/wait.js';
+import { WebSocketTestClient } from '../support/websocket-client.js';
+import { bearer, startSecuredApp, token } from './support.js';
+
+describe('A token on a live connection', function () {
+  this.timeout(30_000);
+  let app: App;
+  let admin = '';
+  const clients: { close(): void }[] = [];
+  const kept = <T extends { close(): void }>(client: T): T => {
+    clients.push(client);
+    return client;
+  };
+
+  before(async () => {
+    app = await startSecuredApp({ UNAUTHENTICATED_MS: '500' });
+    admin = await token({ sub: 'root', admin: true, publish: ['portfolio:*'] });
+  });
+
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.close();
+  });
+
+  after(() => app?.stop());
+
+  const revoke = (what: object) =>
+    call('POST', `${app.url}/api/revocations`, JSON.stringify(what), bearer(admin));
+  const publish = (topic: string, data: unknown) =>
+    call('POST', `${app.url}/api/topics/${topic}/messages`, JSON.stringify(data), bearer(admin));
+
+  it('is about to end: the connection is told how long it has', async () => {
+    const text = await token({ lastsS: 50, subscribe: ['portfolio:p1'] });
+    const socket = kept(await WebSocketTestClient.connect({ url: app.url, token: text }));
+    const socketIo = kept(await connectSocketIo({ url: app.url, token: text }));
+    let told: unknown;
+    socketIo.socket.on('expiring', (info: unknown) => {
+      told = info;
+    });
+    await until(
+      'both are told',
+      () => told !== undefined && socket.frames.some(({ op }) => op === 'expiring'),
+    );
+    const { expiresInMs } = socket.frames.find(({ op }) => op === 'expiring')!;
+    expect(expiresInMs).to.be.within(45_000, 50_000);
+    expect(told).to.have.property('expiresInMs').that.is.within(45_000, 50_000);
+  });
+
+  it('ends: the connection is closed with 4401', async () => {
+    const text = await token({ lastsS: 2, subscribe: ['portfolio:p1'] });
+    const client = kept(
+      await WebSocketTestClient.subscribe({ url: app.url, token: text }, { topics: ['portfolio:p1'] }),
+    );
+    await until('it is closed', () => client.closeCodes.length > 0);
+    expect(client.closeCodes).to.deep.equal([4401]);
+  });
+
+  it('is renewed in place: the connection goes on beyond its first end', async () => {
+    const first = await token({ lastsS: 2, subscribe: ['portfolio:p1'] });
+    const client = kept(
+      await WebSocketTestClient.subscribe({ url: app.url, token: first }, { topics: ['portfolio:p1'] }),
+    );
+    const end = Date.now() + 2_000;
+    const ack = await client.request('auth', { token: await token({ subscribe: ['portfolio:p1'] }) });
+    expect(ack).to.deep.include({ ok: true, topics: ['portfolio:p1'], ended: [] });
+    await until('the first token has ended', () => Date.now() > end + 1_000);
+    await publish('portfolio:p1', 'after');
+    await until('a message comes', () => client.seen.data().includes('after'));
+    expect(client.closeCodes).to.deep.equal([]);
+  });
+
+  it('is replaced by a narrower one: what that does not allow is ended at once', async () => {
+    const client = kept(
+      await connectSocketIo({ url: app.url, token: await token({ subscribe: ['portfolio:*'] }) }),
+    );
+    await request(client.socket, 'subscribe', {
+      topics: ['portfolio:*', 'portfolio:w1', 'portfolio:w2', 'news:*'],
+    });
+    const ack = await request(client.socket, 'auth', { token: await token({ subscribe: ['portfolio:w1'] }) });
+    expect(ack.ended).to.have.members(['portfolio:*', 'portfolio:w2']);
+    expect(ack.topics).to.have.members(['portfolio:w1', 'news:*']);
+    await publish('portfolio:w2', 'not for you');
+    await publish('portfolio:w1', 'for you');
+    await until('a message comes', () => client.seen.data('portfolio:w1').length > 0);
+    expect(client.seen.data('portfolio:w1')).to.deep.equal(['for you']);
+    expect(client.seen.data('portfolio:w2')).to.deep.equal([]);
+  });
+
+  it('of somebody else is refused, and changes nothing', async () => {
+    const client = kept(
+      await connectSocketIo({ url: app.url, token: await token({ subscribe: ['portfolio:p1'] }) }),
+    );
+    await request(client.socket, 'subscribe', { topics: ['portfolio:p1'] });
+    const ack = await request(client.socket, 'auth', {
+      token: await token({ sub: 'bob', subscribe: ['portfolio:*'] }),
+    });
+    expect(ack.error?.code).to.equal('denied');
+    expect((await request(client.socket, 'subscribe', { topics: ['portfolio:*'] })).error?.code).to.equal(
+      'denied',
+    );
+  });
+
+  for (const transport of TRANSPORTS) {
+    for (const [what, claims, revocation] of [
+      ['its id', { jti: `by-id-${transport}` }, { jti: `by-id-${transport}` }],
+      ['its subject', { sub: `by-sub-${transport}` }, { sub: `by-sub-${transport}` }],
+    ] as const) {
+      it(`is revoked by ${what}: the connection over ${transport} is ended within a second, and not let in again`, async () => {
+        const text = await token({ ...claims, subscribe: ['portfolio:p1'] });
+        const options = { url: app.url, token: text };
+        const client: TestClient = kept(
+          await subscribeOver(transport, options, { topics: ['portfolio:p1'] }),
+        );
+        const bystander = kept(
+          await subscribeOver('websocket', { url: app.url, token: await token() }, { topics: ['news:*'] }),
+        );
+        const started = performance.now();
+        expect((await revoke(revocation)).status).to.equal(201);
+        await until('the connection is gone', () => client.seen.losses > 0);
+        expect(performance.now() - started).to.be.below(1_000);
+        if (client instanceof WebSocketTestClient) expect(client.closeCodes[0]).to.equal(4401);
+        client.close();
+        const { status, body } = await call(
+          'GET',
+          `${app.url}/api/topics/portfolio:p1`,
+          undefined,
+          bearer(text),
+        );
+        expect([status, body.code]).to.deep.equal([401, 'token_revoked']);
+        expect(bystander.seen.losses).to.equal(0);
+      });
+    }
+  }
+
+  it('issued after its subject was revoked is good again', async () => {
+    await revoke({ sub: 'carol' });
+    expect((await get(await token({ sub: 'carol' }))).status).to.equal(401);
+    expect((await get(await token({ sub: 'carol', issuedS: 2 }))).status).to.equal(200);
+  });
+
+  const get = (text: string) => call('GET', `${app.url}/api/streams`, undefined, bearer(text));
+
+  it('is wanted within a while from those who read nothing, and not from those who do', async () => {
+    const idle = kept(await WebSocketTestClient.connect({ url: app.url, token: '' }));
+    const reader = kept(
+      await WebSocketTestClient.subscribe({ url: app.url, token: '' }, { topics: ['news:*'] }),
+    );
+    await until('the idle one is closed', () => idle.closeCodes.length > 0);
+    expect(idle.closeCodes[0]).to.equal(4401);
+    idle.close();
+    const publisher = kept(await WebSocketTestClient.connect({ url: app.url, token: await token() }));
+    await until('the others had as long', async () => (await request1(publisher)) && performance.now() > 0);
+    expect(reader.closeCodes).to.deep.equal([]);
+    expect(publisher.closeCodes).to.deep.equal([]);
+  });
+
+  const request1 = async (client: WebSocketTestClient) =>
+    (await client.request('history', { topic: 'news:a' })).ok;
+
+  it('ends a connection that an operator cuts, and shows the others', async () => {
+    const text = await token({ sub: 'dave' });
+    const client = kept(
+      await WebSocketTestClient.subscribe({ url: app.url, token: text }, { topics: ['news:*'] }),
+    );
+    const { body } = await call<{
+      connections: { id: string; subject: string; topics: number; transport: string }[];
+    }>('GET', `${app.url}/api/connections`, undefined, bearer(admin));
+    const own = body.connections.find(({ subject }) => subject === 'dave')!;
+    expect(own).to.deep.include({ transport: 'websocket', topics: 1 });
+    const cut = () => call('DELETE', `${app.url}/api/connections/${own.id}`, undefined, bearer(admin));
+    expect((await cut()).status).to.equal(204);
+    await until('it is closed', () => client.closeCodes.length > 0);
+    expect(client.closeCodes[0]).to.equal(4403);
+    await until('it is gone from the list', async () => (await cut()).status === 404);
+  });
+
+  describe('of an unmodified Socket.IO client that comes back', () => {
+    /** A client whose token is asked for at each connect. */
+    async function client(tokens: () => Promise<string>, topics: string[]) {
+      const socket: Socket = io(app.url, {
+        transports: ['websocket'],
+        forceNew: true,
+        reconnectionDelay: 20,
+        auth: (give) => void tokens().then((text) => give({ token: text })),
+      });
+      kept({ close: () => socket.close() });
+      const data: unknown[] = [];
+      const welcomes: Record<string, unknown>[] = [];
+      const recovered: boolean[] = [];
+      socket.on('connect', () => recovered.push(socket.recovered));
+      socket.on('message', ({ data: value }: { data: unknown }) => data.push(value));
+      socket.on('welcome', (info: Record<string, unknown>) => welcomes.push(info));
+      await until('it is connected', () => welcomes.length > 0);
+      expect((await request(socket, 'subscribe', { topics })).ok).to.equal(true);
+      return { socket, data, welcomes, recovered };
+    }
+    const cut = (socket: Socket) =>
+      (socket.io.engine.transport as unknown as { ws: { close(): void } }).ws.close();
+
+    it('lets it recover everything, also with another token', async () => {
+      const { socket, data, recovered } = await client(
+        () => token({ subscribe: ['portfolio:*'] }),
+        ['portfolio:r1'],
+      );
+      await publish('portfolio:r1', 1);
+      await until('the first has come', () => data.length === 1);
+      cut(socket);
+      await publish('portfolio:r1', 2);
+      await until('the second has come', () => data.length === 2);
+      expect(data).to.deep.equal([1, 2]);
+      expect(recovered).to.deep.equal([false, true]);
+    });
+
+    it('is what decides then: topics that it does not allow are denied, the others recovered', async () => {
+      let subscribe = ['portfolio:*'];
+      const { socket, data, welcomes } = await client(
+        () => token({ subscribe }),
+        ['portfolio:n1', 'portfolio:n2'],
+      );
+      await publish('portfolio:n1', 'before');
+      await until('it has come', () => data.length === 1);
+      subscribe = ['portfolio:n1'];
+      cut(socket);
+      await publish('portfolio:n2', 'not for you');
+      await publish('portfolio:n1', 'after');
+      await until('it is back', () => welcomes.length === 2);
+      expect(welcomes[1]).to.deep.include({ recovered: false });
+      expect(welcomes[1]!.topics).to.have.deep.members([
+        { topic: 'portfolio:n1', recovered: true },
+        { topic: 'portfolio:n2', recovered: false, reason: 'denied' },
+      ]);
+      await until('the rest has come', () => data.length >= 2);
+      await publish('portfolio:n2', 'not for you either');
+      await publish('portfolio:n1', 'last');
+      await until('the last has come', () => data.includes('last'));
+      expect(data).to.deep.equal(['before', 'after', 'last']);
+    });
+
+    it('keeps it out when it was revoked meanwhile', async () => {
+      const text = await token({ jti: 'meanwhile', subscribe: ['portfolio:*'] });
+      const { socket, data, recovered } = await client(async () => text, ['portfolio:v1']);
+      const refusal = new Promise<Error & { data?: { code: string } }>((resolve) =>
+        socket.on('connect_error', resolve),
+      );
+      await revoke({ jti: 'meanwhile' });
+      await publish('portfolio:v1', 'not for you');
+      expect((await refusal).data?.code).to.equal('token_revoked');
+      expect(socket.active).to.equal(false);
+      expect(recovered).to.deep.equal([false]);
+      expect(data).to.deep.equal([]);
+    });
+  });
+});

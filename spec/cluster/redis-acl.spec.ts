@@ -1,0 +1,76 @@
+/** The Redis user that SECURITY.md gives to the hub is enough for everything that it does. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { createClient } from 'redis';
+import type { App } from '../../server/app.js';
+import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
+import { freePorts } from '../../server/cluster/local/ports.js';
+import { redisServer } from '../../server/cluster/local/redis-server.js';
+import { bearer, startSecuredApp, token } from '../auth/support.js';
+import { call } from '../support/http.js';
+import { connectSocketIo, request } from '../support/socketio-client.js';
+import { until } from '../support/wait.js';
+
+const SECURITY = readFileSync(new URL('../../../SECURITY.md', import.meta.url), 'utf8');
+
+describe('A Redis user with the rights in SECURITY.md', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'axiom-spec-acl-'));
+  let redis: ManagedProcess | undefined;
+  const apps: App[] = [];
+
+  before(async () => {
+    const port = await freePorts(1);
+    redis = redisServer({ port, dir });
+    await redis.start();
+    const admin = createClient({ url: `redis://127.0.0.1:${port}` });
+    await admin.connect();
+    const [, rule = ''] = /^ACL SETUSER (.+)$/m.exec(SECURITY) ?? [];
+    await admin.sendCommand(['ACL', 'SETUSER', ...rule.replace('PASSWORD', 'password').split(' ')]);
+    await admin.sendCommand(['ACL', 'SETUSER', 'default', 'off']);
+    await admin.close();
+    for (const NODE_ID of ['one', 'two']) {
+      apps.push(await startSecuredApp({ NODE_ID, REDIS_URL: `redis://axiom:password@127.0.0.1:${port}` }));
+    }
+  });
+
+  after(async () => {
+    for (const app of apps) await app.stop();
+    await redis?.stop('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('lets two nodes publish, deliver, remember sessions, revoke, and ask one another', async () => {
+    const [one, two] = apps;
+    const text = await token({ sub: 'root', admin: true, publish: ['news:*'], subscribe: ['signals:*'] });
+    const client = await connectSocketIo({ url: two!.url, token: text });
+    try {
+      expect((await request(client.socket, 'subscribe', { topics: ['news:*', 'signals:*'] })).ok).to.equal(
+        true,
+      );
+      const published = await call('POST', `${one!.url}/api/topics/news:a/messages`, '1', {
+        ...bearer(text),
+        'Idempotency-Key': 'once',
+      });
+      expect(published.status).to.equal(201);
+      await until('it has arrived', () => client.seen.messages.length === 1);
+      const ticket = await call('POST', `${one!.url}/api/tickets`, undefined, bearer(text));
+      expect(ticket.status).to.equal(201);
+      await until('they know one another', async () => {
+        const { body } = await call<{ connections: object[] }>(
+          'GET',
+          `${one!.url}/api/connections`,
+          undefined,
+          bearer(text),
+        );
+        return body.connections.length === 1;
+      });
+      const revoked = await call('POST', `${one!.url}/api/revocations`, '{"sub":"root"}', bearer(text));
+      expect(revoked.status).to.equal(201);
+      await until('the connection on the other node is gone', () => client.seen.losses > 0);
+    } finally {
+      client.close();
+    }
+  });
+});

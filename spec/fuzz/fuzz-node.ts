@@ -1,0 +1,47 @@
+/**
+ * A node in a process of its own that tells how it fares: whether it was ever busy for long, and its heap. Busy means
+ * CPU time between two turns of its event loop, so that a machine that is busy otherwise proves nothing.
+ */
+import { startApp } from '../../server/app.js';
+import { readConfig } from '../../server/config.js';
+import { silentLogger } from '../../server/logger.js';
+
+/** What it answers to `report`. */
+export interface NodeState {
+  readonly url: string;
+  /** Longest CPU time of one turn since the last report, ms. */
+  readonly longestTurnMs: number;
+  /** After a collection. */
+  readonly heapBytes: number;
+  readonly connections: number;
+}
+
+const app = await startApp(readConfig(process.env), silentLogger);
+let longestTurnMs = 0;
+let cpu = process.cpuUsage();
+const look = () => {
+  const { user, system } = process.cpuUsage(cpu);
+  cpu = process.cpuUsage();
+  longestTurnMs = Math.max(longestTurnMs, (user + system) / 1_000);
+  setImmediate(() => setTimeout(look, 1));
+};
+look();
+
+function report(): NodeState {
+  const turn = longestTurnMs;
+  globalThis.gc?.();
+  globalThis.gc?.();
+  // The collection itself is no turn of the hub's.
+  cpu = process.cpuUsage();
+  longestTurnMs = 0;
+  return {
+    url: app.url,
+    longestTurnMs: turn,
+    heapBytes: process.memoryUsage().heapUsed,
+    connections: app.hub.subscribers.size,
+  };
+}
+
+process.on('message', () => process.send?.(report()));
+process.on('disconnect', () => process.exit(0));
+process.send?.(report());
