@@ -67,6 +67,11 @@ export const VARIABLES = {
     'Redis for the stream log and the cluster, `redis://…`. Empty: one node with a log in memory.',
     z.string().regex(/^$|^rediss?:\/\/.+/, 'must begin with redis:// or rediss://'),
   ),
+  ARCHIVE_URL: variable(
+    '',
+    'PostgreSQL with the archive, `postgres://…`: what the log has trimmed of streams with `"archive": true` is read there. Empty: none.',
+    z.string().regex(/^$|^postgres(ql)?:\/\/.+/, 'must begin with postgres://'),
+  ),
   STREAMS_FILE: variable(
     '',
     'JSON file with the streams. Empty: market, news, portfolio, signals, system.',

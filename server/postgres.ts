@@ -1,6 +1,9 @@
 /** Connections to PostgreSQL, and the migrations of what the connectors keep there. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
 import type { Logger } from './logger.js';
 
 /** One connection. */
@@ -90,3 +93,50 @@ async function missing(client: Postgres, files: readonly string[]): Promise<stri
   const applied = new Set(rows.map(({ name }) => name));
   return files.filter((file) => !applied.has(file));
 }
+
+/** Several connections that are made when they are needed, and made again. */
+export type PostgresPool = pg.Pool;
+
+const POOL_SIZE = 4;
+const STATEMENT_TIMEOUT_MS = 10_000;
+
+/** For readers. Nothing is connected before the first query. */
+export function createPool({ url, application, logger }: PostgresOptions): PostgresPool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: application,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: STATEMENT_TIMEOUT_MS,
+    max: POOL_SIZE,
+  });
+  pool.on('error', (error) =>
+    logger.debug({ error: error.message }, 'postgres: a resting connection failed'),
+  );
+  return pool;
+}
+
+/** Sends rows by COPY. @param rows text lines as `COPY … FROM STDIN` reads them, without their line ends */
+export async function copyRows(client: Postgres, statement: string, rows: Iterable<string>): Promise<void> {
+  await pipeline(
+    Readable.from(
+      (function* lines() {
+        for (const row of rows) yield `${row}\n`;
+      })(),
+      { objectMode: false },
+    ),
+    client.query(copyFrom(statement)),
+  );
+}
+
+/** A value of a row for {@link copyRows}. */
+export function copyText(value: string | number): string {
+  return String(value).replace(/[\\\t\n\r]/g, (char) => COPY_ESCAPES[char]!);
+}
+
+const COPY_ESCAPES: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\r': '\\r',
+};

@@ -82,6 +82,24 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
       'type logger.ts',
     ],
   ],
+  ['postgres.ts', ['type logger.ts']],
+  // A connector is a program beside the hub: it writes into the log, or reads from it.
+  [
+    'connectors/',
+    [
+      'connectors/',
+      'hub/backoff.ts',
+      'hub/publisher.ts',
+      'log/',
+      'protocol/',
+      'config.ts',
+      'errors.ts',
+      'logger.ts',
+      'postgres.ts',
+      'redis.ts',
+    ],
+  ],
+  ['build-past.ts', ['connectors/postgres/archive-reader.ts', 'log/', 'type config.ts', 'type logger.ts']],
   ['streams-file.ts', ['hub/streams.ts', 'protocol/']],
   ['access-config.ts', ['auth/addresses.ts', 'auth/api-keys.ts']],
   [
@@ -163,6 +181,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
     [
       'auth/',
       'build-gate.ts',
+      'build-past.ts',
       'cluster/',
       'feeds/',
       'http/',
@@ -193,10 +212,20 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'socket.io-msgpack-parser': ['transports/socketio/'],
   express: ['http/'],
   helmet: ['http/'],
-  'prom-client': ['metrics.ts'],
+  'prom-client': ['metrics.ts', 'connectors/metrics.ts'],
+  pg: ['postgres.ts'],
+  'pg-copy-streams': ['postgres.ts'],
+  'pg-logical-replication': ['connectors/postgres/'],
   pino: ['logger.ts'],
   'notepack.io': ['log/payload.ts'],
-  zod: ['config.ts', 'streams-file.ts', 'auth/', 'hub/requests.ts', 'http/administering.ts'],
+  zod: [
+    'config.ts',
+    'connectors/config.ts',
+    'streams-file.ts',
+    'auth/',
+    'hub/requests.ts',
+    'http/administering.ts',
+  ],
   'lru-cache': ['auth/', 'hub/log-pages.ts', 'transports/socketio/resume.ts'],
   jose: ['auth/'],
   'rate-limiter-flexible': ['auth/limits.ts'],
@@ -294,6 +323,7 @@ export * from './barrel.js';
     expect(readers).to.deep.equal([
       'cluster/local/managed-process.ts',
       'cluster/run.ts',
+      'connectors/run.ts',
       'main.ts',
       'token.ts',
     ]);
@@ -303,7 +333,7 @@ export * from './barrel.js';
     const enders = SOURCES.filter(({ text }) => /\bprocess\.(exit|abort)\(/.test(text)).map(
       ({ path }) => path,
     );
-    expect(enders).to.deep.equal(['cluster/run.ts', 'main.ts', 'token.ts']);
+    expect(enders).to.deep.equal(['cluster/run.ts', 'connectors/run.ts', 'main.ts', 'token.ts']);
   });
 
   it('has no barrel files', () => {

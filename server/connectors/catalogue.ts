@@ -3,6 +3,7 @@ import type { StreamLog } from '../log/stream-log.js';
 import type { RedisLink } from '../redis.js';
 import type { ConnectorConfig } from './config.js';
 import type { Surroundings } from './keep-running.js';
+import { runArchive } from './postgres/archive.js';
 import { runOutbox } from './postgres/outbox.js';
 import { runReplication } from './postgres/replication.js';
 
@@ -54,6 +55,22 @@ export const CONNECTORS = {
         tables: config.REPLICATION_TABLES,
         slot: config.REPLICATION_SLOT,
         publication: config.REPLICATION_PUBLICATION,
+      }),
+  },
+  archive: {
+    mistakes: (config) => [
+      ...databaseMissing(config),
+      ...(config.streams.some(({ archive }) => archive)
+        ? []
+        : ['STREAMS_FILE: marks no stream "archive": true']),
+    ],
+    run: (config, parts) =>
+      runArchive({
+        ...parts,
+        url: config.DATABASE_URL,
+        streams: config.streams.filter(({ archive }) => archive).map(({ name }) => name),
+        pollMs: config.ARCHIVE_POLL_MS,
+        days: config.ARCHIVE_DAYS,
       }),
   },
 } as const satisfies Record<string, Connector>;

@@ -48,6 +48,12 @@ export const CONNECTOR_VARIABLES = {
     'Name of the publication; it is made where it is missing.',
     name,
   ),
+  ARCHIVE_DAYS: variable('30', 'Days that the archive keeps beside today.', whole(1, 36_500)),
+  ARCHIVE_POLL_MS: variable(
+    '200',
+    'Time between two looks at the log when there was nothing new to archive.',
+    whole(10, 60_000),
+  ),
 } as const satisfies Record<string, Variable>;
 
 type Values = {

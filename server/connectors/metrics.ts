@@ -10,6 +10,7 @@ export class ConnectorMetrics {
   readonly #lag: Gauge;
   readonly #backlog: Gauge;
   readonly #slot: Gauge;
+  readonly #missed: Counter;
   readonly #up: Gauge;
   #isUp = false;
 
@@ -54,6 +55,12 @@ export class ConnectorMetrics {
       help: 'Write-ahead log that PostgreSQL keeps for the replication slot.',
       registers,
     });
+    this.#missed = new Counter({
+      name: 'axiom_connector_missed_total',
+      help: 'Messages that were trimmed from the log before they were archived, by stream.',
+      labelNames: ['stream'],
+      registers,
+    });
     this.#up = new Gauge({
       name: 'axiom_connector_up',
       help: '1 while the connector works; 0 while it waits for its source, or for another of its kind.',
@@ -89,6 +96,10 @@ export class ConnectorMetrics {
 
   backlog(unit: 'rows' | 'bytes' | 'messages', count: number): void {
     this.#backlog.set({ unit }, count);
+  }
+
+  missed(stream: string, count: number): void {
+    this.#missed.inc({ stream }, count);
   }
 
   slot(bytes: number): void {

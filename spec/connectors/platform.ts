@@ -26,8 +26,12 @@ export class Platform {
     this.app = app;
   }
 
-  static async start(environment: Readonly<Record<string, string>> = {}): Promise<Platform> {
-    const [postgres, redis] = await Promise.all([OwnPostgres.start(), OwnRedis.start()]);
+  /** @param own a PostgreSQL that runs already; it is stopped with the rest */
+  static async start(
+    environment: Readonly<Record<string, string>> = {},
+    own?: OwnPostgres,
+  ): Promise<Platform> {
+    const [postgres, redis] = await Promise.all([own ?? OwnPostgres.start(), OwnRedis.start()]);
     const app = await startTestApp({ REDIS_URL: redis.url, TOP_CHECK_MS: '500', ...environment });
     return new Platform(postgres, redis, app);
   }
