@@ -6,6 +6,7 @@ import type { Surroundings } from './keep-running.js';
 import { runArchive } from './postgres/archive.js';
 import { runOutbox } from './postgres/outbox.js';
 import { runReplication } from './postgres/replication.js';
+import { runIngest } from './redis/ingest.js';
 
 export interface Parts extends Surroundings {
   readonly log: StreamLog;
@@ -72,6 +73,11 @@ export const CONNECTORS = {
         pollMs: config.ARCHIVE_POLL_MS,
         days: config.ARCHIVE_DAYS,
       }),
+  },
+  ingest: {
+    mistakes: () => [],
+    run: (config, parts) =>
+      runIngest({ ...writing(config, parts), key: config.INGEST_KEY, group: config.INGEST_GROUP }),
   },
 } as const satisfies Record<string, Connector>;
 

@@ -5,6 +5,7 @@ import { parseTableMappings } from './postgres/table-mapping.js';
 
 const HOUR_MS = 3_600_000;
 
+const redisKey = z.string().regex(/^\S{1,128}$/, 'may have 128 characters, none of them white space');
 const name = z.string().regex(/^[a-z0-9_]{1,63}$/, 'may have 63 of a-z 0-9 _');
 
 /** Every variable of the connectors. */
@@ -54,6 +55,8 @@ export const CONNECTOR_VARIABLES = {
     'Time between two looks at the log when there was nothing new to archive.',
     whole(10, 60_000),
   ),
+  INGEST_KEY: variable('hub:ingest', 'Key of the Redis Stream that is carried over.', redisKey),
+  INGEST_GROUP: variable('hub', 'Name of its consumer group; it is made where it is missing.', redisKey),
 } as const satisfies Record<string, Variable>;
 
 type Values = {

@@ -24,6 +24,8 @@ export interface SourceMessage {
   readonly data: string;
   /** Greater, byte by byte, than that of every message before it. */
   readonly position: string;
+  /** The publisher's own id, remembered for five minutes. It is then what tells a repeat, not the position. */
+  readonly id?: string;
 }
 
 /** What was refused, and will be however often it is tried; by index of the message. */
@@ -89,13 +91,8 @@ export class SourceWriter {
       const results = await this.#untilAnswered(stream, chunk, signal);
       results.forEach(({ status }, i) => {
         if (status === 'appended') metrics.published(stream);
-        else if (status === 'passed') metrics.repeated();
-        else {
-          const error = new HubError('too_many_keys', `topic: "${stream}" takes no further key`, {
-            field: 'topic',
-          });
-          refused.set(chunk[i]!.index, errorBody(error));
-        }
+        else if (status === 'passed' || status === 'duplicate') metrics.repeated();
+        else refused.set(chunk[i]!.index, errorBody(refusalOf(status, stream)));
       });
     }
   }
@@ -118,7 +115,7 @@ export class SourceWriter {
     }
   }
 
-  #check({ topic: text, data, position }: SourceMessage): { stream: string; entry: AppendEntry } {
+  #check({ topic: text, data, position, id }: SourceMessage): { stream: string; entry: AppendEntry } {
     const { streams, maxMessageBytes, source } = this.#options;
     const topic = parseTopic(text);
     if (topic === undefined || topic.key === ALL_KEYS) {
@@ -142,7 +139,17 @@ export class SourceWriter {
     }
     return {
       stream: topic.stream,
-      entry: { key: topic.key, data: jsonText(data), origin: { source, position } },
+      entry: {
+        key: topic.key,
+        data: jsonText(data),
+        ...(id === undefined ? { origin: { source, position } } : { id }),
+      },
     };
   }
+}
+
+function refusalOf(status: 'conflict' | 'too_many_keys', stream: string): HubError {
+  return status === 'conflict'
+    ? new HubError('idempotency_conflict', 'id: was used for another message', { field: 'id' })
+    : new HubError('too_many_keys', `topic: "${stream}" takes no further key`, { field: 'topic' });
 }
