@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import type pg from 'pg';
+import pg from 'pg';
 import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
 import { silentLogger } from '../../server/logger.js';
 import { connectPostgres, migrate } from '../../server/postgres.js';
@@ -147,6 +147,34 @@ describe('The PostgreSQL outbox', function () {
     } finally {
       await cleaning.process.stop('SIGTERM');
       await connector.start();
+    }
+  });
+
+  it('needs no superuser: a role that may create, and an application that may execute', async () => {
+    await db.query('CREATE DATABASE plain');
+    const at = (user: string) =>
+      platform.postgres.url.replace('app@', `${user}@`).replace(/postgres$/, 'plain');
+    const admin = new pg.Client({ connectionString: at('app') });
+    await admin.connect();
+    await admin.query('CREATE ROLE plain LOGIN; CREATE ROLE application LOGIN');
+    await admin.query('GRANT CREATE ON DATABASE plain TO plain; GRANT CREATE ON SCHEMA public TO plain');
+    const plain = await connectorProcess('outbox', { ...platform.env, DATABASE_URL: at('plain') });
+    const application = new pg.Client({ connectionString: at('application') });
+    await application.connect();
+    try {
+      await plain.process.start();
+      await until('the connector works', async () => (await fetch(`${plain.url}/health`)).ok);
+      const client = await platform.subscribe('signals:*');
+      const send = () => application.query("SELECT hub_publish('signals:plain', '1')");
+      const denied = await send().catch((error: Error) => error);
+      expect((denied as Error).message).to.contain('permission denied');
+      await admin.query('GRANT EXECUTE ON FUNCTION hub_publish TO application');
+      await send();
+      await until('it comes', () => client.seen.data('signals:plain').length === 1);
+    } finally {
+      await plain.process.stop('SIGKILL');
+      await application.end();
+      await admin.end();
     }
   });
 

@@ -27,7 +27,7 @@ CREATE TABLE hub.outbox_state (
 INSERT INTO hub.outbox_state DEFAULT VALUES;
 
 -- Writes a message into the outbox. The same id again with the same topic and data does nothing; with others it fails.
--- SECURITY DEFINER: applications need no right but EXECUTE.
+-- SECURITY DEFINER: applications need no right but EXECUTE, which has to be granted.
 CREATE FUNCTION public.hub_publish(topic text, data jsonb, id text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -53,3 +53,5 @@ BEGIN
   NOTIFY hub_outbox;
 END
 $$;
+
+REVOKE EXECUTE ON FUNCTION public.hub_publish FROM PUBLIC;
