@@ -55,7 +55,14 @@ export class Membership {
   }
 
   async #report(): Promise<void> {
-    const own = this.#measure();
+    let own: NodeReport;
+    try {
+      own = this.#measure();
+    } catch (error) {
+      // A node without a file descriptor left cannot even read its memory. What it said last is true enough.
+      this.#logger.warn({ error: String(error) }, 'cluster: the node cannot be measured');
+      return;
+    }
     try {
       const reports = await this.#reports.exchange(own);
       this.#known = [...reports].sort((a, b) => a.node.localeCompare(b.node, 'en', { numeric: true }));

@@ -45,6 +45,8 @@ export function refusalOf(error: unknown): Refusal {
 /** Answers an upgrade with a refusal and ends its connection. */
 export function refuseUpgrade(socket: Duplex, { status, headers, body }: Refusal): void {
   socket.on('error', () => socket.destroy());
+  // Nobody reads it any more, so nobody would see that the client has gone: its descriptor would be kept for good.
+  socket.once('finish', () => socket.destroy());
   const lines = Object.entries({
     ...headers,
     Connection: 'close',

@@ -30,10 +30,16 @@ export interface FuzzResult {
 export interface FuzzOptions {
   readonly inputs: number;
   readonly onProgress?: (line: string) => void;
+  /** Before the heap is looked at, for caches to let go of what they have; ms, 0 by default. */
+  readonly settleMs?: number;
 }
 
 /** @throws Error where the node ended. */
-export async function fuzz({ inputs, onProgress = () => undefined }: FuzzOptions): Promise<FuzzResult> {
+export async function fuzz({
+  inputs,
+  onProgress = () => undefined,
+  settleMs = 0,
+}: FuzzOptions): Promise<FuzzResult> {
   const redis = await OwnRedis.start();
   const channel = createClient({ url: redis.url });
   await channel.connect();
@@ -101,6 +107,7 @@ export async function fuzz({ inputs, onProgress = () => undefined }: FuzzOptions
         );
       }
       await quiet(node);
+      await new Promise((resolve) => setTimeout(resolve, settleMs));
       if (half === 0) warm = (await state(node)).heapBytes;
     }
     const { heapBytes, connections } = await state(node);
