@@ -6,6 +6,7 @@ import { type AddressInfo, isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { answerFor, ConnectionDirectory } from './auth/directory.js';
 import { buildGate } from './build-gate.js';
+import { buildPast } from './build-past.js';
 import { type Leases, SingleNodeLeases } from './cluster/leases.js';
 import { measurements } from './cluster/measurements.js';
 import { Membership } from './cluster/membership.js';
@@ -84,10 +85,12 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const backend = await connectBackend(config, logger);
   const { log, link, sessions } = backend;
   const metrics = new Metrics();
+  const { past, close: closePast } = buildPast(config, log, logger);
   const { gate, revocations, publishKey } = await buildGate(config, link, logger);
   const hub = new Hub({
     streams: config.streams,
     log,
+    past,
     logger,
     limits: {
       connectionBudgetBytes: config.CONNECTION_BUDGET_BYTES,
@@ -251,6 +254,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     revocations.stop();
     hub.stop();
     await log.close();
+    await closePast();
     await link?.close();
   };
   try {

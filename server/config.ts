@@ -11,18 +11,20 @@ import { readStreams } from './streams-file.js';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
-interface Variable {
+export interface Variable {
   /** Text of the default as the README shows it. */
   readonly default: string;
   readonly description: string;
   readonly schema: z.ZodType;
 }
 
-function variable<T extends z.ZodType>(defaultText: string, description: string, schema: T) {
+/** A row of a table of variables, with the type of its value. */
+export function variable<T extends z.ZodType>(defaultText: string, description: string, schema: T) {
   return { default: defaultText, description, schema } satisfies Variable;
 }
 
-function whole(min: number, max: number) {
+/** A whole number within bounds, both included. */
+export function whole(min: number, max: number) {
   return z
     .string()
     .regex(/^\d+$/, 'must be a whole number')
@@ -64,6 +66,11 @@ export const VARIABLES = {
     '',
     'Redis for the stream log and the cluster, `redis://…`. Empty: one node with a log in memory.',
     z.string().regex(/^$|^rediss?:\/\/.+/, 'must begin with redis:// or rediss://'),
+  ),
+  ARCHIVE_URL: variable(
+    '',
+    'PostgreSQL with the archive, `postgres://…`: what the log has trimmed of streams with `"archive": true` is read there. Empty: none.',
+    z.string().regex(/^$|^postgres(ql)?:\/\/.+/, 'must begin with postgres://'),
   ),
   STREAMS_FILE: variable(
     '',
@@ -259,6 +266,7 @@ export const SECRET: ReadonlySet<string> = new Set([
   'JWT_SECRET',
   'JWT_PUBLIC_KEY',
   'PUBLISH_KEY',
+  'ARCHIVE_URL',
 ]);
 
 /** The configured values that nobody may see. */

@@ -14,6 +14,7 @@ const streamsFile = z.record(
     maxKeys: z.number().int().min(1).max(10_000_000).default(STREAM_DEFAULTS.maxKeys),
     read: z.enum(READ_ACCESS).default(STREAM_DEFAULTS.read),
     write: z.enum(WRITE_ACCESS).default(STREAM_DEFAULTS.write),
+    archive: z.boolean().default(STREAM_DEFAULTS.archive),
   }),
 );
 

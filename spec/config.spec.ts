@@ -40,6 +40,7 @@ describe('The configuration', () => {
       HOST: '127.0.0.1',
       PORT: 8001,
       REDIS_URL: '',
+      ARCHIVE_URL: '',
       STREAMS_FILE: '',
       FAST_PATH: true,
       FEEDS: true,
@@ -257,6 +258,7 @@ describe('The configuration', () => {
           maxKeys: 2,
           read: 'authenticated',
           write: 'granted',
+          archive: false,
         },
         {
           name: 'chat',
@@ -266,6 +268,7 @@ describe('The configuration', () => {
           maxKeys: 100_000,
           read: 'granted',
           write: 'granted',
+          archive: false,
         },
       ]);
     });

@@ -82,6 +82,24 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
       'type logger.ts',
     ],
   ],
+  ['postgres.ts', ['type logger.ts']],
+  // A connector is a program beside the hub: it writes into the log, or reads from it.
+  [
+    'connectors/',
+    [
+      'connectors/',
+      'hub/backoff.ts',
+      'hub/publisher.ts',
+      'log/',
+      'protocol/',
+      'config.ts',
+      'errors.ts',
+      'logger.ts',
+      'postgres.ts',
+      'redis.ts',
+    ],
+  ],
+  ['build-past.ts', ['connectors/postgres/archive-reader.ts', 'log/', 'type config.ts', 'type logger.ts']],
   ['streams-file.ts', ['hub/streams.ts', 'protocol/']],
   ['access-config.ts', ['auth/addresses.ts', 'auth/api-keys.ts']],
   [
@@ -131,6 +149,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
       'http/',
       'auth/tickets.ts',
       'type auth/',
+      'mcp/',
       'hub/',
       'protocol/',
       'errors.ts',
@@ -140,6 +159,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
       'type cluster/',
     ],
   ],
+  ['mcp/', ['mcp/', 'hub/', 'protocol/', 'errors.ts']],
   ['feeds/', ['feeds/', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts', 'type cluster/']],
   ['cluster/local/', ['cluster/local/']],
   ['cluster/run.ts', ['config.ts', 'cluster/']],
@@ -164,6 +184,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
     [
       'auth/',
       'build-gate.ts',
+      'build-past.ts',
       'cluster/',
       'feeds/',
       'http/',
@@ -198,10 +219,22 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'socket.io-msgpack-parser': ['transports/socketio/'],
   express: ['http/'],
   helmet: ['http/'],
-  'prom-client': ['metrics.ts'],
+  'prom-client': ['metrics.ts', 'connectors/metrics.ts'],
+  '@modelcontextprotocol/sdk': ['mcp/', 'http/mcp.ts'],
+  pg: ['postgres.ts'],
+  'pg-copy-streams': ['postgres.ts'],
+  'pg-logical-replication': ['connectors/postgres/'],
   pino: ['logger.ts'],
   'notepack.io': ['log/payload.ts'],
-  zod: ['config.ts', 'streams-file.ts', 'auth/', 'hub/requests.ts', 'http/administering.ts'],
+  zod: [
+    'config.ts',
+    'connectors/config.ts',
+    'mcp/',
+    'streams-file.ts',
+    'auth/',
+    'hub/requests.ts',
+    'http/administering.ts',
+  ],
   'lru-cache': ['auth/', 'hub/log-pages.ts', 'transports/socketio/resume.ts'],
   jose: ['auth/'],
   'rate-limiter-flexible': ['auth/limits.ts'],
@@ -302,6 +335,7 @@ export * from './barrel.js';
       'cli.ts',
       'cluster/local/managed-process.ts',
       'cluster/run.ts',
+      'connectors/run.ts',
       'main.ts',
       'token.ts',
     ]);
@@ -311,7 +345,13 @@ export * from './barrel.js';
     const enders = SOURCES.filter(({ text }) => /\bprocess\.(exit|abort)\(/.test(text)).map(
       ({ path }) => path,
     );
-    expect(enders).to.deep.equal(['cli.ts', 'cluster/run.ts', 'main.ts', 'token.ts']);
+    expect(enders).to.deep.equal([
+      'cli.ts',
+      'cluster/run.ts',
+      'connectors/run.ts',
+      'main.ts',
+      'token.ts',
+    ]);
   });
 
   it('has no barrel files', () => {

@@ -6,6 +6,7 @@ import type { Logger } from '../logger.js';
 import type { SseTransport } from '../transports/sse/sse-transport.js';
 import { type AdministeringOptions, administeringRoutes } from './administering.js';
 import { authenticating, crossOrigin } from './authenticating.js';
+import { mcpRoute } from './mcp.js';
 import { type OperatingOptions, operatingRoutes } from './operating.js';
 import { problemHandler } from './problem.js';
 import { type PublishingOptions, publishingRoutes } from './publishing.js';
@@ -27,6 +28,7 @@ const PATHS: readonly (readonly [path: string, methods: string])[] = [
   ['/health/live', 'GET'],
   ['/health/ready', 'GET'],
   ['/metrics', 'GET'],
+  ['/mcp', 'POST'],
   ['/api/nodes', 'GET'],
   ['/api/streams', 'GET'],
   ['/api/streams/:stream', 'GET'],
@@ -90,7 +92,7 @@ export function createRouter(options: RouterOptions): Express {
     }
     await sse.serve(request, response, new URL(request.originalUrl, 'http://hub').searchParams);
   });
-  app.use(operatingRoutes(options), readingRoutes(hub), administeringRoutes(options));
+  app.use(operatingRoutes(options), readingRoutes(hub), administeringRoutes(options), mcpRoute(options));
   app.use(
     '/assets',
     express.static(`${webRoot}/assets`, { immutable: true, maxAge: YEAR_S * 1000, index: false }),

@@ -60,6 +60,8 @@ export interface HubStream {
 export interface HubOptions {
   readonly streams: readonly StreamConfig[];
   readonly log: StreamLog;
+  /** What recoveries and history read. Default: the log. */
+  readonly past?: Pick<StreamLog, 'check' | 'range'>;
   readonly logger: Logger;
   readonly limits: HubLimits;
   /** Called once for each message with the time from its commit to here, ms. */
@@ -88,6 +90,7 @@ export class Hub implements TailListener, LogListener {
   constructor({
     streams,
     log,
+    past = log,
     logger,
     limits,
     onLatency = () => undefined,
@@ -102,8 +105,8 @@ export class Hub implements TailListener, LogListener {
       logger,
       counters: this.counters.slowConsumers,
     });
-    this.pages = new LogPages(log);
-    this.#tops = new LogTops(log);
+    this.pages = new LogPages(past);
+    this.#tops = new LogTops(past);
     this.backfills = new Turns(limits.concurrentBackfills);
     this.#flusher = new Flusher(limits.flushWindowMs);
     this.#onLatency = onLatency;
@@ -210,13 +213,10 @@ export class Hub implements TailListener, LogListener {
   topic(text: string, field: string): Topic {
     const topic = parseTopic(text);
     if (topic === undefined) {
-      throw new HubError(
-        'bad_topic',
-        `${field}: "${text.slice(0, 200)}" is no topic; a topic is ${TOPIC_FORM}`,
-        {
-          field,
-        },
-      );
+      const shown = text.slice(0, 200);
+      throw new HubError('bad_topic', `${field}: "${shown}" is no topic; a topic is ${TOPIC_FORM}`, {
+        field,
+      });
     }
     this.stream(topic.stream, field);
     return topic;

@@ -12,7 +12,7 @@ const CACHE_MS = 10_000;
  * back with a thousand different cursors share a few reads of the log.
  */
 export class LogPages {
-  readonly #log: StreamLog;
+  readonly #log: Pick<StreamLog, 'range'>;
   readonly #inFlight = new Map<string, Promise<StreamMessage[]>>();
   readonly #cache = new LRUCache<string, StreamMessage[]>({
     maxSize: CACHE_MAX_BYTES,
@@ -24,7 +24,7 @@ export class LogPages {
   /** Range reads that were really made. */
   reads = 0;
 
-  constructor(log: StreamLog) {
+  constructor(log: Pick<StreamLog, 'range'>) {
     this.#log = log;
   }
 

@@ -6,10 +6,10 @@ import type { StreamMessage } from './stream-message.js';
  * questions: whoever asks while an answer is under way gets that one.
  */
 export class LogTops {
-  readonly #log: StreamLog;
+  readonly #log: Pick<StreamLog, 'check'>;
   readonly #inFlight = new Map<string, Promise<LogTop>>();
 
-  constructor(log: StreamLog) {
+  constructor(log: Pick<StreamLog, 'check'>) {
     this.#log = log;
   }
 

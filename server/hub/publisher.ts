@@ -67,10 +67,10 @@ export function dataText(data: unknown): string {
 }
 
 /** Clients and encoders walk through data by recursion: what is deeper than this could be stored, but not read. */
-const MAX_DEPTH = 128;
+export const MAX_DEPTH = 128;
 
 /** Whether arrays and objects of a JSON text are nested deeper than `limit`. */
-function isDeeperThan(json: string, limit: number): boolean {
+export function isDeeperThan(json: string, limit: number): boolean {
   // Most texts are too short to be.
   if (json.length <= 2 * limit) return false;
   let depth = 0;
@@ -220,6 +220,8 @@ export class Publisher {
         throw new HubError('idempotency_conflict', `id: "${id}" was used for another message`, {
           field: 'id',
         });
+      case 'passed':
+        throw new Error('a publication has no position in a source');
       case 'too_many_keys':
         this.#refuse('too_many_keys');
         throw new HubError(

@@ -10,6 +10,8 @@ export interface StreamConfig extends Retention {
   readonly read: (typeof READ_ACCESS)[number];
   /** Who may publish to it: nobody without a grant. */
   readonly write: (typeof WRITE_ACCESS)[number];
+  /** Whether its messages are archived, and read from there when the log has trimmed them. */
+  readonly archive: boolean;
 }
 
 export const READ_ACCESS = ['public', 'authenticated', 'granted'] as const;
@@ -25,6 +27,7 @@ export const STREAM_DEFAULTS = {
   maxKeys: 100_000,
   read: 'granted',
   write: 'granted',
+  archive: false,
 } as const satisfies Omit<StreamConfig, 'name'>;
 
 /** The streams of a hub without a `STREAMS_FILE`. */
@@ -32,7 +35,7 @@ export const DEFAULT_STREAMS: readonly StreamConfig[] = [
   { ...STREAM_DEFAULTS, name: 'market', class: 'state', read: 'public' },
   { ...STREAM_DEFAULTS, name: 'news', class: 'log', maxAgeMs: 7 * 24 * HOUR_MS, read: 'public' },
   { ...STREAM_DEFAULTS, name: 'portfolio', class: 'state' },
-  { ...STREAM_DEFAULTS, name: 'signals', class: 'ledger', maxAgeMs: 7 * 24 * HOUR_MS },
+  { ...STREAM_DEFAULTS, name: 'signals', class: 'ledger', maxAgeMs: 7 * 24 * HOUR_MS, archive: true },
   { ...STREAM_DEFAULTS, name: 'system', class: 'state', maxMessages: 20_000, read: 'public' },
 ];
 

@@ -3,8 +3,9 @@
 -- KEYS: 1 log (stream of <seq>-0), 2 meta (hash: epoch, seq), 3 last values (hash: key -> "seq time data"),
 --       4… one idempotency key for each entry that has an id, in order
 -- ARGV: 1 channel, 2 epoch to use where the log has none, 3 maxMessages, 4 maxAgeMs, 5 maxKeys, 6 idempotency ms,
---       then for each entry: key, data, digest of both ('' where the entry has no id)
--- Returns: epoch, time in ms, then for each entry its seq, or "seq epoch time" of an earlier one, 'C' or 'K'.
+--       then for each entry: key, data, and what tells a repeat: '' (nothing), a digest of both (the entry has an id),
+--       or "@source position"; the last position of each source is a field "@source" of meta
+-- Returns: epoch, time in ms, then for each entry its seq, or "seq epoch time" of an earlier one, 'C', 'K' or 'P'.
 local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
 local epoch, seq = meta[1], tonumber(meta[2] or '0')
 if not epoch then
@@ -24,7 +25,11 @@ local first = seq + 1
 for i = 7, #ARGV, 3 do
   local key, data, digest = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local result
-  if digest ~= '' then
+  local source, position = string.match(digest, '^(@%S+) (%S+)$')
+  if source then
+    local at = redis.call('HGET', KEYS[2], source)
+    if at and position <= at then result = 'P' end
+  elseif digest ~= '' then
     id_key = id_key + 1
     local known = redis.call('GET', KEYS[id_key])
     if known then
@@ -40,7 +45,9 @@ for i = 7, #ARGV, 3 do
     local text = string.format('%.0f', seq)
     redis.call('XADD', KEYS[1], text .. '-0', 't', time, 'k', key, 'd', data)
     redis.call('HSET', KEYS[3], key, text .. ' ' .. time .. ' ' .. data)
-    if digest ~= '' then
+    if source then
+      redis.call('HSET', KEYS[2], source, position)
+    elseif digest ~= '' then
       redis.call('SET', KEYS[id_key], digest .. ' ' .. text .. ' ' .. epoch .. ' ' .. time, 'PX', ARGV[6])
     end
     fields[#fields + 1] = key

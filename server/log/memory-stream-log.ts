@@ -14,6 +14,7 @@ import {
   type LogEntry,
   type LogListener,
   type LogTop,
+  type Origin,
   type Retention,
   type StreamLog,
 } from './stream-log.js';
@@ -25,6 +26,8 @@ interface MemoryStream {
   /** Ascending and contiguous; trimmed at its head in slices. */
   entries: LogEntry[];
   readonly last: Map<string, LogEntry>;
+  /** Last position by source. */
+  readonly origins: Map<string, string>;
   /** In the order of their expiry, which is the order of their insertion. */
   readonly ids: Map<
     string,
@@ -55,6 +58,7 @@ export class MemoryStreamLog implements StreamLog {
         top: 0,
         entries: [],
         last: new Map(),
+        origins: new Map(),
         ids: new Map(),
       });
     }
@@ -67,7 +71,8 @@ export class MemoryStreamLog implements StreamLog {
     const epoch = stream.epoch;
     forgetIds(stream, time);
     const batch: LogEntry[] = [];
-    const results = entries.map(({ key, data, id }): AppendResult => {
+    const results = entries.map(({ key, data, id, origin }): AppendResult => {
+      if (origin !== undefined && isPassed(stream, origin)) return { status: 'passed' };
       const known = id === undefined ? undefined : stream.ids.get(id);
       if (known !== undefined) {
         if (known.key !== key || known.data !== data) return { status: 'conflict' };
@@ -75,6 +80,7 @@ export class MemoryStreamLog implements StreamLog {
       }
       if (!stream.last.has(key) && stream.last.size >= stream.retention.maxKeys)
         return { status: 'too_many_keys' };
+      if (origin !== undefined) stream.origins.set(origin.source, origin.position);
       stream.top += 1;
       const entry: LogEntry = { seq: stream.top, time, key, data };
       batch.push(entry);
@@ -159,6 +165,11 @@ function trim(stream: MemoryStream, now: number): void {
   let drop = entries.length > retention.maxMessages + slack ? entries.length - retention.maxMessages : 0;
   while (drop < entries.length && entries[drop]!.time < oldest) drop += 1;
   if (drop > 0) stream.entries = entries.slice(drop);
+}
+
+function isPassed({ origins }: MemoryStream, { source, position }: Origin): boolean {
+  const at = origins.get(source);
+  return at !== undefined && position <= at;
 }
 
 function forgetIds({ ids }: MemoryStream, now: number): void {

@@ -1,6 +1,6 @@
 /**
  * The stream log in Redis. A stream's keys share one hash tag, so that Redis Cluster keeps them in one slot:
- * `{market}:log` (a Redis stream with the ids `<seq>-0`), `{market}:meta` (epoch, seq), `{market}:last` (newest value
+ * `{market}:log` (a Redis stream with the ids `<seq>-0`), `{market}:meta` (epoch, seq, positions of sources), `{market}:last` (newest value
  * by key) and `{market}:id:<id>` (idempotency, expiring).
  *
  * Group commit: appends to one stream that arrive within one turn of the event loop share one script call and one
@@ -189,8 +189,10 @@ export class RedisStreamLog implements StreamLog {
       String(IDEMPOTENCY_MS),
     ];
     for (const { entries } of group) {
-      for (const { key, data, id } of entries) {
-        if (id === undefined) {
+      for (const { key, data, id, origin } of entries) {
+        if (origin !== undefined) {
+          args.push(key, data, `@${origin.source} ${origin.position}`);
+        } else if (id === undefined) {
           args.push(key, data, '');
         } else {
           idKeys.push(`{${name}}:id:${id}`);
@@ -277,6 +279,7 @@ function appendResult(reply: Reply, epoch: string, time: number): AppendResult {
   if (typeof reply === 'number') return { status: 'appended', seq: reply, epoch, time };
   if (reply === 'C') return { status: 'conflict' };
   if (reply === 'K') return { status: 'too_many_keys' };
+  if (reply === 'P') return { status: 'passed' };
   const [seq, firstEpoch, firstTime] = String(reply).split(' ');
   return { status: 'duplicate', seq: Number(seq), epoch: String(firstEpoch), time: Number(firstTime) };
 }

@@ -21,6 +21,24 @@ export interface AppendEntry {
   readonly data: string;
   /** The publisher's id for this message: a repeat within the idempotency time is not appended again. */
   readonly id?: string;
+  /** Where the message stands in a source that can be read again from an earlier place; in place of an `id`. */
+  readonly origin?: Origin;
+}
+
+/**
+ * The place of a message in its source: a table, a replication slot, another log. The log keeps the last position of
+ * each source together with its messages, so that a reader of the source which was killed at any moment, and begins
+ * again wherever it likes, neither loses nor doubles, however much later. An `id` is forgotten after a while; this is
+ * not.
+ *
+ * Whoever appends sends a source's messages in the order of their positions, and none before all earlier ones of the
+ * same stream were answered: what is at or below the last position counts as appended.
+ */
+export interface Origin {
+  /** Name of the source, without white space. */
+  readonly source: string;
+  /** Without white space. Later positions are greater, byte by byte: numbers are padded. */
+  readonly position: string;
 }
 
 /** What became of one entry. */
@@ -32,8 +50,11 @@ export type AppendResult =
       /** Log time, ms since the Unix epoch. */
       readonly time: number;
     }
-  /** `conflict`: the id was used for another message. `too_many_keys`: the key is new and the stream is full. */
-  | { readonly status: 'conflict' | 'too_many_keys' };
+  /**
+   * `conflict`: the id was used for another message. `too_many_keys`: the key is new and the stream is full. `passed`:
+   * the stream is at this position of the source already, or beyond it.
+   */
+  | { readonly status: 'conflict' | 'too_many_keys' | 'passed' };
 
 /** One stored message. */
 export interface LogEntry {

@@ -210,6 +210,7 @@ const RETENTION = {
   maxKeys: 10_000,
   read: 'granted',
   write: 'granted',
+  archive: false,
 } as const;
 
 /** One stream of each class. */

@@ -175,6 +175,53 @@ export function itIsAStreamLog(open: OpenLog): void {
     });
   });
 
+  describe('append, from a source that numbers its messages', () => {
+    const from = (source: string, ...positions: readonly string[]): AppendEntry[] =>
+      positions.map((position) => ({ key: 'k', data: `"${position}"`, origin: { source, position } }));
+    const statuses = (results: readonly AppendResult[]) => results.map(({ status }) => status);
+
+    it('takes each position once, however it is sent again', async () => {
+      await log.append('news', from('orders', '001', '002'));
+      const again = await log.append('news', from('orders', '001', '002', '003'));
+      const within = await log.append('news', from('orders', '003', '004', '004', '009', '010'));
+
+      expect(statuses(again)).to.deep.equal(['passed', 'passed', 'appended']);
+      expect(statuses(within)).to.deep.equal(['passed', 'appended', 'passed', 'appended', 'appended']);
+      const stored = await log.range('news', 1, 99, 99);
+      expect(stored.map(({ data }) => JSON.parse(data))).to.deep.equal([
+        '001',
+        '002',
+        '003',
+        '004',
+        '009',
+        '010',
+      ]);
+    });
+
+    it('keeps sources and streams apart', async () => {
+      await log.append('news', from('orders', '005'));
+      expect(statuses(await log.append('news', from('trades', '001')))).to.deep.equal(['appended']);
+      expect(statuses(await log.append('market', from('orders', '001')))).to.deep.equal(['appended']);
+    });
+
+    it('keeps the position through a change of epoch that kept the messages', async () => {
+      const [first] = await log.append('news', from('orders', '001'));
+      await log.rotate('news', first !== undefined && 'epoch' in first ? first.epoch : null);
+      expect(statuses(await log.append('news', from('orders', '001', '002')))).to.deep.equal([
+        'passed',
+        'appended',
+      ]);
+    });
+
+    it('does not move on by what it refuses', async () => {
+      await openWith({ maxKeys: 1 });
+      await log.append('news', from('orders', '001'));
+      const refused = { key: 'other', data: '1', origin: { source: 'orders', position: '002' } };
+      expect(statuses(await log.append('news', [refused]))).to.deep.equal(['too_many_keys']);
+      expect(statuses(await log.append('news', from('orders', '002')))).to.deep.equal(['appended']);
+    });
+  });
+
   describe('an announcement', () => {
     it('comes once for each message, in the order of the seqs, with the epoch', async () => {
       const results = await Promise.all(

@@ -13,6 +13,8 @@ export interface ProcessOptions {
   readonly args: readonly string[];
   /** Added to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Runs it as another user; only root can. */
+  readonly account?: { readonly uid: number; readonly gid: number };
   /** Resolves to true once the process serves. Asked until it does. */
   readonly ready: () => Promise<boolean>;
   readonly readyWithinMs?: number;
@@ -49,9 +51,10 @@ export class ManagedProcess {
 
   /** Starts the process and waits until it is ready. @throws Error with the end of its output where it is not. */
   async start(): Promise<void> {
-    const { command, args, env, onLine, name, readyWithinMs = 15_000 } = this.#options;
+    const { command, args, env, account, onLine, name, readyWithinMs = 15_000 } = this.#options;
     this.#tail = [];
     const child = spawn(command, args, {
+      ...account,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,0 +1,90 @@
+/** The configuration of the connectors: beside the hub's own variables, these. README.md of docs/integrations shows them. */
+import { z } from 'zod';
+import { type Config, ConfigError, readConfig, type Variable, variable, whole } from '../config.js';
+import { parseTableMappings } from './postgres/table-mapping.js';
+
+const HOUR_MS = 3_600_000;
+
+const redisKey = z.string().regex(/^\S{1,128}$/, 'may have 128 characters, none of them white space');
+const name = z.string().regex(/^[a-z0-9_]{1,63}$/, 'may have 63 of a-z 0-9 _');
+
+/** Every variable of the connectors. */
+export const CONNECTOR_VARIABLES = {
+  DATABASE_URL: variable(
+    '',
+    'PostgreSQL, `postgres://…`, for the outbox, the replication and the archive.',
+    z.string().regex(/^$|^postgres(ql)?:\/\/.+/, 'must begin with postgres://'),
+  ),
+  CONNECTOR_PORT: variable(
+    '0',
+    'Port of `/metrics` and `/health` of the connector, on `HOST`; 0: none.',
+    whole(0, 65_535),
+  ),
+  OUTBOX_POLL_MS: variable(
+    '1000',
+    'Longest time that a row of the outbox waits where its notification was lost.',
+    whole(10, 600_000),
+  ),
+  OUTBOX_BATCH: variable('500', 'Most rows of the outbox in one batch.', whole(1, 10_000)),
+  OUTBOX_KEEP_MS: variable(
+    String(HOUR_MS),
+    'Time after which published rows are deleted; as long an id is unique.',
+    whole(0, 30 * 24 * HOUR_MS),
+  ),
+  REPLICATION_TABLES: variable(
+    '',
+    'Tables and their topics, comma-separated: `public.orders=signals:orders/{account}`.',
+    z.string().transform((text, context) => {
+      try {
+        return parseTableMappings(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+        return z.NEVER;
+      }
+    }),
+  ),
+  REPLICATION_SLOT: variable('axiom', 'Name of the replication slot; it is made where it is missing.', name),
+  REPLICATION_PUBLICATION: variable(
+    'axiom',
+    'Name of the publication; it is made where it is missing.',
+    name,
+  ),
+  ARCHIVE_DAYS: variable('30', 'Days that the archive keeps beside today.', whole(1, 36_500)),
+  ARCHIVE_POLL_MS: variable(
+    '200',
+    'Time between two looks at the log when there was nothing new to archive.',
+    whole(10, 60_000),
+  ),
+  INGEST_KEY: variable('hub:ingest', 'Key of the Redis Stream that is carried over.', redisKey),
+  INGEST_GROUP: variable('hub', 'Name of its consumer group; it is made where it is missing.', redisKey),
+} as const satisfies Record<string, Variable>;
+
+type Values = {
+  [Name in keyof typeof CONNECTOR_VARIABLES]: z.output<(typeof CONNECTOR_VARIABLES)[Name]['schema']>;
+};
+
+/** The hub's configuration and that of the connectors. */
+export type ConnectorConfig = Config & Readonly<Values>;
+
+/** Reads both. @throws ConfigError with every mistake. */
+export function readConnectorConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+): ConnectorConfig {
+  const mistakes: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, { schema, default: defaultText }] of Object.entries<Variable>(CONNECTOR_VARIABLES)) {
+    const result = schema.safeParse(environment[name] || defaultText);
+    if (result.success) values[name] = result.data;
+    else mistakes.push(`${name}: ${result.error.issues[0]?.message}`);
+  }
+  try {
+    const config = readConfig(environment);
+    if (config.REDIS_URL === '')
+      mistakes.push('REDIS_URL: is missing; a connector writes to the log in Redis');
+    if (mistakes.length === 0) return { ...config, ...(values as Values) };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    mistakes.push(...error.mistakes);
+  }
+  throw new ConfigError(mistakes);
+}

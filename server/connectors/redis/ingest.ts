@@ -1,0 +1,159 @@
+/**
+ * A Redis Stream that anybody with Redis can write to becomes messages: `XADD hub:ingest * topic market:AAPL data {…}`.
+ *
+ * Entries are read through a consumer group and acknowledged after their commit. Whoever sends an entry has sent all
+ * older ones that are not acknowledged: after taking new entries it reads the group's pending list from its beginning.
+ * So the id of an entry is a high-water mark in the log, and any number of these may run, be stopped or killed, at any
+ * moment, without a lease: they would do the same twice, and the log takes it once.
+ */
+import { type ErrorBody, errorBody, HubError } from '../../errors.js';
+import type { RedisLink, Reply } from '../../redis.js';
+import { keepRunning, type Surroundings } from '../keep-running.js';
+import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
+
+const BATCH = 500;
+/** Redis holds a read open for so long; the connection's liveness probe waits behind it. */
+const BLOCK_MS = 500;
+const DEADLINE_MS = 3_000;
+/** One name for all: whoever works takes over what another left. */
+const CONSUMER = 'hub';
+/** Set-aside entries that are kept, about. */
+const REFUSED_MAX = 10_000;
+
+export interface IngestOptions extends Surroundings, Omit<SourceWriterOptions, 'source'> {
+  readonly link: RedisLink;
+  /** Key of the stream. Entries that were refused go to `<key>:refused`. */
+  readonly key: string;
+  readonly group: string;
+}
+
+/** An entry of the stream; its fields are undefined where it was deleted before it was read. */
+interface Entry {
+  readonly id: string;
+  readonly fields: ReadonlyMap<string, string> | undefined;
+}
+
+/** Carries the stream over until `signal` aborts. */
+export function runIngest(options: IngestOptions): Promise<void> {
+  const { link, key, group, metrics, logger, signal } = options;
+  const writer = new SourceWriter({ ...options, source: `ingest:${key}` });
+  const read = (from: string) =>
+    link.command(
+      [
+        ...['XREADGROUP', 'GROUP', group, CONSUMER, 'COUNT', String(BATCH)],
+        ...(from === '>' ? ['BLOCK', String(BLOCK_MS)] : []),
+        ...['STREAMS', key, from],
+      ],
+      DEADLINE_MS,
+    );
+
+  return keepRunning(options, async (works) => {
+    await makeGroup(link, key, group);
+    let mayBePending = true;
+    for (;;) {
+      signal.throwIfAborted();
+      works();
+      if (!mayBePending && entriesOf(await read('>')).length === 0) {
+        metrics.lag(0);
+        continue;
+      }
+      const entries = entriesOf(await read('0'));
+      mayBePending = entries.length === BATCH;
+      if (entries.length === 0) continue;
+      metrics.lag((Date.now() - timeOf(entries[0]!.id)) / 1000);
+      await carry(entries);
+    }
+  });
+
+  async function carry(entries: readonly Entry[]): Promise<void> {
+    const refused = new Map<Entry, ErrorBody>();
+    const accepted: Entry[] = [];
+    const messages: SourceMessage[] = [];
+    for (const entry of entries) {
+      try {
+        messages.push(messageOf(entry));
+        accepted.push(entry);
+      } catch (error) {
+        refused.set(entry, errorBody(error));
+        metrics.refused();
+      }
+    }
+    const byIndex = await writer.write(messages, signal);
+    for (const [index, error] of byIndex) refused.set(accepted[index]!, error);
+    for (const [entry, error] of refused) await setAside(entry, error);
+    const ids = entries.map(({ id }) => id);
+    await link.command(['XACK', key, group, ...ids], DEADLINE_MS);
+    await link.command(['XDEL', key, ...ids], DEADLINE_MS);
+  }
+
+  async function setAside({ id, fields = new Map() }: Entry, { code, message }: ErrorBody): Promise<void> {
+    logger.error({ id, code, message }, 'ingest: an entry was refused and is set aside');
+    await link.command(
+      [
+        ...['XADD', `${key}:refused`, 'MAXLEN', '~', String(REFUSED_MAX), '*'],
+        ...['entry', id, 'refused', `${code}: ${message}`],
+        ...[...fields].flat(),
+      ],
+      DEADLINE_MS,
+    );
+  }
+}
+
+async function makeGroup(link: RedisLink, key: string, group: string): Promise<void> {
+  try {
+    await link.command(['XGROUP', 'CREATE', key, group, '0', 'MKSTREAM']);
+  } catch (error) {
+    if (!String(error).includes('BUSYGROUP')) throw error;
+  }
+}
+
+/** @throws HubError for an entry that will never become a message. */
+function messageOf({ id, fields }: Entry): SourceMessage {
+  const topic = fields?.get('topic');
+  const data = fields?.get('data');
+  if (topic === undefined || data === undefined) {
+    const field = topic === undefined ? 'topic' : 'data';
+    throw new HubError('bad_request', `${field}: is missing; an entry has topic and data`, { field });
+  }
+  try {
+    JSON.parse(data);
+  } catch (error) {
+    throw new HubError('bad_json', `data: is no JSON: ${(error as Error).message}`, { field: 'data' });
+  }
+  const publicationId = fields?.get('id');
+  return {
+    topic,
+    data,
+    position: positionOf(id),
+    ...(publicationId === undefined ? {} : { id: publicationId }),
+  };
+}
+
+/** `1763900000000-7` with all its digits, so that the order of the texts is that of the ids. */
+function positionOf(id: string): string {
+  const [time = '', number = ''] = id.split('-');
+  return `${time.padStart(20, '0')}-${number.padStart(20, '0')}`;
+}
+
+function timeOf(id: string): number {
+  return Number.parseInt(id, 10);
+}
+
+/** Entries of the one stream that was asked for. */
+function entriesOf(reply: Reply): Entry[] {
+  if (!Array.isArray(reply)) return [];
+  const [stream] = reply;
+  const entries = Array.isArray(stream) ? stream[1] : undefined;
+  if (!Array.isArray(entries)) return [];
+  return entries.flatMap((entry) => {
+    if (!Array.isArray(entry)) return [];
+    const [id, fields] = entry;
+    return [{ id: String(id), fields: Array.isArray(fields) ? pairs(fields) : undefined }];
+  });
+}
+
+function pairs(fields: readonly Reply[]): Map<string, string> {
+  const found = new Map<string, string>();
+  for (let i = 0; i + 1 < fields.length; i += 2) found.set(String(fields[i]), String(fields[i + 1]));
+  return found;
+}

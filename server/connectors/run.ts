@@ -1,0 +1,70 @@
+/**
+ * `npm run connector:…`: one connector as a process of its own. It may be killed and started again at any moment, and
+ * run twice: the second waits, or does what is harmless twice.
+ */
+import { ConfigError } from '../config.js';
+import { RedisStreamLog } from '../log/redis-stream-log.js';
+import { createLogger } from '../logger.js';
+import { RedisLink } from '../redis.js';
+import { CONNECTORS, isConnector } from './catalogue.js';
+import { readConnectorConfig } from './config.js';
+import { ConnectorMetrics } from './metrics.js';
+import { startStatusServer } from './status-server.js';
+
+/** As the nodes name the channel of a stream: that of its room in the Socket.IO adapter. */
+const channelOf = (stream: string) => `socket.io#/#${stream}#`;
+const STOP_DEADLINE_MS = 10_000;
+
+async function main(): Promise<void> {
+  const name = process.argv[2] ?? '';
+  if (!isConnector(name)) {
+    throw new ConfigError([
+      `the connector "${name}" does not exist; there are ${Object.keys(CONNECTORS).join(', ')}`,
+    ]);
+  }
+  const config = readConnectorConfig(process.env);
+  const mistakes = CONNECTORS[name].mistakes(config);
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  const logger = createLogger(config.LOG_LEVEL, `${name}-${process.pid}`);
+  const metrics = new ConnectorMetrics(name);
+  const stopping = new AbortController();
+  const link = new RedisLink({ url: config.REDIS_URL, logger });
+  await link.connect();
+  const log = new RedisStreamLog({
+    link,
+    streams: new Map(config.streams.map((stream) => [stream.name, stream])),
+    channelOf,
+  });
+  const status =
+    config.CONNECTOR_PORT === 0
+      ? undefined
+      : await startStatusServer(metrics, { host: config.HOST, port: config.CONNECTOR_PORT });
+  // Pauses between attempts keep no process alive.
+  const alive = setInterval(() => undefined, 60_000);
+
+  const stop = () => {
+    if (stopping.signal.aborted) process.exit(1);
+    stopping.abort(new Error('stopped'));
+    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.stdout.write(`The connector "${name}" runs. Ctrl-C stops it.\n`);
+  await CONNECTORS[name].run(config, { log, link, logger, metrics, signal: stopping.signal });
+  clearInterval(alive);
+  status?.close();
+  await log.close();
+  await link.close();
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    const lines =
+      error instanceof ConfigError
+        ? `The configuration is wrong:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}`
+        : `The connector could not run: ${error instanceof Error ? error.message : String(error)}`;
+    process.stderr.write(`${lines}\n`);
+    process.exit(error instanceof ConfigError ? 2 : 1);
+  },
+);

@@ -1,0 +1,155 @@
+/**
+ * Writes what a source brings into the stream log: in order, each position once, as long as it takes.
+ *
+ * The log keeps the last position of the source beside the messages (`Origin`), in one commit with them. So a connector
+ * needs no memory of its own: after a `kill -9` at any moment it begins again at whatever its source still has, and the
+ * log drops what it knows. Publishing over HTTP with an `Idempotency-Key` was rejected: an id is forgotten after five
+ * minutes, and a connector may be down for a night.
+ */
+import { type ErrorBody, errorBody, HubError } from '../errors.js';
+import { Backoff } from '../hub/backoff.js';
+import { isDeeperThan, jsonText, MAX_DEPTH } from '../hub/publisher.js';
+import type { AppendEntry, StreamLog } from '../log/stream-log.js';
+import type { Logger } from '../logger.js';
+import { ALL_KEYS, parseTopic, TOPIC_FORM } from '../protocol/topic.js';
+import type { ConnectorMetrics } from './metrics.js';
+
+/** Most entries in one append: as many as the log in Redis takes in one script call. */
+const CHUNK = 512;
+
+/** A message of a source. */
+export interface SourceMessage {
+  readonly topic: string;
+  /** JSON text. */
+  readonly data: string;
+  /** Greater, byte by byte, than that of every message before it. */
+  readonly position: string;
+  /** The publisher's own id, remembered for five minutes. It is then what tells a repeat, not the position. */
+  readonly id?: string;
+}
+
+/** What was refused, and will be however often it is tried; by index of the message. */
+export type Refusals = ReadonlyMap<number, ErrorBody>;
+
+export interface SourceWriterOptions {
+  readonly log: StreamLog;
+  /** Names of the hub's streams. */
+  readonly streams: ReadonlySet<string>;
+  /** Name of the source in the log; whoever reads another copy of the data has another name. */
+  readonly source: string;
+  readonly maxMessageBytes: number;
+  readonly logger: Logger;
+  readonly metrics: ConnectorMetrics;
+}
+
+interface Item {
+  readonly index: number;
+  readonly entry: AppendEntry;
+}
+
+export class SourceWriter {
+  readonly #options: SourceWriterOptions;
+
+  constructor(options: SourceWriterOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when each message is committed, was committed before, or is refused. While the log is out of reach it
+   * tries again, with backoff.
+   *
+   * @throws Error when `signal` aborts; what is committed by then is not known.
+   */
+  async write(messages: readonly SourceMessage[], signal: AbortSignal): Promise<Refusals> {
+    const refused = new Map<number, ErrorBody>();
+    const byStream = new Map<string, Item[]>();
+    messages.forEach((message, index) => {
+      try {
+        const { stream, entry } = this.#check(message);
+        const items = byStream.get(stream) ?? [];
+        items.push({ index, entry });
+        byStream.set(stream, items);
+      } catch (error) {
+        refused.set(index, errorBody(error));
+      }
+    });
+    await Promise.all([...byStream].map(([stream, items]) => this.#append(stream, items, refused, signal)));
+    if (refused.size > 0) this.#options.metrics.refused(refused.size);
+    return refused;
+  }
+
+  async #append(
+    stream: string,
+    items: readonly Item[],
+    refused: Map<number, ErrorBody>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { metrics } = this.#options;
+    for (let start = 0; start < items.length; start += CHUNK) {
+      const chunk = items.slice(start, start + CHUNK);
+      // None of the next before all of these were answered: the log takes their positions for a high-water mark.
+      const results = await this.#untilAnswered(stream, chunk, signal);
+      results.forEach(({ status }, i) => {
+        if (status === 'appended') metrics.published(stream);
+        else if (status === 'passed' || status === 'duplicate') metrics.repeated();
+        else refused.set(chunk[i]!.index, errorBody(refusalOf(status, stream)));
+      });
+    }
+  }
+
+  async #untilAnswered(stream: string, chunk: readonly Item[], signal: AbortSignal) {
+    const { log, logger } = this.#options;
+    const entries = chunk.map(({ entry }) => entry);
+    const backoff = new Backoff();
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        return await log.append(stream, entries);
+      } catch (error) {
+        const mayPass =
+          error instanceof HubError && (error.code === 'log_unavailable' || error.code === 'overloaded');
+        if (!mayPass) throw error;
+        logger.warn({ stream, error: String(error) }, 'connector: the log does not answer, trying again');
+        await backoff.wait(signal);
+      }
+    }
+  }
+
+  #check({ topic: text, data, position, id }: SourceMessage): { stream: string; entry: AppendEntry } {
+    const { streams, maxMessageBytes, source } = this.#options;
+    const topic = parseTopic(text);
+    if (topic === undefined || topic.key === ALL_KEYS) {
+      throw new HubError(
+        'bad_topic',
+        `topic: "${text.slice(0, 200)}" is no topic of a message; a topic is ${TOPIC_FORM}`,
+        { field: 'topic' },
+      );
+    }
+    if (!streams.has(topic.stream)) {
+      throw new HubError('unknown_stream', `topic: there is no stream "${topic.stream}"`, { field: 'topic' });
+    }
+    const bytes = Buffer.byteLength(data);
+    if (bytes > maxMessageBytes) {
+      throw new HubError('too_large', `data: ${bytes} bytes; a message has at most ${maxMessageBytes}`, {
+        field: 'data',
+      });
+    }
+    if (isDeeperThan(data, MAX_DEPTH)) {
+      throw new HubError('bad_request', `data: is nested more than ${MAX_DEPTH} deep`, { field: 'data' });
+    }
+    return {
+      stream: topic.stream,
+      entry: {
+        key: topic.key,
+        data: jsonText(data),
+        ...(id === undefined ? { origin: { source, position } } : { id }),
+      },
+    };
+  }
+}
+
+function refusalOf(status: 'conflict' | 'too_many_keys', stream: string): HubError {
+  return status === 'conflict'
+    ? new HubError('idempotency_conflict', 'id: was used for another message', { field: 'id' })
+    : new HubError('too_many_keys', `topic: "${stream}" takes no further key`, { field: 'topic' });
+}

@@ -1,0 +1,56 @@
+import { HubError } from '../errors.js';
+import type { Principal } from '../hub/access.js';
+import { sleep } from '../hub/backoff.js';
+import { type History, readHistory } from '../hub/history.js';
+import type { Hub } from '../hub/hub.js';
+
+const POLL_MS = 25;
+
+/** How many requests of this node wait for messages. */
+export interface MessageWaits {
+  readonly max: number;
+  now: number;
+}
+
+/**
+ * The messages of a topic after a cursor; without one, after now. Waits until there is one.
+ *
+ * It looks at the stream's last seq, a number in memory, instead of subscribing: a wait ends with its first message,
+ * and has nothing that could be slow.
+ *
+ * @throws HubError as {@link readHistory}, and `overloaded` where too many wait already.
+ */
+export async function waitForMessages(
+  hub: Hub,
+  waits: MessageWaits,
+  request: {
+    readonly topic: string;
+    readonly since?: string | undefined;
+    readonly limit: number;
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal;
+  },
+  principal: Principal,
+): Promise<History> {
+  const { topic, limit, timeoutMs, signal } = request;
+  if (waits.now >= waits.max)
+    throw new HubError('overloaded', `${waits.max} requests wait on this node already`);
+  waits.now += 1;
+  try {
+    const since = request.since ?? (await readHistory(hub, { topic, limit: 1 }, principal)).cursor;
+    const { tail } = hub.stream(hub.topic(topic, 'topic').stream);
+    const deadline = performance.now() + timeoutMs;
+    let cursor = since;
+    for (;;) {
+      const seen = tail.last;
+      const history = await readHistory(hub, { topic, since: cursor, limit }, principal);
+      const isOver = performance.now() >= deadline || signal.aborted;
+      if (history.messages.length > 0 || history.recovered === false || isOver) return history;
+      ({ cursor } = history);
+      while (tail.last === seen && performance.now() < deadline && !signal.aborted)
+        await sleep(POLL_MS, signal);
+    }
+  } finally {
+    waits.now -= 1;
+  }
+}
