@@ -345,13 +345,7 @@ export * from './barrel.js';
     const enders = SOURCES.filter(({ text }) => /\bprocess\.(exit|abort)\(/.test(text)).map(
       ({ path }) => path,
     );
-    expect(enders).to.deep.equal([
-      'cli.ts',
-      'cluster/run.ts',
-      'connectors/run.ts',
-      'main.ts',
-      'token.ts',
-    ]);
+    expect(enders).to.deep.equal(['cli.ts', 'cluster/run.ts', 'connectors/run.ts', 'main.ts', 'token.ts']);
   });
 
   it('has no barrel files', () => {
