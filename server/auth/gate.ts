@@ -79,11 +79,26 @@ export class Gate {
     this.#addresses = new AddressFinder(options.trustedProxies);
     this.#origins = new Set(options.allowedOrigins);
     const onRefused = (limit: LimitName) => this.#refused(limit);
-    const rate = (name: LimitName, perSecond: number, shared = store) =>
-      new Rate({ name, perSecond, store: shared, onRefused });
-    this.#handshakes = rate('handshakes', limits.handshakesPerSecond);
-    this.#requests = rate('requests_per_address', limits.requestsPerAddress, undefined);
-    this.#publishes = rate('publishes_per_subject', limits.publishesPerSubject);
+    this.#handshakes = new Rate({
+      name: 'handshakes',
+      perSecond: limits.handshakesPerSecond,
+      store,
+      holds: true,
+      onRefused,
+    });
+    this.#requests = new Rate({
+      name: 'requests_per_address',
+      perSecond: limits.requestsPerAddress,
+      store: undefined,
+      holds: true,
+      onRefused,
+    });
+    this.#publishes = new Rate({
+      name: 'publishes_per_subject',
+      perSecond: limits.publishesPerSubject,
+      store,
+      onRefused,
+    });
     this.sessions = new Sessions({
       node: options.node,
       limits: { ...limits, unauthenticatedMs: options.development ? 0 : limits.unauthenticatedMs },

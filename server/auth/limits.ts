@@ -33,6 +33,13 @@ export type LimitName = (typeof LIMITS)[number];
 /** Parts of a second's allowance that a node takes at a time. */
 const PARTS = 20;
 const MAX_KEYS = 100_000;
+/** Refusals in a second that a key gets at once. */
+const PROMPT_REFUSALS = 20;
+/** Refusals of one rate that are held at a time; what comes beyond is refused at once. */
+const MAX_HELD = 1_000;
+
+/** `unknown`: a node has to ask. */
+type Outcome = 'taken' | 'refused' | 'unknown';
 
 /** What a node knows of a key's allowance. */
 interface Allowance {
@@ -42,6 +49,8 @@ interface Allowance {
   until: number;
   /** There is nothing more to be had until then. */
   refused: boolean;
+  /** How often it was refused since something was to be had. */
+  refusals: number;
   /** Points are being taken. Never rejects. */
   fetching: Promise<void> | undefined;
 }
@@ -53,26 +62,36 @@ interface Allowance {
  * allowance at a time, ahead of need; and what begins a second passes while the first part is being taken. A cluster
  * can therefore let through a twentieth more for each node. Asking first was rejected: with Redis hanging, a publish
  * would wait for the count and then once more for the log.
+ *
+ * Whoever is refused and asks again at once is kept waiting for the rest of the second: saying no a thousand times a
+ * second to one who does not listen would cost those who do.
  */
 export class Rate {
   readonly #limiter: RateLimiterAbstract;
   readonly #name: LimitName;
   readonly #perSecond: number;
   readonly #part: number;
+  readonly #holds: boolean;
   readonly #onRefused: (limit: LimitName) => void;
+  #held = 0;
   readonly #allowances = new LRUCache<string, Allowance>({ max: MAX_KEYS });
 
-  /** @param options.store the cluster's count; none: this node's own */
+  /**
+   * @param options.store the cluster's count; none: this node's own
+   * @param options.holds whether refusals are held where there are many
+   */
   constructor(options: {
     name: LimitName;
     perSecond: number;
     store: LimiterStore | undefined;
+    holds?: boolean;
     onRefused: (limit: LimitName) => void;
   }) {
-    const { name, perSecond, store, onRefused } = options;
+    const { name, perSecond, store, holds = false, onRefused } = options;
     this.#name = name;
     this.#perSecond = perSecond;
     this.#part = Math.ceil(perSecond / PARTS);
+    this.#holds = holds;
     this.#onRefused = onRefused;
     const common: IRateLimiterOptions = { keyPrefix: `{axiom}:rate:${name}`, points: perSecond, duration: 1 };
     const alone = new RateLimiterMemory(common);
@@ -101,19 +120,18 @@ export class Rate {
       void this.#fetch(key, allowance, wanted, wanted);
       return undefined;
     }
-    return this.#use(allowance, wanted) ? this.#ahead(key, allowance) : this.#wait(key, allowance, wanted);
+    const outcome = this.#use(allowance, wanted);
+    if (outcome === 'taken') return this.#ahead(key, allowance);
+    return outcome === 'refused' ? this.#refuse(allowance) : this.#wait(key, allowance, wanted);
   }
 
-  /** @throws HubError where nothing more is to be had. @returns false where there is not enough. */
-  #use(allowance: Allowance, wanted: number): boolean {
-    const left = allowance.until - performance.now();
-    if (left <= 0) return false;
+  #use(allowance: Allowance, wanted: number): Outcome {
+    if (performance.now() >= allowance.until) return 'unknown';
     if (allowance.left >= wanted) {
       allowance.left -= wanted;
-      return true;
+      return 'taken';
     }
-    if (allowance.refused) throw this.#refusal(left);
-    return false;
+    return allowance.refused ? 'refused' : 'unknown';
   }
 
   #ahead(key: string, allowance: Allowance): void {
@@ -123,9 +141,12 @@ export class Rate {
   }
 
   async #wait(key: string, allowance: Allowance, wanted: number): Promise<void> {
+    let outcome: Outcome;
     do {
       await (allowance.fetching ?? this.#fetch(key, allowance, wanted, 0));
-    } while (!this.#use(allowance, wanted));
+      outcome = this.#use(allowance, wanted);
+    } while (outcome === 'unknown');
+    if (outcome === 'refused') await this.#refuse(allowance);
   }
 
   /** @param used what is used of it at once */
@@ -140,6 +161,7 @@ export class Rate {
           allowance.left = left + part - used;
           allowance.until = performance.now() + msBeforeNext;
           allowance.refused = false;
+          allowance.refusals = 0;
         },
         (refusal: unknown) => {
           // Its own errors are not the client's fault: the next second is counted again.
@@ -160,13 +182,28 @@ export class Rate {
   #allowance(key: string): Allowance {
     const known = this.#allowances.get(key);
     if (known !== undefined) return known;
-    const allowance = { left: 0, until: 0, refused: false, fetching: undefined };
+    const allowance = { left: 0, until: 0, refused: false, refusals: 0, fetching: undefined };
     this.#allowances.set(key, allowance);
     return allowance;
   }
 
-  #refusal(ms: number): HubError {
+  /** @throws HubError `rate_limited`, at once or when the second is over. */
+  #refuse(allowance: Allowance): Promise<never> {
     this.#onRefused(this.#name);
+    allowance.refusals += 1;
+    const left = Math.max(1, allowance.until - performance.now());
+    if (!this.#holds || allowance.refusals <= PROMPT_REFUSALS || this.#held >= MAX_HELD)
+      throw this.#refusal(left);
+    this.#held += 1;
+    return new Promise((_, reject) => {
+      setTimeout(() => {
+        this.#held -= 1;
+        reject(this.#refusal(1));
+      }, left).unref();
+    });
+  }
+
+  #refusal(ms: number): HubError {
     const retryAfterMs = Math.ceil(ms);
     return new HubError(
       'rate_limited',

@@ -46,22 +46,33 @@ export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate) 
         'http: unexpected error',
       );
     }
-    if (response.headersSent) next(error);
-    else sendProblem(response, known);
-    if (request.method === 'POST') countRefusal(request, gate);
+    const answer = () => {
+      if (response.headersSent) next(error);
+      else sendProblem(response, known);
+    };
+    if (request.method !== 'POST') {
+      answer();
+      return;
+    }
+    void spend(request, gate).then((within) => {
+      answer();
+      if (!within) request.socket.destroy();
+    });
   };
 }
 
 /**
  * What was refused may have a body that nobody wanted, and that has to be read to the end before the connection is good
- * for anything again. An address that goes on sending such is cut instead.
+ * for anything again. An address that goes on sending such waits for its answer, and is cut.
+ *
+ * @returns whether the address is within its limit
  */
-function countRefusal(request: Request, gate: Gate): void {
-  const cut = () => request.socket.destroy();
+async function spend(request: Request, gate: Gate): Promise<boolean> {
   try {
-    gate.spendRequest(request)?.catch(cut);
+    await gate.spendRequest(request);
+    return true;
   } catch {
-    cut();
+    return false;
   }
 }
 

@@ -56,4 +56,29 @@ describe('A rate', () => {
     }
     expect(waited).to.equal(0);
   });
+
+  it('keeps those waiting who go on asking, to the end of the second and only so many', async () => {
+    const by = new Rate({
+      name: 'handshakes',
+      perSecond: 10,
+      store: undefined,
+      holds: true,
+      onRefused: (limit) => refused.push(limit),
+    });
+    await takes(by, 'a', 10);
+    await takes(by, 'a');
+    const from = performance.now();
+    let prompt = 0;
+    let held = 0;
+    const asking = Array.from({ length: 2_000 }, async () => {
+      const refusal = await takes(by, 'a');
+      if (performance.now() - from < 200) prompt += 1;
+      else held += 1;
+      expect(refusal?.code).to.equal('rate_limited');
+    });
+    await Promise.all(asking);
+    expect(held).to.equal(1_000);
+    expect(prompt, 'those that were told at once').to.equal(1_000);
+    await until('they are let through again', async () => (await takes(by, 'a')) === undefined);
+  });
 });
