@@ -180,9 +180,14 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   // The composition root knows everything but what starts it.
   ['build-gate.ts', ['auth/', 'cluster/', 'protocol/', 'redis.ts', 'type config.ts', 'type logger.ts']],
   [
+    'build-backend.ts',
+    ['cluster/', 'log/', 'transports/socketio/', 'redis.ts', 'type config.ts', 'type logger.ts'],
+  ],
+  [
     'app.ts',
     [
       'auth/',
+      'build-backend.ts',
       'build-gate.ts',
       'build-past.ts',
       'cluster/',
