@@ -1,3 +1,4 @@
+import { cpus } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Browser, CDPSession, Page } from 'playwright-core';
@@ -14,6 +15,10 @@ const MEASURED_MS = 20_000;
 const STEP_MS = 50;
 const MIN_FRAMES_PER_SECOND = 50;
 const MAX_HEAP_GROWTH = 1.15;
+/** Of a core, for the page's main thread. */
+const MAX_BUSY = 0.6;
+/** With less of the machine idle, frames are late through others' doing, and their rate proves nothing. */
+const MIN_IDLE = 0.05;
 
 describe('The dashboard under 2,000 messages per second', function () {
   this.timeout(60_000);
@@ -45,13 +50,19 @@ describe('The dashboard under 2,000 messages per second', function () {
     // What grows at first is what is kept on purpose: trends, points of the chart, and compiled code.
     await delay(4_000);
     const heapBefore = await heapOf(session);
+    await session.send('Performance.enable');
+    const before = { busy: await busySecondsOf(session), idle: idleTime() };
     const { framesPerSecond, perSecond } = await measure(page);
+    const busy = (await busySecondsOf(session)) - before.busy;
+    const idle = idleSince(before.idle);
     const heapAfter = await heapOf(session);
     console.log(
-      `      ${framesPerSecond.toFixed(1)} frames/s, ${perSecond.toFixed(0)} messages/s, heap ${mb(heapBefore)} → ${mb(heapAfter)} MB`,
+      `      ${framesPerSecond.toFixed(1)} frames/s, ${perSecond.toFixed(0)} messages/s, heap ${mb(heapBefore)} → ${mb(heapAfter)} MB, main thread busy ${percent(busy / (MEASURED_MS / 1000))}, machine idle ${percent(idle)}`,
     );
     expect(perSecond, 'messages into the page').to.be.above(PER_SECOND * 0.9);
-    expect(framesPerSecond).to.be.at.least(MIN_FRAMES_PER_SECOND);
+    expect(busy / (MEASURED_MS / 1000), 'share of the main thread').to.be.below(MAX_BUSY);
+    if (idle >= MIN_IDLE) expect(framesPerSecond).to.be.at.least(MIN_FRAMES_PER_SECOND);
+    else console.log('      the machine was too busy for a frame rate to mean anything: it was not judged');
     expect(heapAfter / heapBefore).to.be.below(MAX_HEAP_GROWTH);
     expect(await page.locator('.freshness').textContent()).to.match(/gaps0/);
   });
@@ -118,6 +129,38 @@ async function heapOf(session: CDPSession): Promise<number> {
   await session.send('HeapProfiler.collectGarbage');
   const { usedSize } = await session.send('Runtime.getHeapUsage');
   return usedSize;
+}
+
+/** How long the page's main thread has been busy, s. */
+async function busySecondsOf(session: CDPSession): Promise<number> {
+  const { metrics } = await session.send('Performance.getMetrics');
+  return metrics.find(({ name }) => name === 'TaskDuration')!.value;
+}
+
+interface IdleTime {
+  readonly idle: number;
+  readonly all: number;
+}
+
+/** Of all cores since the machine began, ms. */
+function idleTime(): IdleTime {
+  const times = cpus().map((core) => core.times);
+  const sum = (of: (core: (typeof times)[number]) => number) =>
+    times.reduce((total, core) => total + of(core), 0);
+  return {
+    idle: sum(({ idle }) => idle),
+    all: sum(({ user, nice, sys, irq, idle }) => user + nice + sys + irq + idle),
+  };
+}
+
+/** @returns share of the machine, 0 to 1 */
+function idleSince(before: IdleTime): number {
+  const now = idleTime();
+  return (now.idle - before.idle) / (now.all - before.all);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
 }
 
 function mb(bytes: number): string {
