@@ -16,7 +16,7 @@ const STEP_MS = 50;
 const MIN_FRAMES_PER_SECOND = 50;
 const MAX_HEAP_GROWTH = 1.15;
 /** Of a core, for the page's main thread. */
-const MAX_BUSY = 0.6;
+const MAX_BUSY = 0.8;
 /** With less of the machine idle, frames are late through others' doing, and their rate proves nothing. */
 const MIN_IDLE = 0.05;
 
