@@ -147,8 +147,10 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
     'http/',
     [
       'http/',
+      'auth/revocation-request.ts',
       'auth/tickets.ts',
       'type auth/',
+      'docs/',
       'mcp/',
       'hub/',
       'protocol/',
@@ -159,6 +161,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
       'type cluster/',
     ],
   ],
+  ['docs/', ['docs/', 'auth/revocation-request.ts', 'hub/requests.ts', 'errors.ts']],
   ['mcp/', ['mcp/', 'hub/', 'protocol/', 'errors.ts']],
   ['feeds/', ['feeds/', 'hub/', 'protocol/', 'errors.ts', 'type logger.ts', 'type cluster/']],
   ['cluster/local/', ['cluster/local/']],

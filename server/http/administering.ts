@@ -1,8 +1,8 @@
 /** Tickets, revocations, and the connections of the whole cluster. */
 import { json, type NextFunction, type Request, type Response, Router } from 'express';
-import { z } from 'zod';
 import type { ConnectionDirectory } from '../auth/directory.js';
 import type { Gate } from '../auth/gate.js';
+import { revocationRequest } from '../auth/revocation-request.js';
 import { TICKET_LASTS_MS } from '../auth/tickets.js';
 import { HubError } from '../errors.js';
 import { parseRequest } from '../hub/requests.js';
@@ -18,15 +18,6 @@ export interface AdministeringOptions {
 
 const MAX_BODY_BYTES = 4 * 1024;
 const MAX_LISTED = 1_000;
-
-const name = z.string().min(1).max(256);
-const revocationRequest = z
-  .strictObject({
-    jti: name.optional(),
-    sub: name.optional(),
-    expiresAt: z.number().int().positive().optional(),
-  })
-  .refine(({ jti, sub }) => (jti === undefined) !== (sub === undefined), { message: 'wants jti or sub' });
 
 export function administeringRoutes({ gate, connections, maxTokenLifeMs }: AdministeringOptions): Router {
   const router = Router(EXACT);

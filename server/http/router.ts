@@ -1,11 +1,13 @@
 /** The Express application beside Socket.IO. */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
+import { ROUTES } from '../docs/routes.js';
 import { HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { SseTransport } from '../transports/sse/sse-transport.js';
 import { type AdministeringOptions, administeringRoutes } from './administering.js';
 import { authenticating, crossOrigin } from './authenticating.js';
+import { documentingRoutes } from './documenting.js';
 import { mcpRoute } from './mcp.js';
 import { type OperatingOptions, operatingRoutes } from './operating.js';
 import { problemHandler } from './problem.js';
@@ -21,25 +23,18 @@ export interface RouterOptions extends OperatingOptions, PublishingOptions, Admi
 }
 
 const YEAR_S = 31_536_000;
+const SOCKETS_PAGE = '/docs/sockets.html';
+/** What pages may load. */
+const PAGES = {
+  defaultSrc: ["'self'"],
+  connectSrc: ["'self'", 'ws:', 'wss:'],
+  imgSrc: ["'self'", 'data:'],
+  frameAncestors: ["'none'"],
+  // It would turn a page that is served over plain http into a blank one.
+  upgradeInsecureRequests: null,
+};
 /** What each path of the API answers, for those who ask otherwise. */
-const PATHS: readonly (readonly [path: string, methods: string])[] = [
-  ['/stream', 'GET'],
-  ['/health', 'GET'],
-  ['/health/live', 'GET'],
-  ['/health/ready', 'GET'],
-  ['/metrics', 'GET'],
-  ['/mcp', 'POST'],
-  ['/api/nodes', 'GET'],
-  ['/api/streams', 'GET'],
-  ['/api/streams/:stream', 'GET'],
-  ['/api/topics/:topic', 'GET'],
-  ['/api/topics/:topic/messages', 'GET, POST'],
-  ['/api/messages', 'POST'],
-  ['/api/tickets', 'POST'],
-  ['/api/revocations', 'POST'],
-  ['/api/connections', 'GET'],
-  ['/api/connections/:id', 'GET, DELETE'],
-];
+const PATHS: ReadonlyMap<string, string> = methodsByPath();
 
 /** Methods that some path of the API answers. */
 const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'];
@@ -69,20 +64,11 @@ export function createRouter(options: RouterOptions): Express {
   // What a publisher calls a thousand times a second comes first, and carries no headers that are for pages.
   app.use('/api', forPrograms, crossOrigin(gate), authenticating(gate));
   app.use(publishingRoutes(options));
+  app.use(helmet({ contentSecurityPolicy: { directives: PAGES }, strictTransportSecurity: false }));
+  // The parser of AsyncAPI makes code out of JSON Schemas. The page has no form and shows one document, this node's.
   app.use(
-    helmet({
-      contentSecurityPolicy: {
-        directives: {
-          defaultSrc: ["'self'"],
-          connectSrc: ["'self'", 'ws:', 'wss:'],
-          imgSrc: ["'self'", 'data:'],
-          frameAncestors: ["'none'"],
-          // It would turn a page that is served over plain http into a blank one.
-          upgradeInsecureRequests: null,
-        },
-      },
-      strictTransportSecurity: false,
-    }),
+    SOCKETS_PAGE,
+    helmet.contentSecurityPolicy({ directives: { ...PAGES, scriptSrc: ["'self'", "'unsafe-eval'"] } }),
   );
   app.use('/stream', crossOrigin(gate));
   app.get('/stream', async (request: Request, response: Response) => {
@@ -92,7 +78,13 @@ export function createRouter(options: RouterOptions): Express {
     }
     await sse.serve(request, response, new URL(request.originalUrl, 'http://hub').searchParams);
   });
-  app.use(operatingRoutes(options), readingRoutes(hub), administeringRoutes(options), mcpRoute(options));
+  app.use(
+    operatingRoutes(options),
+    readingRoutes(hub),
+    administeringRoutes(options),
+    mcpRoute(options),
+    documentingRoutes(options),
+  );
   app.use(
     '/assets',
     express.static(`${webRoot}/assets`, { immutable: true, maxAge: YEAR_S * 1000, index: false }),
@@ -118,4 +110,16 @@ function forPrograms(_request: Request, response: Response, next: NextFunction):
   response.setHeader('X-Content-Type-Options', 'nosniff');
   response.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
   next();
+}
+
+function methodsByPath(): Map<string, string> {
+  const methods = new Map([
+    ['/openapi.json', 'GET'],
+    ['/asyncapi.json', 'GET'],
+  ]);
+  for (const { path, method } of ROUTES) {
+    const others = methods.get(path);
+    methods.set(path, [...(others === undefined ? [] : [others]), method.toUpperCase()].join(', '));
+  }
+  return methods;
 }

@@ -1,0 +1,29 @@
+/** `/openapi.json` and `/asyncapi.json`; the pages at `/docs/` show them. */
+import { type Request, type Response, Router } from 'express';
+import { asyncApi } from '../docs/asyncapi.js';
+import { openApi } from '../docs/openapi.js';
+import { EXAMPLE_ORIGIN } from '../docs/routes.js';
+import { EXACT } from './exact.js';
+
+/** What may be written into an example; anything else could be a command there. */
+const HOST = /^[A-Za-z0-9.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/;
+
+export function documentingRoutes({ version }: { version: string }): Router {
+  const router = Router(EXACT);
+  router.get('/openapi.json', (request: Request, response: Response) => {
+    response.setHeader('Cache-Control', 'no-store');
+    response.json(openApi({ version, origin: originOf(request) }));
+  });
+  router.get('/asyncapi.json', (request: Request, response: Response) => {
+    response.setHeader('Cache-Control', 'no-store');
+    response.json(asyncApi({ version, origin: originOf(request) }));
+  });
+  router.get('/docs', (_request: Request, response: Response) => response.redirect(308, '/docs/'));
+  return router;
+}
+
+/** How the reader reached this node, so that examples work where they are copied to. */
+function originOf(request: Request): string {
+  const host = request.get('Host') ?? '';
+  return HOST.test(host) ? `${request.protocol}://${host}` : EXAMPLE_ORIGIN;
+}
