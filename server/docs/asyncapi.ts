@@ -54,6 +54,8 @@ interface ServerEvent {
 }
 
 const CURSOR = 'market.HaTSfK.2';
+/** What a reader of the document installs. */
+const CLIENT = 'socket.io-client';
 const EVENTS: Record<string, ServerEvent> = {
   welcome: {
     summary: 'A connection begins',
@@ -149,9 +151,10 @@ const SOCKET_IO: Dialect = {
 acknowledgement. The client recovers by itself: what it missed follows \`welcome\`.
 
 \`\`\`js
-import { io } from 'socket.io-client';
+import { io } from '${CLIENT}';
 
-const socket = io('${origin}', { auth: { token: process.env.TOKEN } });
+const [, , token] = process.argv;
+const socket = io('${origin}', { auth: { token } });
 socket.on('message', (message, cursor) => console.log(message.topic, message.seq, message.data));
 socket.on('gap', (info) => console.warn('lost', info));
 socket.on('connect', async () => {

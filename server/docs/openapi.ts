@@ -1,7 +1,8 @@
 /** OpenAPI 3.1 of what the hub answers over HTTP. */
 import { ERRORS, type ErrorCode } from '../errors.js';
 import { type Json, jsonSchema } from './json-schema.js';
-import { type Answer, EXAMPLE_ORIGIN, errorsOf, type Parameter, ROUTES, type Route } from './routes.js';
+import { type Answer, EXAMPLE_ORIGIN, type Parameter, type Route } from './route.js';
+import { errorsOf, ROUTES } from './routes.js';
 import { problem } from './schemas.js';
 
 export interface DocumentOptions {

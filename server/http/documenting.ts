@@ -2,7 +2,7 @@
 import { type Request, type Response, Router } from 'express';
 import { asyncApi } from '../docs/asyncapi.js';
 import { openApi } from '../docs/openapi.js';
-import { EXAMPLE_ORIGIN } from '../docs/routes.js';
+import { EXAMPLE_ORIGIN } from '../docs/route.js';
 import { EXACT } from './exact.js';
 
 /** What may be written into an example; anything else could be a command there. */

@@ -6,6 +6,8 @@ import { expect } from 'chai';
 import { generateKeyPair, SignJWT } from 'jose';
 import { WebSocket } from 'ws';
 import type { App } from '../../server/app.js';
+import { errorsOf, ROUTES } from '../../server/docs/routes.js';
+import { ERRORS, type ErrorCode } from '../../server/errors.js';
 import { call } from '../support/http.js';
 import { connectSocketIo, request as socketIoRequest } from '../support/socketio-client.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
@@ -255,8 +257,20 @@ describe('Who may', function () {
         const text = (way.admin ? admins : tokens)[state];
         const headers = text === '' ? ANONYMOUS : bearer(text);
         expect(await answer(way, headers)).to.equal(expected);
+        expect(documented(way), 'what /openapi.json says').to.include(expected.replace('200 denied', '200'));
       });
     }
+  }
+
+  /** What the document of HTTP says that may come. */
+  function documented({ method, path }: Way): string[] {
+    const route = ROUTES.find(
+      (one) =>
+        one.method === method.toLowerCase() &&
+        new RegExp(`^${one.path.replaceAll(/:\w+/g, '[^/]+')}$`).test(path.split('?')[0]!),
+    );
+    const errors = errorsOf(route!).map((code: ErrorCode) => `${ERRORS[code].status} ${code}`);
+    return [...route!.answers.map(({ status }) => String(status)), ...errors];
   }
 
   async function answer({ method, path, body }: Way, headers: Record<string, string>): Promise<string> {

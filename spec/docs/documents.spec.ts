@@ -1,0 +1,271 @@
+/** Holds `/openapi.json` and `/asyncapi.json` to public validators, to the router, and to what a node answers. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Parser } from '@asyncapi/parser';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv, type ValidateFunction } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect } from 'chai';
+import { io } from 'socket.io-client';
+import { WebSocket } from 'ws';
+import type { App } from '../../server/app.js';
+import { ROUTES } from '../../server/docs/routes.js';
+import { OPERATIONS } from '../../server/hub/requests.js';
+import { bearer, startSecuredApp, token } from '../auth/support.js';
+import { get } from '../support/http.js';
+import { until } from '../support/wait.js';
+import { WebSocketTestClient } from '../support/websocket-client.js';
+
+type Json = Record<string, unknown>;
+interface Operation {
+  readonly description: string;
+  readonly requestBody?: { readonly content: Record<string, { readonly example: unknown }> };
+  readonly responses: Record<string, { content?: Record<string, { schema: object }> }>;
+}
+interface OpenApi extends Json {
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: Json;
+}
+interface SocketMessage {
+  readonly payload: object;
+  readonly examples?: readonly { readonly payload: unknown }[];
+}
+interface AsyncApi extends Json {
+  readonly info: { readonly description: string };
+  readonly channels: Record<'socketio' | 'websocket', { readonly messages: Record<string, SocketMessage> }>;
+}
+
+const HTTP_SOURCES = fileURLToPath(new URL('../../../server/http', import.meta.url));
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+
+describe('The documents of a node', () => {
+  let app: App;
+  let openApi: OpenApi;
+  let asyncApi: AsyncApi;
+  let admin: string;
+
+  before(async () => {
+    app = await startSecuredApp();
+    admin = await token({ admin: true, publish: ['market:*', 'news:*'] });
+    openApi = (await get<OpenApi>(`${app.url}/openapi.json`)).body;
+    asyncApi = (await get<AsyncApi>(`${app.url}/asyncapi.json`)).body;
+  });
+  after(() => app?.stop());
+
+  describe('for HTTP', () => {
+    it('are valid OpenAPI 3.1', async () => {
+      const result = await new Validator().validate(structuredClone(openApi));
+      expect(result.errors ?? []).to.deep.equal([]);
+      expect(result.valid).to.equal(true);
+    });
+
+    it('have every route of the router, and no other', () => {
+      const texts = readdirSync(HTTP_SOURCES).map((file) => readFileSync(`${HTTP_SOURCES}/${file}`, 'utf8'));
+      const routes = texts.flatMap((text) =>
+        [...text.matchAll(/\b(?:router|app)\.(get|post|put|patch|delete)\(\s*'([^']+)'/g)].map(
+          ([, method, path]) => `${method} ${path}`,
+        ),
+      );
+      const ofDocuments = ['get /docs', 'get /openapi.json', 'get /asyncapi.json'];
+      const documented = ROUTES.map(({ method, path }) => `${method} ${path}`);
+      expect(documented.sort()).to.deep.equal(routes.filter((route) => !ofDocuments.includes(route)).sort());
+    });
+
+    it('are written for the address under which they were asked for, unless it could be a command', async () => {
+      expect(openApi.servers).to.deep.equal([{ url: app.url }]);
+      const text = await asked(app.port, 'a$(reboot)');
+      expect(text).to.contain('http://localhost:8001').and.not.to.contain('reboot');
+    });
+
+    for (const route of ROUTES) {
+      const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+
+      it(`say what ${route.method.toUpperCase()} ${path} answers: the example runs as it is written`, async () => {
+        const operation = openApi.paths[path]![route.method]!;
+        const [, script = ''] = /```sh\n([\s\S]*?)\n```/.exec(operation.description) ?? [];
+        expect(script).to.contain(app.url);
+        const client = await WebSocketTestClient.connect({ url: app.url, token: admin });
+        await until('the connection is known', () => client.frames.length > 0);
+        const ID = String(client.frames[0]!.connection);
+        const output = await shell(script, { TOKEN: admin, ID });
+        client.close();
+        const [status, response] = Object.entries(operation.responses)[0]!;
+        const type = Object.keys(response.content ?? {})[0];
+        if (type === 'application/json') {
+          const validate = new Ajv2020({ strict: false, validateFormats: false }).compile({
+            ...response.content![type]!.schema,
+            components: openApi.components,
+          });
+          check(validate, JSON.parse(output), `${status} of ${script}`);
+        } else if (type === 'text/event-stream') expect(output).to.match(/^id: market\./m);
+        else if (type === 'text/plain') expect(output).to.contain('# TYPE axiom_');
+        else expect(output).to.equal('');
+      });
+
+      if (route.body !== undefined) {
+        it(`have a body for ${route.method.toUpperCase()} ${path} that is taken`, async () => {
+          const { requestBody, responses } = openApi.paths[path]![route.method]!;
+          const { example } = requestBody!.content['application/json']!;
+          const response = await fetch(app.url + path.replace('{topic}', 'market:DEMO'), {
+            method: 'POST',
+            headers: {
+              ...bearer(admin),
+              'Content-Type': 'application/json',
+              Accept: 'application/json, text/event-stream',
+            },
+            body: JSON.stringify(example),
+          });
+          const text = await response.text();
+          expect(response.ok, text).to.equal(true);
+          expect(responses).to.have.property(String(response.status));
+          expect(text).not.to.contain('"ok":false');
+        });
+      }
+    }
+  });
+
+  describe('for sockets', () => {
+    it('are valid AsyncAPI 3', async () => {
+      const diagnostics = await new Parser().validate(JSON.stringify(asyncApi));
+      const errors = diagnostics.filter(({ severity }) => severity === 0);
+      expect(errors.map(({ message, path }) => `${path.join('.')}: ${message}`)).to.deep.equal([]);
+    });
+
+    for (const dialect of ['socketio', 'websocket'] as const) {
+      describe(`over ${dialect}`, () => {
+        const validator = (name: string): ValidateFunction => {
+          const { payload } = asyncApi.channels[dialect].messages[name]!;
+          return new Ajv({ strict: false, validateFormats: false }).compile(payload);
+        };
+
+        it('have examples of their own form', () => {
+          for (const [name, { examples = [] }] of Object.entries(asyncApi.channels[dialect].messages)) {
+            for (const { payload } of examples) check(validator(name), payload, name);
+          }
+        });
+
+        it('have requests that are answered as it is written, and events as they come', async () => {
+          const { call, events, close } = await (dialect === 'socketio' ? socketIo : webSocket)(
+            app.url,
+            admin,
+          );
+          for (const operation of ['publish', ...OPERATIONS]) {
+            const [{ payload } = { payload: undefined }] =
+              asyncApi.channels[dialect].messages[operation]!.examples ?? [];
+            const request = JSON.parse(JSON.stringify(payload).replace('$TOKEN', admin)) as Json;
+            const acknowledgement = await call(request);
+            check(validator(`${operation}Acknowledged`), acknowledgement, operation);
+            expect(JSON.stringify(acknowledgement)).to.contain('"ok":true');
+          }
+          await until('events of three kinds came', () => new Set(events.map(({ name }) => name)).size >= 3);
+          for (const { name, payload } of events) check(validator(name), payload, name);
+          close();
+        });
+      });
+    }
+
+    it('have programs that run as they are written', async () => {
+      const programs = [...asyncApi.info.description.matchAll(/```js\n([\s\S]*?)```/g)].map(
+        ([, text]) => text!,
+      );
+      expect(programs).to.have.length(2);
+      for (const [i, text] of programs.entries()) {
+        const file = `${HERE}/program-${process.pid}-${i}.mjs`;
+        // Browsers have WebSocket, and newer versions of Node.
+        writeFileSync(file, `import { WebSocket } from 'ws';\n${text}`);
+        const child = spawn(process.execPath, [file, admin]);
+        let output = '';
+        child.stdout.on('data', (chunk: Buffer) => {
+          output += chunk.toString();
+        });
+        child.stderr.on('data', (chunk: Buffer) => {
+          output += chunk.toString();
+        });
+        try {
+          await until(`program ${i} shows a message`, () => output.includes('market:DEMO'));
+        } finally {
+          child.kill();
+          rmSync(file);
+        }
+      }
+    });
+  });
+});
+
+function check(validate: ValidateFunction, value: unknown, what: string): void {
+  const errors = validate(value)
+    ? []
+    : validate.errors!.map(({ instancePath, message }) => `${what}: ${instancePath} ${message}`);
+  expect(errors, JSON.stringify(value)).to.deep.equal([]);
+}
+
+/** What a script writes; one that would go on for ever is ended after a second. */
+async function shell(script: string, env: Record<string, string>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const endless = script.includes('curl -sN');
+    const child = execFile(
+      'bash',
+      ['-c', endless ? script.replace('curl', 'exec curl') : script],
+      { env: { ...process.env, ...env }, timeout: endless ? 1_000 : 10_000 },
+      (error, stdout, stderr) => {
+        if (error !== null && !endless) reject(new Error(`${script}: ${error.message} ${stderr}`));
+        else resolve(stdout);
+      },
+    );
+    child.stdin?.end();
+  });
+}
+
+/** The document as somebody gets it who gives the node another name. */
+async function asked(port: number, host: string): Promise<string> {
+  const { request } = await import('node:http');
+  const sent = request({ host: '127.0.0.1', port, path: '/openapi.json', headers: { Host: host } });
+  sent.end();
+  const [response] = (await once(sent, 'response')) as [AsyncIterable<Buffer>];
+  let text = '';
+  for await (const chunk of response) text += chunk.toString();
+  return text;
+}
+
+interface Caller {
+  readonly call: (request: unknown) => Promise<unknown>;
+  readonly events: { name: string; payload: unknown }[];
+  readonly close: () => void;
+}
+
+async function socketIo(url: string, secret: string): Promise<Caller> {
+  const events: Caller['events'] = [];
+  const socket = io(url, { auth: { token: secret }, transports: ['websocket'] });
+  socket.onAny((...event: [string, ...unknown[]]) => events.push({ name: event[0], payload: event }));
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  return {
+    call: async (request) => {
+      const [operation, body] = request as [string, unknown];
+      return [await socket.timeout(5_000).emitWithAck(operation, body)];
+    },
+    events,
+    close: () => socket.close(),
+  };
+}
+
+async function webSocket(url: string, secret: string): Promise<Caller> {
+  const events: Caller['events'] = [];
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/ws`, { headers: bearer(secret) });
+  const waiting: ((frame: unknown) => void)[] = [];
+  socket.on('message', (data) => {
+    const frame = JSON.parse(String(data)) as { op: string };
+    if (frame.op === 'ack') waiting.shift()?.(frame);
+    else events.push({ name: frame.op, payload: frame });
+  });
+  await once(socket, 'open');
+  return {
+    call: (request) => {
+      socket.send(JSON.stringify(request));
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+    events,
+    close: () => socket.close(),
+  };
+}
