@@ -2,6 +2,7 @@
 /** `axiom-streaming`, the command line: starts hubs, and is a client of them. */
 import { Command, CommanderError, Option } from 'commander';
 import { addCheck } from './cli/check.js';
+import { addDemo } from './cli/demo.js';
 import { addDoctor } from './cli/doctor.js';
 import { CliError, EXIT, exitCodeOf, UsageError } from './cli/exit-codes.js';
 import { addListing } from './cli/listing.js';
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
     process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.refused),
   );
   addStarting(program);
-  for (const add of [addReading, addPublishing, addListing, addDoctor]) {
+  for (const add of [addReading, addPublishing, addListing, addDoctor, addDemo]) {
     add(program, { terminal, token: process.env.AXIOM_TOKEN });
   }
   addCheck(program, terminal, process.env);

@@ -211,7 +211,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
     ],
   ],
   // The command line is a client of the hub, and uses the client library as any other would.
-  ['cli/', ['cli/', '../web/client/', 'config.ts', 'type cluster/']],
+  ['cli/', ['cli/', '../web/client/', 'cluster/local/', 'config.ts', 'type cluster/']],
   ['cli.ts', ['cli/', 'main.ts', 'token.ts', 'cluster/run.ts', 'config.ts', 'version.ts']],
   ['main.ts', ['app.ts', 'config.ts', 'logger.ts', 'version.ts']],
 ];

@@ -55,7 +55,7 @@ interface ServerEvent {
 
 const CURSOR = 'market.HaTSfK.2';
 /** What a reader of the document installs. */
-const CLIENT = 'socket.io-client';
+const CLIENT = "'socket.io-client'";
 const EVENTS: Record<string, ServerEvent> = {
   welcome: {
     summary: 'A connection begins',
@@ -151,7 +151,7 @@ const SOCKET_IO: Dialect = {
 acknowledgement. The client recovers by itself: what it missed follows \`welcome\`.
 
 \`\`\`js
-import { io } from '${CLIENT}';
+import { io } from ${CLIENT};
 
 const [, , token] = process.argv;
 const socket = io('${origin}', { auth: { token } });
