@@ -7,7 +7,7 @@ describe('The tour', function () {
 
   it('kills a node, loses nothing on any transport, and says so', async () => {
     const { code, json } = await runCli(['--json', 'demo']);
-    const accounts = json() as (Account & { published: number })[];
+    const accounts = json() as unknown as (Account & { published: number })[];
     expect(accounts.map(({ transport }) => transport)).to.deep.equal(['socketio', 'websocket', 'sse']);
     for (const { published, received, missing, repeated, disordered, awayMs } of accounts) {
       expect({ received, missing, repeated, disordered }).to.deep.equal({
