@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { checkAccess, readApiKeys, readPublicKey } from './access-config.js';
 import type { StoredKeys } from './auth/api-keys.js';
 import { DEFAULT_STREAMS, type StreamConfig } from './hub/streams.js';
+import { parseRedisUrl } from './redis/target.js';
 import { readStreams } from './streams-file.js';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -64,8 +65,14 @@ export const VARIABLES = {
   ),
   REDIS_URL: variable(
     '',
-    'Redis for the stream log and the cluster, `redis://…`. Empty: one node with a log in memory.',
-    z.string().regex(/^$|^rediss?:\/\/.+/, 'must begin with redis:// or rediss://'),
+    'Redis for the stream log and the cluster: `redis://…`, `redis+sentinel://host,host/master` or `redis+cluster://host,host`. Empty: one node with a log in memory.',
+    z.string().superRefine((text, context) => {
+      try {
+        if (text !== '') parseRedisUrl(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    }),
   ),
   ARCHIVE_URL: variable(
     '',

@@ -65,7 +65,8 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['errors.ts', []],
   ['version.ts', []],
   ['logger.ts', []],
-  ['redis.ts', ['errors.ts', 'type logger.ts']],
+  ['redis/', ['redis/', 'type logger.ts']],
+  ['redis.ts', ['redis/', 'errors.ts', 'type logger.ts']],
   ['log/', ['log/', 'protocol/', 'errors.ts', 'redis.ts', 'type logger.ts']],
   ['hub/', ['hub/', 'type log/stream-log.ts', 'protocol/', 'errors.ts', 'type logger.ts']],
   // Who may do what. The hub asks through its own port, and knows nothing of tokens.
@@ -104,7 +105,14 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['access-config.ts', ['auth/addresses.ts', 'auth/api-keys.ts']],
   [
     'config.ts',
-    ['access-config.ts', 'streams-file.ts', 'hub/streams.ts', 'protocol/', 'type auth/api-keys.ts'],
+    [
+      'access-config.ts',
+      'streams-file.ts',
+      'redis/target.ts',
+      'hub/streams.ts',
+      'protocol/',
+      'type auth/api-keys.ts',
+    ],
   ],
   ['token.ts', ['auth/', 'config.ts']],
   ['metrics/', ['metrics/', 'type auth/gate.ts', 'type hub/', 'type redis.ts', 'type transports/']],
@@ -211,7 +219,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
 /** Where each package may be imported. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli.ts', 'cli/'],
-  redis: ['redis.ts'],
+  redis: ['redis.ts', 'redis/'],
   ws: ['transports/websocket/'],
   'socket.io': ['transports/socketio/'],
   'socket.io-adapter': ['transports/socketio/'],

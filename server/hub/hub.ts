@@ -284,13 +284,13 @@ export class Hub implements TailListener, LogListener {
     this.streams.get(batch.stream)?.tail.batch(batch);
   }
 
-  interrupted(): void {
-    for (const { tail } of this.streams.values()) tail.interrupted();
+  interrupted(stream?: string): void {
+    for (const { tail } of this.#streamsOf(stream)) tail.interrupted();
     this.#setDegraded(true);
   }
 
-  resumed(): void {
-    for (const { tail } of this.streams.values()) tail.resumed();
+  resumed(stream?: string): void {
+    for (const { tail } of this.#streamsOf(stream)) tail.resumed();
     void this.whenLive().then(() => {
       if (this.live) this.#setDegraded(false);
     });
@@ -317,6 +317,10 @@ export class Hub implements TailListener, LogListener {
     for (const reader of fanout.readers()) {
       if (!reader.held) announceLoss(reader, 'epoch_changed');
     }
+  }
+
+  #streamsOf(name: string | undefined): Iterable<HubStream> {
+    return name === undefined ? this.streams.values() : [this.stream(name)];
   }
 
   #setDegraded(degraded: boolean): void {

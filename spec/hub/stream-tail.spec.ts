@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import type { TailCounters } from '../../server/hub/counters.js';
 import type { StreamMessage } from '../../server/hub/stream-message.js';
-import { StreamTail, type TailCounters, type TailListener } from '../../server/hub/stream-tail.js';
+import { StreamTail, type TailListener } from '../../server/hub/stream-tail.js';
 import type { LogBatch, LogListener } from '../../server/log/stream-log.js';
 import { silentLogger } from '../../server/logger.js';
 import type { NotRecovered } from '../../server/protocol/message.js';

@@ -1,0 +1,177 @@
+/** Redis deployments that fail over, of a spec's own: real servers on loopback, each killed at the end. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { findProgram, type ManagedProcess } from '../../server/cluster/local/managed-process.js';
+import { freePorts } from '../../server/cluster/local/ports.js';
+import { redisServer } from '../../server/cluster/local/redis-server.js';
+import { until } from '../support/wait.js';
+
+const run = promisify(execFile);
+/** How long a server is missed before a failover begins. */
+const DOWN_AFTER_MS = 2_000;
+const KEEPS_NOTHING = ['--save', '', '--appendonly', 'no'];
+
+/** A deployment, by the address that the hub gets. */
+export class RedisHa {
+  readonly url: string;
+  readonly #servers: ReadonlyMap<number, ManagedProcess>;
+  readonly #watchers: readonly ManagedProcess[];
+  readonly #dir: string;
+
+  private constructor(
+    url: string,
+    servers: ReadonlyMap<number, ManagedProcess>,
+    watchers: readonly ManagedProcess[],
+    dir: string,
+  ) {
+    this.url = url;
+    this.#servers = servers;
+    this.#watchers = watchers;
+    this.#dir = dir;
+  }
+
+  /** One master, two replicas, three Sentinels. */
+  static async sentinel(): Promise<RedisHa> {
+    const dir = mkdtempSync(join(tmpdir(), 'axiom-spec-sentinel-'));
+    const base = await freePorts(6);
+    const servers = new Map(
+      [0, 1, 2].map((i) => {
+        const follows = i === 0 ? [] : ['--replicaof', '127.0.0.1', String(base)];
+        return [
+          base + i,
+          server(dir, base + i, [...KEEPS_NOTHING, '--repl-diskless-sync-delay', '0', ...follows]),
+        ];
+      }),
+    );
+    const ports = [3, 4, 5].map((i) => base + i);
+    const watchers = ports.map((port) => {
+      const file = join(dir, `${port}.conf`);
+      writeFileSync(
+        file,
+        [
+          `sentinel monitor hub 127.0.0.1 ${base} 2`,
+          `sentinel down-after-milliseconds hub ${DOWN_AFTER_MS}`,
+          'sentinel failover-timeout hub 10000',
+          '',
+        ].join('\n'),
+      );
+      // Its options follow the name of its file.
+      return server(dir, port, ['--sentinel'], file);
+    });
+    const ha = new RedisHa(
+      `redis+sentinel://${ports.map((port) => `127.0.0.1:${port}`).join(',')}/hub`,
+      servers,
+      watchers,
+      dir,
+    );
+    return ha.#begin(async () => {
+      await until('the replicas follow', async () => (await ha.ask(base, 'WAIT', '2', '100')) === '2');
+      for (const port of ports) {
+        await until('the Sentinels know one another', async () =>
+          /num-other-sentinels\n2\n/.test(await ha.ask(port, 'SENTINEL', 'MASTER', 'hub')),
+        );
+      }
+      await until(
+        'they know the replicas',
+        async () => /num-slaves\n2\n/.test(await ha.ask(ports[0]!, 'SENTINEL', 'MASTER', 'hub')),
+        { withinMs: 15_000 },
+      );
+    });
+  }
+
+  /** Three masters with a replica each. */
+  static async cluster(): Promise<RedisHa> {
+    const dir = mkdtempSync(join(tmpdir(), 'axiom-spec-redis-cluster-'));
+    const base = await freePorts(12);
+    const ports = [0, 1, 2, 3, 4, 5].map((i) => base + i);
+    const servers = new Map(
+      ports.map((port) => [
+        port,
+        server(dir, port, [
+          ...KEEPS_NOTHING,
+          ...['--repl-diskless-sync-delay', '0'],
+          ...['--cluster-enabled', 'yes', '--cluster-config-file', `${port}.nodes`],
+          ...['--cluster-port', String(port + 6), '--cluster-node-timeout', String(DOWN_AFTER_MS)],
+          ...['--cluster-require-full-coverage', 'no'],
+        ]),
+      ]),
+    );
+    const addresses = ports.map((port) => `127.0.0.1:${port}`);
+    const ha = new RedisHa(`redis+cluster://${addresses.slice(0, 3).join(',')}`, servers, [], dir);
+    return ha.#begin(async () => {
+      await run(redisCli(), [
+        '--cluster',
+        'create',
+        ...addresses,
+        '--cluster-replicas',
+        '1',
+        '--cluster-yes',
+      ]);
+      for (const port of ports) {
+        await until('the cluster is whole', async () => {
+          const state = await ha.ask(port, 'CLUSTER', 'INFO');
+          return /cluster_state:ok/.test(state) && /cluster_known_nodes:6/.test(state);
+        });
+        await until('every replica follows', async () =>
+          /connected_slaves:[1-9]|master_link_status:up/.test(await ha.ask(port, 'INFO', 'replication')),
+        );
+      }
+    });
+  }
+
+  /** What a server answers, as `redis-cli` prints it. */
+  async ask(port: number, ...args: string[]): Promise<string> {
+    const { stdout } = await run(redisCli(), ['-p', String(port), ...args]);
+    return stdout
+      .replaceAll('\r', '')
+      .trimEnd()
+      .concat(args[0] === 'SENTINEL' ? '\n' : '');
+  }
+
+  /** The port of the master of a key: of the only one with Sentinels. */
+  async masterOf(key: string): Promise<number> {
+    for (const [port, { running }] of this.#servers) {
+      if (!running || !/^master/.test(await this.ask(port, 'ROLE'))) continue;
+      const answer = await this.ask(port, 'EXISTS', key);
+      if (!answer.startsWith('MOVED')) return port;
+    }
+    throw new Error(`nobody is master of ${key}`);
+  }
+
+  /** The process of a server. */
+  at(port: number): ManagedProcess {
+    const found = this.#servers.get(port);
+    if (found === undefined) throw new Error(`there is no server on ${port}`);
+    return found;
+  }
+
+  async stop(): Promise<void> {
+    const all = [...this.#watchers, ...this.#servers.values()];
+    for (const process of all) process.signal('SIGCONT');
+    await Promise.all(all.map((process) => process.stop('SIGKILL')));
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  async #begin(settle: () => Promise<void>): Promise<RedisHa> {
+    try {
+      await Promise.all([...this.#servers.values()].map((process) => process.start()));
+      await Promise.all(this.#watchers.map((process) => process.start()));
+      await settle();
+      return this;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+}
+
+function server(dir: string, port: number, args: readonly string[], file?: string): ManagedProcess {
+  return redisServer({ name: `redis ${port}`, port, dir, args, ...(file === undefined ? {} : { file }) });
+}
+
+function redisCli(): string {
+  return findProgram('redis-cli', 'redis-tools');
+}
