@@ -5,15 +5,13 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { answerFor, ConnectionDirectory } from './auth/directory.js';
+import { connectBackend } from './build-backend.js';
 import { buildGate } from './build-gate.js';
 import { buildPast } from './build-past.js';
-import { type Leases, SingleNodeLeases } from './cluster/leases.js';
+import type { Leases } from './cluster/leases.js';
 import { measurements } from './cluster/measurements.js';
 import { Membership } from './cluster/membership.js';
-import { SingleNodeReports } from './cluster/node-report.js';
-import { RedisLeases, RedisNodeReports } from './cluster/redis-cluster-state.js';
 import { RedisPeers } from './cluster/redis-peers.js';
-import { RedisSessionStore } from './cluster/redis-sessions.js';
 import type { Config } from './config.js';
 import { demoFeeds } from './feeds/demo-feeds.js';
 import { FeedRunner } from './feeds/runner.js';
@@ -22,16 +20,11 @@ import { createRouter } from './http/router.js';
 import { Hub } from './hub/hub.js';
 import { Publisher } from './hub/publisher.js';
 import { RequestHandler } from './hub/requests.js';
-import { MemoryStreamLog } from './log/memory-stream-log.js';
 import { isHubPayload } from './log/payload.js';
 import { RedisStreamLog } from './log/redis-stream-log.js';
-import type { StreamLog } from './log/stream-log.js';
 import type { Logger } from './logger.js';
 import { Metrics } from './metrics.js';
-import { RedisLink } from './redis.js';
 import { Admission } from './transports/admission.js';
-import { streamChannel } from './transports/socketio/hub-adapter.js';
-import { MemorySessionStore, type SessionStore } from './transports/socketio/sessions.js';
 import {
   type Dialect,
   JSON_DIALECT,
@@ -68,15 +61,6 @@ export interface App {
   readonly publishKey: string | undefined;
   /** Sends everybody elsewhere and stops. */
   stop(): Promise<void>;
-}
-
-/** The parts that differ between a node of a cluster and a node alone. */
-interface Backend {
-  readonly log: StreamLog;
-  readonly link: RedisLink | undefined;
-  readonly sessions: SessionStore;
-  readonly leases: Leases;
-  readonly reports: SingleNodeReports | RedisNodeReports;
 }
 
 /** Starts a node. @throws Error where Redis or the port cannot be had; nothing is left running then. */
@@ -292,30 +276,6 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     url: `http://${host === '127.0.0.1' ? 'localhost' : host}:${port}`,
     publishKey,
     stop,
-  };
-}
-
-async function connectBackend(config: Config, logger: Logger): Promise<Backend> {
-  const streams = new Map(config.streams.map((stream) => [stream.name, stream]));
-  // Sessions of living connections are renewed every third of the time: so much longer they last.
-  const sessionLastsMs = Math.ceil((config.SESSION_MS * 4) / 3);
-  if (config.REDIS_URL === '') {
-    return {
-      log: new MemoryStreamLog({ streams }),
-      link: undefined,
-      sessions: new MemorySessionStore(sessionLastsMs),
-      leases: new SingleNodeLeases(),
-      reports: new SingleNodeReports(),
-    };
-  }
-  const link = new RedisLink({ url: config.REDIS_URL, logger });
-  await link.connect();
-  return {
-    log: new RedisStreamLog({ link, streams, channelOf: streamChannel }),
-    link,
-    sessions: new RedisSessionStore(link, sessionLastsMs),
-    leases: new RedisLeases(link),
-    reports: new RedisNodeReports(link),
   };
 }
 

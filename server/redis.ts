@@ -199,9 +199,9 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     }
   }
 
-  /** Resolves when everything that was subscribed before has been confirmed. */
+  /** Resolves when everything that was subscribed before has been confirmed. @throws Error where Redis refused it */
   async subscriptionsLive(): Promise<void> {
-    await this.#subscriber.connection.ping();
+    await this.#subscriber.settled();
   }
 
   /** Hears what is published on a channel, also after a reconnect. */

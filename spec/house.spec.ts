@@ -188,9 +188,22 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   // The composition root knows everything but what starts it.
   ['build-gate.ts', ['auth/', 'cluster/', 'protocol/', 'redis.ts', 'type config.ts', 'type logger.ts']],
   [
+    'build-backend.ts',
+    [
+      'cluster/',
+      'log/',
+      'redis.ts',
+      'transports/socketio/hub-adapter.ts',
+      'transports/socketio/sessions.ts',
+      'type config.ts',
+      'type logger.ts',
+    ],
+  ],
+  [
     'app.ts',
     [
       'auth/',
+      'build-backend.ts',
       'build-gate.ts',
       'build-past.ts',
       'cluster/',

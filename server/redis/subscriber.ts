@@ -1,4 +1,5 @@
 /** The connection that is subscribed. Whatever was subscribed is subscribed again before the connection counts as up. */
+import { ErrorReply } from 'redis';
 import type { Logger } from '../logger.js';
 import { type Access, type Client, Connection } from './connection.js';
 import type { RedisServer } from './target.js';
@@ -18,6 +19,7 @@ export class Subscriber {
   readonly #subscriptions = new Set<Subscription>();
   /** The last client that was given the subscriptions. */
   #client: Client | undefined;
+  #refusal: ErrorReply | undefined;
 
   constructor(options: { access: Access; find: () => Promise<RedisServer>; logger: Logger }) {
     this.connection = new Connection({
@@ -69,9 +71,22 @@ export class Subscriber {
     }
   }
 
+  /** Resolves when everything that was subscribed before is. @throws ErrorReply where Redis refused any of it */
+  async settled(): Promise<void> {
+    await this.connection.ping();
+    if (this.#refusal !== undefined) throw this.#refusal;
+  }
+
   /** Without a connection it is done when there is one. */
   async #add(subscription: Subscription): Promise<void> {
     this.#subscriptions.add(subscription);
-    if (this.#client?.isReady) await subscription.begin(this.#client);
+    if (!this.#client?.isReady) return;
+    try {
+      await subscription.begin(this.#client);
+    } catch (error) {
+      // A user without the right to hear of messages would have them late, when the log is compared with.
+      if (error instanceof ErrorReply) this.#refusal ??= error;
+      throw error;
+    }
   }
 }

@@ -1,7 +1,7 @@
 /** The hub on Redis deployments that fail over: what was lost is announced, and nothing else is missing. */
 import { expect } from 'chai';
 import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
-import { TRANSPORTS } from '../support/client.js';
+import { type TestClient, TRANSPORTS, type TransportName } from '../support/client.js';
 import { startTestCluster, subscribeOnNode } from '../support/cluster.js';
 import { get } from '../support/http.js';
 import { subscribeOver } from '../support/subscribe.js';
@@ -62,19 +62,12 @@ for (const [what, start] of Object.entries(DEPLOYMENTS)) {
       return found;
     }
 
+    /** Until every client has got more of every stream. */
     async function flow(): Promise<void> {
-      for (const witness of witnesses) {
-        for (const stream of STREAMS) {
-          const before = witness.count(stream);
-          await until(
-            `${witness.client.transport} gets ${stream}`,
-            () => witness.count(stream) >= before + 30,
-            {
-              withinMs: SERVES_WITHIN_MS,
-            },
-          );
-        }
-      }
+      const counts = () => witnesses.flatMap((witness) => STREAMS.map((stream) => witness.count(stream)));
+      const before = counts();
+      const flows = () => counts().every((count, i) => count >= before[i]! + 30);
+      await until('every stream flows', flows, { withinMs: SERVES_WITHIN_MS, instead: () => counts() });
     }
 
     /** Every message of every publisher at every client. @returns how many were lost, by stream */
@@ -122,34 +115,91 @@ for (const [what, start] of Object.entries(DEPLOYMENTS)) {
           returned.close();
         }
       }
-      const { body } = await get<{ nodes: object[] }>(`${cluster.nodes[0]!.url}/api/nodes`);
-      expect(body.nodes).to.have.length(3);
+      await until('the nodes know one another', async () => {
+        const { body } = await get<{ nodes: object[] }>(`${cluster.nodes[0]!.url}/api/nodes`);
+        return body.nodes.length === 3;
+      });
     });
 
     it('goes on after a master was killed under load, and announces every loss', async () => {
+      const before = await epochs();
+      const { cursors, lost } = await killMaster(async () => undefined);
+      for (const [i, transport] of TRANSPORTS.entries()) {
+        const returned = await comeBack(transport, cursors[i]!);
+        const after = await epochs();
+        for (const { topic, recovered, reason } of returned.verdicts) {
+          const stream = topic.split(':', 1)[0]!;
+          if (after.get(stream) === before.get(stream)) expect(recovered, topic).to.equal(true);
+          else expect(reason, topic).to.equal('epoch_changed');
+        }
+      }
+      expect(lost).to.have.all.keys(STREAMS);
+    });
+
+    it('announces what was acknowledged by a master whose replicas had not got it', async () => {
+      const epoch = (await epochs()).get('signals');
+      const { cursors, lost } = await killMaster(async (master) => {
+        const release = await redis.holdReplicas(master);
+        await flow();
+        return release;
+      });
+      expect((await epochs()).get('signals'), 'the epoch is another').not.to.equal(epoch);
+      expect(lost).to.have.all.keys(STREAMS);
+      for (const [i, transport] of TRANSPORTS.entries()) {
+        const [verdict] = (await comeBack(transport, cursors[i]!)).verdicts;
+        expect(verdict).to.deep.equal({ topic: 'signals:*', recovered: false, reason: 'epoch_changed' });
+      }
+    });
+
+    if (what.includes('Cluster')) {
+      it('loses nothing when a master hands its slots over to its replica', async () => {
+        const before = await epochs();
+        for (const publisher of publishers) publisher.start();
+        await flow();
+        for (let times = 1; times <= 2; times++) {
+          const master = await redis.masterOf('{signals}:log');
+          await redis.handOver(master);
+          await until('another is master', async () => (await redis.masterOf('{signals}:log')) !== master);
+          await flow();
+        }
+        expect(await account(before)).to.deep.equal({ news: 0, signals: 0, market: 0 });
+        expect(await epochs()).to.deep.equal(before);
+      });
+    }
+
+    /**
+     * Kills the master of `signals` under load, and accounts for everything when its replica has taken over.
+     *
+     * @param prepare what happens before; it returns what happens when another is master
+     */
+    async function killMaster(
+      prepare: (master: number) => Promise<(() => Promise<void>) | undefined>,
+    ): Promise<{ cursors: string[]; lost: Record<string, number> }> {
       const before = await epochs();
       for (const publisher of publishers) publisher.start();
       await flow();
       const cursors = witnesses.map(({ client }) => client.seen.cursor);
       const killed = await redis.masterOf('{signals}:log');
+      const after = await prepare(killed);
       const killedAt = performance.now();
+      const since = () => Math.round(performance.now() - killedAt);
       await redis.at(killed).stop('SIGKILL');
+      const { acknowledged } = publishers.find(({ stream }) => stream === 'signals')!;
+      const count = acknowledged.length;
       await until(
         'another is master',
         async () => (await redis.masterOf('{signals}:log').catch(() => killed)) !== killed,
-        {
-          withinMs: SERVES_WITHIN_MS,
-        },
+        { withinMs: SERVES_WITHIN_MS },
       );
-      const promotedMs = Math.round(performance.now() - killedAt);
-      const { acknowledged } = publishers.find(({ stream }) => stream === 'signals')!;
-      const count = acknowledged.length;
+      const promotedMs = since();
+      await after?.();
+      // One may have been under way when the master was killed.
       await until('messages are taken again', () => acknowledged.length > count + 1, {
         withinMs: SERVES_WITHIN_MS,
       });
-      const servedMs = Math.round(performance.now() - killedAt);
+      const servedMs = since();
       await flow();
-      const deliveredMs = Math.round(performance.now() - killedAt);
+      const deliveredMs = since();
       // The one that was killed comes back empty, as a replica.
       await redis.at(killed).start();
       await flow();
@@ -161,26 +211,19 @@ for (const [what, start] of Object.entries(DEPLOYMENTS)) {
         publishers.map(({ stream, longestPauseMs }) => [stream, Math.round(longestPauseMs)]),
       );
       console.log(
-        `      a replica was promoted after ${promotedMs} ms, publishes were taken after ${servedMs} ms, every stream flowed after ${deliveredMs} ms`,
+        `      promoted after ${promotedMs} ms, publishes taken after ${servedMs} ms, all streams flow after ${deliveredMs} ms`,
       );
       console.log(
-        `      longest pause by stream, ms: ${JSON.stringify(pauses)}; acknowledged and lost: ${JSON.stringify(lost)}`,
+        `      longest pause, ms: ${JSON.stringify(pauses)}; acknowledged, then lost: ${JSON.stringify(lost)}`,
       );
+      return { cursors, lost };
+    }
 
-      for (const [i, transport] of TRANSPORTS.entries()) {
-        const topics = ['signals:*', 'news:*'];
-        const returned = await subscribeOver(transport, { url: cluster.url }, { topics, since: cursors[i]! });
-        try {
-          const after = await epochs();
-          for (const { topic, recovered, reason } of returned.verdicts) {
-            const stream = topic.split(':', 1)[0]!;
-            if (after.get(stream) === before.get(stream)) expect(recovered, topic).to.equal(true);
-            else expect(reason, topic).to.equal('epoch_changed');
-          }
-        } finally {
-          returned.close();
-        }
-      }
-    });
+    async function comeBack(transport: TransportName, since: string): Promise<TestClient> {
+      const topics = ['signals:*', 'news:*'];
+      const returned = await subscribeOver(transport, { url: cluster.url }, { topics, since });
+      returned.close();
+      return returned;
+    }
   });
 }

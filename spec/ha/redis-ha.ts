@@ -1,6 +1,6 @@
 /** Redis deployments that fail over, of a spec's own: real servers on loopback, each killed at the end. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,9 +10,16 @@ import { redisServer } from '../../server/cluster/local/redis-server.js';
 import { until } from '../support/wait.js';
 
 const run = promisify(execFile);
+/** The user that SECURITY.md gives to the hub. */
+const USER = /^ACL SETUSER (.+)$/m
+  .exec(readFileSync(new URL('../../../SECURITY.md', import.meta.url), 'utf8'))![1]!
+  .replace('PASSWORD', 'secret');
 /** How long a server is missed before a failover begins. */
 const DOWN_AFTER_MS = 2_000;
-const KEEPS_NOTHING = ['--save', '', '--appendonly', 'no'];
+const OPTIONS = [
+  ...['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0'],
+  ...['--user', ...USER.split(' ')],
+];
 
 /** A deployment, by the address that the hub gets. */
 export class RedisHa {
@@ -40,10 +47,7 @@ export class RedisHa {
     const servers = new Map(
       [0, 1, 2].map((i) => {
         const follows = i === 0 ? [] : ['--replicaof', '127.0.0.1', String(base)];
-        return [
-          base + i,
-          server(dir, base + i, [...KEEPS_NOTHING, '--repl-diskless-sync-delay', '0', ...follows]),
-        ];
+        return [base + i, server(dir, base + i, [...OPTIONS, ...follows])];
       }),
     );
     const ports = [3, 4, 5].map((i) => base + i);
@@ -62,7 +66,7 @@ export class RedisHa {
       return server(dir, port, ['--sentinel'], file);
     });
     const ha = new RedisHa(
-      `redis+sentinel://${ports.map((port) => `127.0.0.1:${port}`).join(',')}/hub`,
+      `redis+sentinel://axiom:secret@${ports.map((port) => `127.0.0.1:${port}`).join(',')}/hub`,
       servers,
       watchers,
       dir,
@@ -91,8 +95,7 @@ export class RedisHa {
       ports.map((port) => [
         port,
         server(dir, port, [
-          ...KEEPS_NOTHING,
-          ...['--repl-diskless-sync-delay', '0'],
+          ...OPTIONS,
           ...['--cluster-enabled', 'yes', '--cluster-config-file', `${port}.nodes`],
           ...['--cluster-port', String(port + 6), '--cluster-node-timeout', String(DOWN_AFTER_MS)],
           ...['--cluster-require-full-coverage', 'no'],
@@ -100,7 +103,12 @@ export class RedisHa {
       ]),
     );
     const addresses = ports.map((port) => `127.0.0.1:${port}`);
-    const ha = new RedisHa(`redis+cluster://${addresses.slice(0, 3).join(',')}`, servers, [], dir);
+    const ha = new RedisHa(
+      `redis+cluster://axiom:secret@${addresses.slice(0, 3).join(',')}`,
+      servers,
+      [],
+      dir,
+    );
     return ha.#begin(async () => {
       await run(redisCli(), [
         '--cluster',
@@ -139,6 +147,36 @@ export class RedisHa {
       if (!answer.startsWith('MOVED')) return port;
     }
     throw new Error(`nobody is master of ${key}`);
+  }
+
+  /** Cuts the replicas of a master off, so that they keep what they have. @returns what lets them follow again */
+  async holdReplicas(master: number): Promise<() => Promise<void>> {
+    const held: number[] = [];
+    for (const [port, { running }] of this.#servers) {
+      if (!running) continue;
+      const [, at] = /master_port:(\d+)/.exec(await this.ask(port, 'INFO', 'replication')) ?? [];
+      if (Number(at) !== master) continue;
+      held.push(port);
+      // The master asks for none, and so refuses this one when the replica comes back.
+      await this.ask(port, 'CONFIG', 'SET', 'masterauth', 'wrong');
+    }
+    await this.ask(master, 'CLIENT', 'KILL', 'TYPE', 'replica');
+    return async () => {
+      for (const port of held) await this.ask(port, 'CONFIG', 'SET', 'masterauth', '');
+    };
+  }
+
+  /** Hands a master's slots over to its replica, in agreement with it. */
+  async handOver(master: number): Promise<void> {
+    for (const port of this.#servers.keys()) {
+      const [, at] = /master_port:(\d+)/.exec(await this.ask(port, 'INFO', 'replication')) ?? [];
+      if (Number(at) !== master) continue;
+      // It refuses while it has not caught up with its master.
+      const isReady = async () => /master_link_status:up/.test(await this.ask(port, 'INFO', 'replication'));
+      await until('the replica follows', isReady);
+      await until('it agrees', async () => (await this.ask(port, 'CLUSTER', 'FAILOVER')) === 'OK');
+      return;
+    }
   }
 
   /** The process of a server. */
