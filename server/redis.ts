@@ -184,17 +184,18 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
 
   /** One command. @throws HubError `log_unavailable` as {@link run} does; errors of Redis itself as they are. */
   async command(args: string[], deadlineMs = 900): Promise<Reply> {
-    const key = keyOf(args);
-    let asking: Connection | undefined;
-    for (let moves = 0; ; moves++) {
-      const isAsking = asking !== undefined;
+    let connection = this.#masters.of(keyOf(args));
+    for (let moves = 0, isAsking = false; ; moves++) {
       try {
-        return await this.#once(args, asking ?? this.#masters.of(key), deadlineMs, isAsking);
+        return await this.#once(args, connection, deadlineMs, isAsking);
       } catch (error) {
         const [kind, , address = ''] = error instanceof ErrorReply ? error.message.split(' ') : [];
-        if ((kind !== 'MOVED' && kind !== 'ASK') || moves === MAX_MOVES) throw error;
-        asking = kind === 'ASK' ? this.#masters.at(address) : undefined;
-        if (asking === undefined) await this.#refresh();
+        if (kind !== 'MOVED' && kind !== 'ASK') throw error;
+        if (moves === MAX_MOVES) throw unavailable(kind, error);
+        isAsking = kind === 'ASK';
+        if (!isAsking || this.#masters.at(address) === undefined) await this.#refresh();
+        // Whoever was asked may not have heard yet what this one knows.
+        connection = this.#masters.at(address) ?? this.#masters.of(keyOf(args));
       }
     }
   }
@@ -302,9 +303,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     const isAway = ['READONLY', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'TRYAGAIN', 'NOREPLICAS'].includes(
       kind,
     );
-    return isAway
-      ? new HubError('log_unavailable', `Redis takes nothing at present (${kind})`, { cause: error })
-      : error;
+    return isAway ? unavailable(kind, error) : error;
   }
 
   async #refresh(): Promise<void> {
@@ -329,6 +328,10 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     await Promise.all(this.#connections().map((connection) => connection.probe()));
     if (!this.#closing) await this.#refresh();
   }
+}
+
+function unavailable(kind: string, cause: unknown): HubError {
+  return new HubError('log_unavailable', `Redis takes nothing at present (${kind})`, { cause });
 }
 
 /**
