@@ -84,6 +84,8 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
     ],
   ],
   ['postgres.ts', ['type logger.ts']],
+  ['tracing-config.ts', []],
+  ['tracing.ts', ['type hub/', 'type logger.ts', 'type tracing-config.ts']],
   // A connector is a program beside the hub: it writes into the log, or reads from it.
   [
     'connectors/',
@@ -109,6 +111,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
       'access-config.ts',
       'streams-file.ts',
       'redis/target.ts',
+      'tracing-config.ts',
       'hub/streams.ts',
       'protocol/',
       'type auth/api-keys.ts',
@@ -220,6 +223,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
       'logger.ts',
       'metrics.ts',
       'redis.ts',
+      'tracing.ts',
       'version.ts',
     ],
   ],
@@ -246,6 +250,10 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'pg-copy-streams': ['postgres.ts'],
   'pg-logical-replication': ['connectors/postgres/'],
   pino: ['logger.ts'],
+  '@opentelemetry/api': ['tracing.ts'],
+  '@opentelemetry/exporter-trace-otlp-http': ['tracing.ts'],
+  '@opentelemetry/resources': ['tracing.ts'],
+  '@opentelemetry/sdk-trace-base': ['tracing.ts'],
   'notepack.io': ['log/payload.ts'],
   zod: [
     'config.ts',

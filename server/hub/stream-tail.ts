@@ -65,7 +65,6 @@ export class StreamTail {
   #last = 0;
   #lostTo = 0;
   #newest: StreamMessage | undefined;
-  /** Whether announcements come. */
   #announced = false;
   #live = false;
   #catchingUp = false;
@@ -164,7 +163,8 @@ export class StreamTail {
       return false;
     }
     for (let i = this.#last + 1 - batch.first; i < batch.keys.length; i++) {
-      this.#deliver({ seq: batch.first + i, time: batch.time, key: batch.keys[i]!, data: batch.data[i]! });
+      const entry = { seq: batch.first + i, time: batch.time, key: batch.keys[i]!, data: batch.data[i]! };
+      this.#deliver(entry, batch.traces?.[i]);
     }
     return true;
   }
@@ -177,8 +177,8 @@ export class StreamTail {
     return epoch === this.#epoch && server === this.#server;
   }
 
-  #deliver(entry: LogEntry): void {
-    const message = new StreamMessage(this.stream, entry);
+  #deliver(entry: LogEntry, trace?: string): void {
+    const message = new StreamMessage(this.stream, entry, trace);
     this.#last = entry.seq;
     this.#newest = message;
     this.window.push(message);

@@ -48,6 +48,6 @@ export function decodePayload(stream: string, payload: Buffer): LogBatch {
   return {
     ...batch,
     ...(server ? { server } : {}),
-    ...(traces ? { traces: traces.split(' ') } : {}),
+    ...(traces ? { traces: traces.split(' ').map((trace) => (trace === '-' ? undefined : trace)) } : {}),
   };
 }

@@ -79,8 +79,8 @@ export interface LogBatch {
   readonly data: readonly string[];
   /** As {@link LogTop.server}. */
   readonly server?: string;
-  /** The trace of each message, or '-'; missing where none has one. */
-  readonly traces?: readonly string[];
+  /** The trace of each message that has one; missing where none has. */
+  readonly traces?: readonly (string | undefined)[];
 }
 
 /** The state of a stream's log. */
