@@ -24,6 +24,12 @@ const CONNECT_WITHIN_MS = 5_000;
 /** Times that a command is sent after a key which moves from one master to another. */
 const MAX_MOVES = 4;
 
+/** A server that says one of these has taken nothing, and would at another time. */
+const AWAY = new Set([
+  ...['READONLY', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN'],
+  ...['NOREPLICAS', 'OOM', 'MISCONF'],
+]);
+
 /** A Lua script and its digest. */
 export interface Script {
   readonly source: string;
@@ -300,10 +306,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     const [kind = ''] = error.message.split(' ');
     // It was a master once, and whoever is now must be found.
     if (kind === 'READONLY') connection.renew();
-    const isAway = ['READONLY', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'TRYAGAIN', 'NOREPLICAS'].includes(
-      kind,
-    );
-    return isAway ? unavailable(kind, error) : error;
+    return AWAY.has(kind) ? unavailable(kind, error) : error;
   }
 
   async #refresh(): Promise<void> {
