@@ -25,13 +25,13 @@ const OPTIONS = [
 export class RedisHa {
   readonly url: string;
   readonly #servers: ReadonlyMap<number, ManagedProcess>;
-  readonly #watchers: readonly ManagedProcess[];
+  readonly #watchers: ReadonlyMap<number, ManagedProcess>;
   readonly #dir: string;
 
   private constructor(
     url: string,
     servers: ReadonlyMap<number, ManagedProcess>,
-    watchers: readonly ManagedProcess[],
+    watchers: ReadonlyMap<number, ManagedProcess>,
     dir: string,
   ) {
     this.url = url;
@@ -51,20 +51,22 @@ export class RedisHa {
       }),
     );
     const ports = [3, 4, 5].map((i) => base + i);
-    const watchers = ports.map((port) => {
-      const file = join(dir, `${port}.conf`);
-      writeFileSync(
-        file,
-        [
-          `sentinel monitor hub 127.0.0.1 ${base} 2`,
-          `sentinel down-after-milliseconds hub ${DOWN_AFTER_MS}`,
-          'sentinel failover-timeout hub 10000',
-          '',
-        ].join('\n'),
-      );
-      // Its options follow the name of its file.
-      return server(dir, port, ['--sentinel'], file);
-    });
+    const watchers = new Map(
+      ports.map((port) => {
+        const file = join(dir, `${port}.conf`);
+        writeFileSync(
+          file,
+          [
+            `sentinel monitor hub 127.0.0.1 ${base} 2`,
+            `sentinel down-after-milliseconds hub ${DOWN_AFTER_MS}`,
+            'sentinel failover-timeout hub 2000',
+            '',
+          ].join('\n'),
+        );
+        // Its options follow the name of its file.
+        return [port, server(dir, port, ['--sentinel'], file)];
+      }),
+    );
     const ha = new RedisHa(
       `redis+sentinel://axiom:secret@${ports.map((port) => `127.0.0.1:${port}`).join(',')}/hub`,
       servers,
@@ -106,7 +108,7 @@ export class RedisHa {
     const ha = new RedisHa(
       `redis+cluster://axiom:secret@${addresses.slice(0, 3).join(',')}`,
       servers,
-      [],
+      new Map(),
       dir,
     );
     return ha.#begin(async () => {
@@ -128,6 +130,32 @@ export class RedisHa {
         );
       }
     });
+  }
+
+  /** Resolves when every replica follows its master. */
+  async whole(): Promise<void> {
+    // A master that was killed comes back as one, and is told that it is no more.
+    const masters = this.#watchers.size > 0 ? 1 : 3;
+    await until(
+      'every server is a master, or follows one',
+      async () => {
+        const ports = [...this.#servers.keys()];
+        const roles = await Promise.all(ports.map((port) => this.ask(port, 'INFO', 'replication')));
+        const count = (pattern: RegExp) => roles.filter((role) => pattern.test(role)).length;
+        return count(/role:master/) === masters && count(/master_link_status:up/) === ports.length - masters;
+      },
+      { withinMs: 25_000 },
+    );
+    for (const port of this.#watchers.keys()) {
+      await until(
+        `the Sentinel on ${port} knows two replicas that answer`,
+        async () => {
+          const replicas = await this.ask(port, 'SENTINEL', 'REPLICAS', 'hub');
+          return [...replicas.matchAll(/^flags\nslave$/gm)].length === 2;
+        },
+        { withinMs: 20_000 },
+      );
+    }
   }
 
   /** What a server answers, as `redis-cli` prints it. */
@@ -187,7 +215,7 @@ export class RedisHa {
   }
 
   async stop(): Promise<void> {
-    const all = [...this.#watchers, ...this.#servers.values()];
+    const all = [...this.#watchers.values(), ...this.#servers.values()];
     for (const process of all) process.signal('SIGCONT');
     await Promise.all(all.map((process) => process.stop('SIGKILL')));
     rmSync(this.#dir, { recursive: true, force: true });
@@ -196,7 +224,7 @@ export class RedisHa {
   async #begin(settle: () => Promise<void>): Promise<RedisHa> {
     try {
       await Promise.all([...this.#servers.values()].map((process) => process.start()));
-      await Promise.all(this.#watchers.map((process) => process.start()));
+      await Promise.all([...this.#watchers.values()].map((process) => process.start()));
       await settle();
       return this;
     } catch (error) {
