@@ -11,15 +11,18 @@ import { readFileSync } from 'node:fs';
 import { ErrorReply } from 'redis';
 import { HubError } from './errors.js';
 import type { Logger } from './logger.js';
+import { adapterClient } from './redis/adapter-client.js';
 import { ClusterMasters } from './redis/cluster-masters.js';
 import type { Connection } from './redis/connection.js';
 import { withDeadline } from './redis/deadline.js';
 import { type Masters, OneMaster } from './redis/masters.js';
 import { keyOf } from './redis/slots.js';
-import { type BufferListener, Subscriber, type TextListener } from './redis/subscriber.js';
+import { Subscriber, type TextListener } from './redis/subscriber.js';
 import { parseRedisUrl } from './redis/target.js';
 
 const PROBE_EVERY_MS = 1_000;
+/** While everything answers, it is asked so seldom who is master. */
+const REFRESH_EVERY_PROBES = 5;
 const CONNECT_WITHIN_MS = 5_000;
 /** Times that a command is sent after a key which moves from one master to another. */
 const MAX_MOVES = 4;
@@ -72,6 +75,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   readonly #subscriber: Subscriber;
   readonly #logger: Logger;
   #probe: NodeJS.Timeout | undefined;
+  #probes = 0;
   #closing = false;
 
   /** @throws Error where the address cannot be read */
@@ -221,35 +225,12 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
    * promise would otherwise end the process.
    */
   forAdapter(onError: (error: unknown) => void): { pubClient: object; subClient: object } {
-    const caught = (promise: Promise<unknown>) => {
-      promise.catch(onError);
-    };
-    const each = (channels: string | string[]) => (Array.isArray(channels) ? channels : [channels]);
-    const subscriber = this.#subscriber;
-    const client = {
-      publish: (channel: string, message: string | Buffer) => caught(this.#publish(channel, message)),
-      pSubscribe: (pattern: string, listener: BufferListener) =>
-        caught(subscriber.subscribePattern(pattern, listener)),
-      subscribe: (channels: string | string[], listener: BufferListener) => {
-        for (const channel of each(channels)) caught(subscriber.subscribe(channel, listener));
-      },
-      pUnsubscribe: (pattern: string, listener: BufferListener) =>
-        caught(subscriber.unsubscribe(pattern, listener)),
-      unsubscribe: (channels: string | string[], listener: BufferListener) => {
-        for (const channel of each(channels)) caught(subscriber.unsubscribe(channel, listener));
-      },
-      // Awaited by the adapter's `serverCount`, whose callers do not all catch.
-      sendCommand: (args: string[]) =>
-        this.#askAll(args).catch((error: unknown) => {
-          onError(error);
-          return ['', '1'];
-        }),
-      // Its presence tells the adapter that this is the `redis` package.
-      sSubscribe: () => undefined,
-      // The adapter wants to log errors of its clients; here they have been.
-      on: () => undefined,
-      off: () => undefined,
-    };
+    const client = adapterClient({
+      subscriber: this.#subscriber,
+      publish: (channel, message) => this.#publish(channel, message),
+      askAll: (args) => this.#askAll(args),
+      onError,
+    });
     return { pubClient: client, subClient: client };
   }
 
@@ -329,7 +310,8 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
 
   async #runProbe(): Promise<void> {
     await Promise.all(this.#connections().map((connection) => connection.probe()));
-    if (!this.#closing) await this.#refresh();
+    this.#probes += 1;
+    if (!this.#closing && (!this.up || this.#probes % REFRESH_EVERY_PROBES === 0)) await this.#refresh();
   }
 }
 

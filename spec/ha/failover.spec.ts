@@ -161,6 +161,11 @@ for (const [what, start] of Object.entries(DEPLOYMENTS)) {
       }
     });
 
+    it('goes on while a master stands still, and after it has woken up as one that is none any more', async () => {
+      const { lost } = await killMaster(async () => undefined, 'SIGSTOP');
+      expect(lost).to.have.all.keys(STREAMS);
+    });
+
     if (what.includes('Cluster')) {
       it('loses nothing when a master hands its slots over to its replica', async () => {
         const before = await epochs();
@@ -195,6 +200,7 @@ for (const [what, start] of Object.entries(DEPLOYMENTS)) {
      */
     async function killMaster(
       prepare: (master: number) => Promise<(() => Promise<void>) | undefined>,
+      signal: 'SIGKILL' | 'SIGSTOP' = 'SIGKILL',
     ): Promise<{ cursors: string[]; lost: Record<string, number> }> {
       const before = await epochs();
       for (const publisher of publishers) publisher.start();
@@ -204,12 +210,18 @@ for (const [what, start] of Object.entries(DEPLOYMENTS)) {
       const release = await prepare(killed);
       const killedAt = performance.now();
       const since = () => Math.round(performance.now() - killedAt);
-      await redis.at(killed).stop('SIGKILL');
+      const server = redis.at(killed);
+      if (signal === 'SIGKILL') await server.stop(signal);
+      else server.signal(signal);
       const { acknowledged } = publishers.find(({ stream }) => stream === 'signals')!;
       const count = acknowledged.length;
       await until(
         'another is master',
-        async () => (await redis.masterOf('{signals}:log').catch(() => killed)) !== killed,
+        () =>
+          redis.masterOf('{signals}:log', killed).then(
+            () => true,
+            () => false,
+          ),
         { withinMs: SERVES_WITHIN_MS },
       );
       const promotedMs = since();
@@ -221,8 +233,9 @@ for (const [what, start] of Object.entries(DEPLOYMENTS)) {
       const servedMs = since();
       await flow();
       const deliveredMs = since();
-      // The one that was killed comes back empty, as a replica.
-      await redis.at(killed).start();
+      // The one that was killed comes back empty, as a replica; the other has yet to hear that it is one.
+      if (signal === 'SIGKILL') await server.start();
+      else server.signal('SIGCONT');
       await flow();
       for (const { url } of cluster.nodes) {
         await until('every node is ready', async () => (await get(`${url}/health/ready`)).status === 200);

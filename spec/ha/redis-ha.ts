@@ -167,10 +167,10 @@ export class RedisHa {
       .concat(args[0] === 'SENTINEL' ? '\n' : '');
   }
 
-  /** The port of the master of a key: of the only one with Sentinels. */
-  async masterOf(key: string): Promise<number> {
+  /** The port of the master of a key: of the only one with Sentinels. One that stands still is not asked. */
+  async masterOf(key: string, without?: number): Promise<number> {
     for (const [port, { running }] of this.#servers) {
-      if (!running || !/^master/.test(await this.ask(port, 'ROLE'))) continue;
+      if (!running || port === without || !/^master/.test(await this.ask(port, 'ROLE'))) continue;
       const answer = await this.ask(port, 'EXISTS', key);
       if (!answer.startsWith('MOVED')) return port;
     }
