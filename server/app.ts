@@ -69,6 +69,9 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const backend = await connectBackend(config, logger);
   const { log, link, sessions } = backend;
   const metrics = new Metrics();
+  const tracing =
+    config.tracing &&
+    (await import('./tracing.js')).startTracing(config.tracing, { node, version: VERSION, logger });
   const { past, close: closePast } = buildPast(config, log, logger);
   const { gate, revocations, publishKey } = await buildGate(config, link, logger);
   const hub = new Hub({
@@ -86,12 +89,14 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       flushWindowMs: config.FLUSH_WINDOW_MS,
     },
     onLatency: (ms) => metrics.delivered(ms),
+    tracing,
   });
   const publisher = new Publisher({
     hub,
     log,
     maxMessageBytes: config.MAX_MESSAGE_BYTES,
     onCommit: (ms) => metrics.committed(ms),
+    tracing,
   });
   const requests = new RequestHandler({
     hub,
@@ -240,6 +245,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     await log.close();
     await closePast();
     await link?.close();
+    await tracing?.close();
   };
   try {
     hub.start();

@@ -1,4 +1,4 @@
-/** What a node stands on: its log, sessions, leases and reports, in Redis or, for a node alone, in its own memory. */
+/** Builds what differs between a node of a cluster and a node alone: a part of the composition root. */
 import { type Leases, SingleNodeLeases } from './cluster/leases.js';
 import { SingleNodeReports } from './cluster/node-report.js';
 import { RedisLeases, RedisNodeReports } from './cluster/redis-cluster-state.js';
@@ -21,7 +21,7 @@ export interface Backend {
   readonly reports: SingleNodeReports | RedisNodeReports;
 }
 
-/** @throws Error where Redis cannot be had. */
+/** @throws Error where Redis cannot be had */
 export async function connectBackend(config: Config, logger: Logger): Promise<Backend> {
   const streams = new Map(config.streams.map((stream) => [stream.name, stream]));
   // Sessions of living connections are renewed every third of the time: so much longer they last.

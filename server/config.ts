@@ -7,7 +7,9 @@ import { z } from 'zod';
 import { checkAccess, readApiKeys, readPublicKey } from './access-config.js';
 import type { StoredKeys } from './auth/api-keys.js';
 import { DEFAULT_STREAMS, type StreamConfig } from './hub/streams.js';
+import { parseRedisUrl } from './redis/target.js';
 import { readStreams } from './streams-file.js';
+import { readTracing, type TracingConfig } from './tracing-config.js';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -64,8 +66,14 @@ export const VARIABLES = {
   ),
   REDIS_URL: variable(
     '',
-    'Redis for the stream log and the cluster, `redis://…`. Empty: one node with a log in memory.',
-    z.string().regex(/^$|^rediss?:\/\/.+/, 'must begin with redis:// or rediss://'),
+    'Redis for the stream log and the cluster: `redis://…`, `redis+sentinel://host,host/master` or `redis+cluster://host,host`. Empty: one node with a log in memory.',
+    z.string().superRefine((text, context) => {
+      try {
+        if (text !== '') parseRedisUrl(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    }),
   ),
   ARCHIVE_URL: variable(
     '',
@@ -282,6 +290,8 @@ export type Config = Readonly<Variables> & {
   readonly apiKeys: StoredKeys;
   /** Nothing says whose tokens are accepted: this machine alone is served, and may read everything. */
   readonly development: boolean;
+  /** Missing where nothing is traced. */
+  readonly tracing?: TracingConfig;
 };
 
 /** Everything that is wrong with a configuration, one line per mistake. */
@@ -315,7 +325,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const apiKeys = environment.API_KEYS_FILE ? readApiKeys(environment.API_KEYS_FILE, mistakes) : {};
   values.JWT_PUBLIC_KEY = readPublicKey(String(values.JWT_PUBLIC_KEY ?? ''), mistakes);
   const development = checkAccess(environment, environment.HOST || VARIABLES.HOST.default, mistakes);
+  const tracing = readTracing(environment, mistakes);
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   values.NODE_ID ||= `${hostname()}-${process.pid}`;
-  return { ...(values as Variables), streams, apiKeys, development };
+  const optional = tracing === undefined ? {} : { tracing };
+  return { ...(values as Variables), streams, apiKeys, development, ...optional };
 }

@@ -1,22 +1,37 @@
 /**
- * The connections to Redis: one for commands, one that is subscribed. The only file that imports `redis`.
+ * The connections to Redis: for commands, one to each master, and one that is subscribed. With what lies in `redis/`,
+ * the only place that imports `redis`.
  *
- * What the library does by default and this file changes (DESIGN section 6): a command timeout of 5 s that rejects
- * promises which the Socket.IO adapter never awaits; commands that queue without a bound while Redis is away; and
- * `isReady`, which stays true while a stopped Redis answers nothing. Here a command fails at once without a
- * connection, has a deadline of its own, and a probe on both connections says what is really up.
+ * A command fails at once without a connection, has a deadline of its own, and a probe on every connection says what is
+ * really up. Nothing is sent again of which it is unknown whether Redis carried it out.
  */
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createClient, ErrorReply } from 'redis';
+import { ErrorReply } from 'redis';
 import { HubError } from './errors.js';
 import type { Logger } from './logger.js';
+import { adapterClient } from './redis/adapter-client.js';
+import { ClusterMasters } from './redis/cluster-masters.js';
+import type { Connection } from './redis/connection.js';
+import { withDeadline } from './redis/deadline.js';
+import { type Masters, OneMaster } from './redis/masters.js';
+import { keyOf } from './redis/slots.js';
+import { Subscriber, type TextListener } from './redis/subscriber.js';
+import { parseRedisUrl } from './redis/target.js';
 
-const CONNECT_TIMEOUT_MS = 2_000;
 const PROBE_EVERY_MS = 1_000;
-const PROBE_DEADLINE_MS = 2_000;
-const RECONNECT_MAX_MS = 1_000;
+/** While everything answers, it is asked so seldom who is master. */
+const REFRESH_EVERY_PROBES = 5;
+const CONNECT_WITHIN_MS = 5_000;
+/** Times that a command is sent after a key which moves from one master to another. */
+const MAX_MOVES = 4;
+
+/** A server that says one of these has taken nothing, and would at another time. */
+const AWAY = new Set([
+  ...['READONLY', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN'],
+  ...['NOREPLICAS', 'OOM', 'MISCONF'],
+]);
 
 /** A Lua script and its digest. */
 export interface Script {
@@ -37,100 +52,101 @@ export function scriptOf(source: string): Script {
 /** What a script or command answers, before the caller has looked at it. */
 export type Reply = string | number | null | Reply[];
 
-type Client = ReturnType<typeof makeClient>;
-
-function makeClient(url: string, offlineQueue: boolean) {
-  return createClient({
-    url,
-    RESP: 2,
-    disableOfflineQueue: !offlineQueue,
-    commandOptions: { timeout: 0 },
-    socket: {
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-      reconnectStrategy: (retries) =>
-        Math.min(RECONNECT_MAX_MS, 25 * 2 ** Math.min(retries, 6)) * (0.5 + Math.random() / 2),
-    },
-  });
-}
-
 interface RedisLinkEvents {
   /** The subscribed connection is (again) ready, its subscriptions restored. */
   subscribed: [];
   /** The subscribed connection is gone or answers no more. */
   unsubscribed: [];
+  /** What {@link RedisLink.life} says may have changed, for some keys or all. */
+  changed: [];
 }
 
 export interface RedisLinkOptions {
+  /** As {@link parseRedisUrl} reads it. */
   readonly url: string;
   readonly logger: Logger;
 }
 
-/** Both connections to one Redis, with what is known of their health. */
+/** All connections to one Redis deployment, with what is known of their health. */
 export class RedisLink extends EventEmitter<RedisLinkEvents> {
-  readonly #commands: Client;
-  readonly #subscriber: Client;
+  /** Whether keys are spread over several masters. */
+  readonly isCluster: boolean;
+  readonly #masters: Masters;
+  readonly #subscriber: Subscriber;
   readonly #logger: Logger;
   #probe: NodeJS.Timeout | undefined;
-  #commandsAnswer = false;
-  #subscriberAnswers = false;
+  #probes = 0;
   #closing = false;
-  #reconnects = 0;
-  /** Round trip of the last probe of the command connection, ms. */
-  pingMs = 0;
 
+  /** @throws Error where the address cannot be read */
   constructor({ url, logger }: RedisLinkOptions) {
     super();
+    const target = parseRedisUrl(url);
+    this.isCluster = target.kind === 'cluster';
     this.#logger = logger;
-    this.#commands = makeClient(url, false);
-    this.#subscriber = makeClient(url, true);
-    for (const [name, client] of [
-      ['commands', this.#commands],
-      ['subscriber', this.#subscriber],
-    ] as const) {
-      client.on('error', (error: Error) => {
-        if (!this.#closing)
-          logger.warn({ connection: name, error: error.message }, 'redis: connection error');
-      });
-      client.on('reconnecting', () => {
-        this.#reconnects += 1;
-      });
-    }
-    // Only the loss of the connection itself ends it here; what a stall means is the probe's to say.
-    this.#commands.on('reconnecting', () => this.#setCommands(false));
-    this.#subscriber.on('reconnecting', () => this.#setSubscriber(false));
-    this.#commands.on('ready', () => this.#setCommands(true));
-    this.#subscriber.on('ready', () => this.#setSubscriber(true));
+    const changed = () => this.#changed();
+    this.#masters = this.isCluster
+      ? new ClusterMasters(target, logger, changed)
+      : new OneMaster(target, logger, changed);
+    this.#subscriber = new Subscriber({
+      access: target,
+      find: () => this.#masters.findPublisher(),
+      logger,
+    });
+    const { connection } = this.#subscriber;
+    connection.on('up', () => {
+      if (!this.#closing) this.emit('subscribed');
+      this.#changed();
+    });
+    connection.on('down', () => {
+      if (!this.#closing) this.emit('unsubscribed');
+      this.#changed();
+    });
   }
 
-  /** True while Redis answers on both connections. */
+  /** True while Redis answers on all connections. */
   get up(): boolean {
-    return this.#commandsAnswer && this.#subscriberAnswers;
+    return this.commandsReady && this.#subscriber.connection.up;
   }
 
-  /** True while commands can be sent. */
+  /** True while commands can be sent, whatever their key. */
   get commandsReady(): boolean {
-    return this.#commands.isReady && this.#commandsAnswer;
+    const { all } = this.#masters;
+    return all.length > 0 && all.every(({ up }) => up);
   }
 
-  /** How often either connection had to be made again. */
-  get reconnects(): number {
-    return this.#reconnects;
+  /** True while commands for a key can be sent. */
+  ready(key: string): boolean {
+    return this.#masters.of(key)?.up === true;
   }
 
   /**
-   * Connects both. @throws Error where Redis is not there within a few seconds: a node that has never seen its log
+   * Another text whenever announcements about a key may have been missed, or its master may have changed or come back
+   * with other data; undefined while it is out of reach, or nothing is heard.
+   */
+  life(key: string): string | undefined {
+    const [heard, master] = [this.#subscriber.connection.life, this.#masters.of(key)?.life];
+    return heard === undefined || master === undefined ? undefined : `${heard} ${master}`;
+  }
+
+  /** How often any connection had to be made again. */
+  get reconnects(): number {
+    return this.#connections().reduce((sum, { attempts }) => sum + attempts, 0);
+  }
+
+  /** Round trip of the last probe of the command connections, ms: the slowest. */
+  get pingMs(): number {
+    return Math.max(0, ...this.#masters.all.map(({ pingMs }) => pingMs));
+  }
+
+  /**
+   * Connects. @throws Error where Redis is not there within a few seconds: a node that has never seen its log
    * has nothing to serve, and whoever starts it should hear so at once.
    */
   async connect(): Promise<void> {
-    await withDeadline(
-      Promise.all([this.#commands.connect(), this.#subscriber.connect()]),
-      5_000,
-      'connect',
-    ).catch((error: Error) => {
-      this.#closing = true;
-      this.#commands.destroy();
-      this.#subscriber.destroy();
+    const connected = this.#masters.connect().then(() => this.#subscriber.connection.connect());
+    await withDeadline(connected, CONNECT_WITHIN_MS, 'connect').catch(async (error: Error) => {
+      await this.close();
       throw error;
     });
     this.#scheduleProbe();
@@ -150,22 +166,23 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     try {
       return await this.runKnown(script, keys, args, deadlineMs);
     } catch (error) {
-      if (!isUnknownScript(error)) throw error;
+      if (!isNotTaken(error)) throw error;
       return this.runText(script, keys, args, deadlineMs);
     }
   }
 
-  /** Runs a script by its digest. @throws as {@link run}, and what {@link isUnknownScript} tells. */
+  /** Runs a script by its digest, where it should be. @throws as {@link run}, and what {@link isNotTaken} tells. */
   runKnown(
     script: Script,
     keys: readonly string[],
     args: readonly string[],
     deadlineMs = 900,
   ): Promise<Reply> {
-    return this.command(['EVALSHA', script.sha, String(keys.length), ...keys, ...args], deadlineMs);
+    const command = ['EVALSHA', script.sha, String(keys.length), ...keys, ...args];
+    return this.#once(command, this.#masters.of(keys[0]), deadlineMs);
   }
 
-  /** Runs a script by its text; Redis knows it from then on. @throws as {@link run}. */
+  /** Runs a script by its text, wherever it has to; Redis knows it from then on. @throws as {@link run}. */
   runText(
     script: Script,
     keys: readonly string[],
@@ -177,49 +194,109 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
 
   /** One command. @throws HubError `log_unavailable` as {@link run} does; errors of Redis itself as they are. */
   async command(args: string[], deadlineMs = 900): Promise<Reply> {
-    if (!this.commandsReady) throw new HubError('log_unavailable', 'Redis is out of reach');
-    try {
-      return (await withDeadline(this.#commands.sendCommand(args), deadlineMs, args[0]!)) as Reply;
-    } catch (error) {
-      // What Redis itself answered, as against a connection that failed.
-      if (error instanceof ErrorReply) throw error;
-      throw new HubError(
-        'log_unavailable',
-        'Redis did not answer; it is unknown whether it took the command',
-        {
-          cause: error,
-        },
-      );
+    let connection = this.#masters.of(keyOf(args));
+    for (let moves = 0, isAsking = false; ; moves++) {
+      try {
+        return await this.#once(args, connection, deadlineMs, isAsking);
+      } catch (error) {
+        const [kind, , address = ''] = error instanceof ErrorReply ? error.message.split(' ') : [];
+        if (kind !== 'MOVED' && kind !== 'ASK') throw error;
+        if (moves === MAX_MOVES) throw unavailable(kind, error);
+        isAsking = kind === 'ASK';
+        if (!isAsking || this.#masters.at(address) === undefined) await this.#refresh();
+        // Whoever was asked may not have heard yet what this one knows.
+        connection = this.#masters.at(address) ?? this.#masters.of(keyOf(args));
+      }
     }
   }
 
-  /** Resolves when everything that was subscribed before has been confirmed. */
+  /** Resolves when everything that was subscribed before has been confirmed. @throws Error where Redis refused it */
   async subscriptionsLive(): Promise<void> {
-    await this.#subscriber.ping();
+    await this.#subscriber.settled();
   }
 
   /** Hears what is published on a channel, also after a reconnect. */
-  async listen(channel: string, listener: (message: string) => void): Promise<void> {
-    await this.#subscriber.subscribe(channel, listener);
+  async listen(channel: string, listener: TextListener): Promise<void> {
+    await this.#subscriber.subscribeText(channel, listener);
   }
 
   /**
-   * The two clients as the Socket.IO Redis adapter wants them. It awaits none of its calls, so each is caught here:
-   * a rejected promise would otherwise end the process.
+   * Redis as the Socket.IO Redis adapter wants it. It awaits none of its calls, so each is caught here: a rejected
+   * promise would otherwise end the process.
    */
   forAdapter(onError: (error: unknown) => void): { pubClient: object; subClient: object } {
-    return {
-      pubClient: adapterClient(this.#commands, onError),
-      subClient: adapterClient(this.#subscriber, onError),
-    };
+    const client = adapterClient({
+      subscriber: this.#subscriber,
+      publish: (channel, message) => this.#publish(channel, message),
+      askAll: (args) => this.#askAll(args),
+      onError,
+    });
+    return { pubClient: client, subClient: client };
   }
 
   async close(): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#probe);
-    for (const client of [this.#commands, this.#subscriber]) {
-      if (client.isOpen) client.destroy();
+    this.#masters.close();
+    this.#subscriber.connection.close();
+  }
+
+  #connections(): readonly Connection[] {
+    return [...this.#masters.all, this.#subscriber.connection];
+  }
+
+  #changed(): void {
+    if (!this.#closing) this.emit('changed');
+  }
+
+  async #publish(channel: string, message: string | Buffer): Promise<unknown> {
+    const connection = this.#masters.of(undefined);
+    if (connection === undefined) throw new Error('not connected');
+    return connection.send(['PUBLISH', channel, message]);
+  }
+
+  /** `PUBSUB NUMSUB channel`: each node of a cluster counts its own subscribers. */
+  async #askAll(args: readonly string[]): Promise<unknown> {
+    const replies = await Promise.all(this.#masters.all.map((connection) => connection.send(args)));
+    const counts = replies.map((reply) => (Array.isArray(reply) ? Number(reply[1]) : 0));
+    return [args[2], String(counts.reduce((sum, count) => sum + count, 0))];
+  }
+
+  async #once(
+    args: readonly string[],
+    connection: Connection | undefined,
+    deadlineMs: number,
+    asking = false,
+  ): Promise<Reply> {
+    if (!connection?.up) throw new HubError('log_unavailable', 'Redis is out of reach');
+    try {
+      const reply = asking ? connection.sendAsking(args) : connection.send(args);
+      return (await withDeadline(reply, deadlineMs, args[0]!)) as Reply;
+    } catch (error) {
+      if (error instanceof ErrorReply) throw this.#refusal(error, connection);
+      throw new HubError(
+        'log_unavailable',
+        'Redis did not answer; it is unknown whether it took the command',
+        { cause: error },
+      );
     }
+  }
+
+  /** What Redis itself answered: a fault of the command, or of a server that serves nobody at present. */
+  #refusal(error: ErrorReply, connection: Connection): Error {
+    const [kind = ''] = error.message.split(' ');
+    // It was a master once, and whoever is now must be found.
+    if (kind === 'READONLY') connection.renew();
+    return AWAY.has(kind) ? unavailable(kind, error) : error;
+  }
+
+  async #refresh(): Promise<void> {
+    await this.#masters.refresh().catch((error: Error) => {
+      this.#logger.warn({ error: error.message }, 'redis: it cannot be found out who is master');
+    });
+    // It must stay where its subscribers are counted, and where a failover is noticed.
+    const { connection } = this.#subscriber;
+    if (connection.server !== undefined && !this.#masters.isPublisher(connection.server)) connection.renew();
   }
 
   #scheduleProbe(): void {
@@ -232,89 +309,20 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   }
 
   async #runProbe(): Promise<void> {
-    const started = performance.now();
-    const [commands, subscriber] = await Promise.all([
-      answers(this.#commands).then((yes) => {
-        if (yes) this.pingMs = performance.now() - started;
-        return yes;
-      }),
-      answers(this.#subscriber),
-    ]);
-    if (this.#closing) return;
-    this.#setCommands(commands);
-    this.#setSubscriber(subscriber);
-  }
-
-  #setCommands(answering: boolean): void {
-    if (this.#commandsAnswer === answering || this.#closing) return;
-    this.#commandsAnswer = answering;
-    this.#logger[answering ? 'info' : 'warn'](
-      `redis: commands ${answering ? 'are answered' : 'are not answered'}`,
-    );
-  }
-
-  #setSubscriber(answering: boolean): void {
-    if (this.#subscriberAnswers === answering || this.#closing) return;
-    this.#subscriberAnswers = answering;
-    this.#logger[answering ? 'info' : 'warn'](
-      `redis: subscription ${answering ? 'is live' : 'is interrupted'}`,
-    );
-    this.emit(answering ? 'subscribed' : 'unsubscribed');
+    await Promise.all(this.#connections().map((connection) => connection.probe()));
+    this.#probes += 1;
+    if (!this.#closing && (!this.up || this.#probes % REFRESH_EVERY_PROBES === 0)) await this.#refresh();
   }
 }
 
-/** Whether Redis answered that it does not know the script of a digest. */
-export function isUnknownScript(error: unknown): boolean {
-  return error instanceof ErrorReply && error.message.startsWith('NOSCRIPT');
+function unavailable(kind: string, cause: unknown): HubError {
+  return new HubError('log_unavailable', `Redis takes nothing at present (${kind})`, { cause });
 }
 
-async function answers(client: Client): Promise<boolean> {
-  if (!client.isReady) return false;
-  return withDeadline(client.ping(), PROBE_DEADLINE_MS, 'PING').then(
-    () => true,
-    () => false,
-  );
-}
-
-async function withDeadline<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    const late = () => reject(new Error(`Redis did not answer ${what} within ${ms} ms`));
-    // A loop that was busy for so long runs its timers before it reads what has come meanwhile: it gets a turn to read.
-    timer = setTimeout(() => setImmediate(() => setImmediate(late)), ms);
-  });
-  try {
-    return await Promise.race([promise, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-type MessageListener = (message: Buffer, channel: Buffer) => void;
-
-function adapterClient(client: Client, onError: (error: unknown) => void): object {
-  const caught = (promise: Promise<unknown>) => {
-    promise.catch(onError);
-  };
-  return {
-    publish: (channel: string, message: string | Buffer) => caught(client.publish(channel, message)),
-    pSubscribe: (pattern: string, listener: MessageListener) =>
-      caught(client.pSubscribe(pattern, listener, true)),
-    subscribe: (channels: string | string[], listener: MessageListener) =>
-      caught(client.subscribe(channels, listener, true)),
-    pUnsubscribe: (pattern: string, listener: MessageListener) =>
-      caught(client.pUnsubscribe(pattern, listener, true)),
-    unsubscribe: (channel: string, listener: MessageListener) =>
-      caught(client.unsubscribe(channel, listener, true)),
-    // Awaited by the adapter's `serverCount`, whose callers do not all catch.
-    sendCommand: (args: string[]) =>
-      client.sendCommand(args).catch((error: unknown) => {
-        onError(error);
-        return ['', '1'];
-      }),
-    // Its presence tells the adapter that this is the `redis` package.
-    sSubscribe: () => undefined,
-    on: (event: string, listener: (...args: unknown[]) => void) => client.on(event, listener),
-    off: (event: string, listener: (...args: unknown[]) => void) => client.off(event, listener),
-  };
+/**
+ * Whether Redis answered that it has not even looked at a command: it does not know the script of a digest, or another
+ * master has the key.
+ */
+export function isNotTaken(error: unknown): boolean {
+  return error instanceof ErrorReply && /^(NOSCRIPT|MOVED|ASK) ?/.test(error.message);
 }

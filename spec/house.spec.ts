@@ -65,7 +65,8 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['errors.ts', []],
   ['version.ts', []],
   ['logger.ts', []],
-  ['redis.ts', ['errors.ts', 'type logger.ts']],
+  ['redis/', ['redis/', 'type logger.ts']],
+  ['redis.ts', ['redis/', 'errors.ts', 'type logger.ts']],
   ['log/', ['log/', 'protocol/', 'errors.ts', 'redis.ts', 'type logger.ts']],
   ['hub/', ['hub/', 'type log/stream-log.ts', 'protocol/', 'errors.ts', 'type logger.ts']],
   // Who may do what. The hub asks through its own port, and knows nothing of tokens.
@@ -83,6 +84,8 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
     ],
   ],
   ['postgres.ts', ['type logger.ts']],
+  ['tracing-config.ts', []],
+  ['tracing.ts', ['type hub/', 'type logger.ts', 'type tracing-config.ts']],
   // A connector is a program beside the hub: it writes into the log, or reads from it.
   [
     'connectors/',
@@ -104,7 +107,15 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['access-config.ts', ['auth/addresses.ts', 'auth/api-keys.ts']],
   [
     'config.ts',
-    ['access-config.ts', 'streams-file.ts', 'hub/streams.ts', 'protocol/', 'type auth/api-keys.ts'],
+    [
+      'access-config.ts',
+      'streams-file.ts',
+      'redis/target.ts',
+      'tracing-config.ts',
+      'hub/streams.ts',
+      'protocol/',
+      'type auth/api-keys.ts',
+    ],
   ],
   ['token.ts', ['auth/', 'config.ts']],
   ['metrics/', ['metrics/', 'type auth/gate.ts', 'type hub/', 'type redis.ts', 'type transports/']],
@@ -184,7 +195,15 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['build-gate.ts', ['auth/', 'cluster/', 'protocol/', 'redis.ts', 'type config.ts', 'type logger.ts']],
   [
     'build-backend.ts',
-    ['cluster/', 'log/', 'transports/socketio/', 'redis.ts', 'type config.ts', 'type logger.ts'],
+    [
+      'cluster/',
+      'log/',
+      'redis.ts',
+      'transports/socketio/hub-adapter.ts',
+      'transports/socketio/sessions.ts',
+      'type config.ts',
+      'type logger.ts',
+    ],
   ],
   [
     'app.ts',
@@ -207,6 +226,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
       'logger.ts',
       'metrics.ts',
       'redis.ts',
+      'tracing.ts',
       'version.ts',
     ],
   ],
@@ -219,7 +239,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
 /** Where each package may be imported. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli.ts', 'cli/'],
-  redis: ['redis.ts'],
+  redis: ['redis.ts', 'redis/'],
   ws: ['transports/websocket/'],
   'socket.io': ['transports/socketio/'],
   'socket.io-adapter': ['transports/socketio/'],
@@ -233,6 +253,10 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'pg-copy-streams': ['postgres.ts'],
   'pg-logical-replication': ['connectors/postgres/'],
   pino: ['logger.ts'],
+  '@opentelemetry/api': ['tracing.ts'],
+  '@opentelemetry/exporter-trace-otlp-http': ['tracing.ts'],
+  '@opentelemetry/resources': ['tracing.ts'],
+  '@opentelemetry/sdk-trace-base': ['tracing.ts'],
   'notepack.io': ['log/payload.ts'],
   zod: ['docs/', 'config.ts', 'connectors/config.ts', 'mcp/', 'streams-file.ts', 'auth/', 'hub/requests.ts'],
   'lru-cache': ['auth/', 'hub/log-pages.ts', 'transports/socketio/resume.ts'],

@@ -125,9 +125,7 @@ async function statusTable(cluster: LocalCluster): Promise<string> {
 }
 
 function withoutPassword(url: string): string {
-  const parsed = new URL(url);
-  if (parsed.password !== '') parsed.password = '…';
-  return parsed.toString();
+  return url.replace(/:[^:/@]*@/, ':…@').replace(/(sentinelPassword=)[^&]*/i, '$1…');
 }
 
 function fail(error: unknown): never {

@@ -46,7 +46,8 @@ export function publishingRoutes(options: PublishingOptions): Router {
       const spent = gate.spendPublishes(principal, 1);
       if (spent !== undefined) await spent;
       const { topic } = request.params;
-      const published = await publisher.publish({ topic, data: jsonText(text), id }, principal);
+      const traceparent = request.get('traceparent');
+      const published = await publisher.publish({ topic, data: jsonText(text), id, traceparent }, principal);
       response.status(201).json(published);
     },
   );
@@ -66,7 +67,7 @@ export function publishingRoutes(options: PublishingOptions): Router {
     }
     const principal = principalOf(response);
     await gate.spendPublishes(principal, items.length);
-    response.json({ results: await publishItems(publisher, items, principal) });
+    response.json({ results: await publishItems(publisher, items, principal, request.get('traceparent')) });
   });
   return router;
 }
@@ -86,14 +87,15 @@ async function publishItems(
   publisher: Publisher,
   items: readonly unknown[],
   principal: Principal,
+  batchTrace: string | undefined,
 ): Promise<PublishResult[]> {
   const results = new Array<PublishResult>(items.length);
   const publications: Publication[] = [];
   const indexes: number[] = [];
   items.forEach((item, i) => {
     try {
-      const { topic, data, id } = parseRequest(publishRequest, item);
-      publications.push({ topic, data: dataText(data), id });
+      const { topic, data, id, traceparent = batchTrace } = parseRequest(publishRequest, item);
+      publications.push({ topic, data: dataText(data), id, traceparent });
       indexes.push(i);
     } catch (error) {
       results[i] = { ok: false, error: errorBody(error) };

@@ -1,7 +1,14 @@
 import { CLOSE } from '../protocol/close-codes.js';
 import type { NotRecovered } from '../protocol/message.js';
 import type { SlowCounters } from './slow-connections.js';
-import type { TailCounters } from './stream-tail.js';
+
+/** What a tail counts. */
+export interface TailCounters {
+  gapFills: number;
+  epochRotations: number;
+  epochChanges: number;
+  lostMessages: number;
+}
 
 /** What a hub counts, for metrics. */
 export interface HubCounters extends TailCounters {

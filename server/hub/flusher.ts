@@ -14,6 +14,7 @@ export class Flusher {
   #waiting: Subscriber[] = [];
   #scheduled = false;
   #restUntil = 0;
+  #after: (() => void)[] = [];
   /** Counts flushes; chains begin anew in each. */
   round = 1;
 
@@ -32,6 +33,12 @@ export class Flusher {
     else setTimeout(this.#flush, wait);
   }
 
+  /** Calls when what waits now has been written: at once where nothing does. */
+  afterFlush(done: () => void): void {
+    if (this.#scheduled) this.#after.push(done);
+    else done();
+  }
+
   readonly #flush = (): void => {
     const started = performance.now();
     const waiting = this.#waiting;
@@ -40,6 +47,10 @@ export class Flusher {
     this.round += 1;
     for (const subscriber of waiting) subscriber.flush();
     const ended = performance.now();
+    if (this.#after.length > 0) {
+      for (const done of this.#after) done();
+      this.#after = [];
+    }
     this.#restUntil = ended + Math.min(this.#windowMs, REST_PER_COST * (ended - started));
   };
 }

@@ -25,6 +25,7 @@ import { StreamSets } from './stream-set.js';
 import { StreamTail, type TailListener } from './stream-tail.js';
 import type { StreamConfig } from './streams.js';
 import { type Sink, Subscriber } from './subscriber.js';
+import { deliverTraced, type Tracing } from './tracing.js';
 import { Turns } from './turns.js';
 import { judge, type Verdict } from './verdict.js';
 
@@ -68,6 +69,7 @@ export interface HubOptions {
   readonly onLatency?: (ms: number) => void;
   /** Default: the process's own. */
   readonly clock?: Clock;
+  readonly tracing?: Tracing | undefined;
 }
 
 export class Hub implements TailListener, LogListener {
@@ -83,6 +85,7 @@ export class Hub implements TailListener, LogListener {
   readonly #tops: LogTops;
   readonly #flusher: Flusher;
   readonly #onLatency: (ms: number) => void;
+  readonly #tracing: Tracing | undefined;
   #positions: NodeJS.Timeout | undefined;
   #degraded = false;
   #draining = false;
@@ -95,7 +98,9 @@ export class Hub implements TailListener, LogListener {
     limits,
     onLatency = () => undefined,
     clock = systemClock,
+    tracing,
   }: HubOptions) {
+    this.#tracing = tracing;
     this.log = log;
     this.counters = hubCounters(streams.map(({ name }) => name));
     this.limits = limits;
@@ -284,13 +289,13 @@ export class Hub implements TailListener, LogListener {
     this.streams.get(batch.stream)?.tail.batch(batch);
   }
 
-  interrupted(): void {
-    for (const { tail } of this.streams.values()) tail.interrupted();
+  interrupted(stream?: string): void {
+    for (const { tail } of this.#streamsOf(stream)) tail.interrupted();
     this.#setDegraded(true);
   }
 
-  resumed(): void {
-    for (const { tail } of this.streams.values()) tail.resumed();
+  resumed(stream?: string): void {
+    for (const { tail } of this.#streamsOf(stream)) tail.resumed();
     void this.whenLive().then(() => {
       if (this.live) this.#setDegraded(false);
     });
@@ -302,7 +307,9 @@ export class Hub implements TailListener, LogListener {
     const { received } = this.counters;
     received.set(tail.stream, received.get(tail.stream)! + 1);
     this.#onLatency(Date.now() - message.time);
-    this.streams.get(tail.stream)!.fanout.deliver(message);
+    const { fanout } = this.streams.get(tail.stream)!;
+    if (message.trace === undefined || this.#tracing === undefined) fanout.deliver(message);
+    else deliverTraced(this.#tracing, { stream: tail.stream, message, fanout, flusher: this.#flusher });
   }
 
   lost(tail: StreamTail, from: number, to: number, reason: NotRecovered): void {
@@ -317,6 +324,10 @@ export class Hub implements TailListener, LogListener {
     for (const reader of fanout.readers()) {
       if (!reader.held) announceLoss(reader, 'epoch_changed');
     }
+  }
+
+  #streamsOf(name: string | undefined): Iterable<HubStream> {
+    return name === undefined ? this.streams.values() : [this.stream(name)];
   }
 
   #setDegraded(degraded: boolean): void {

@@ -3,6 +3,7 @@ import type { AppendEntry, AppendResult, StreamLog } from '../log/stream-log.js'
 import { ALL_KEYS, topicName } from '../protocol/topic.js';
 import { HUB_ITSELF, type Principal, requirePublish } from './access.js';
 import type { Hub } from './hub.js';
+import type { TraceSpan, Tracing } from './tracing.js';
 
 /** One message to publish. */
 export interface Publication {
@@ -11,6 +12,8 @@ export interface Publication {
   readonly data: string;
   /** Makes a repeat within five minutes harmless. */
   readonly id?: string | undefined;
+  /** `traceparent` of whoever publishes; looked at only where publications are traced. */
+  readonly traceparent?: string | undefined;
 }
 
 /** What a publisher is told. */
@@ -104,6 +107,7 @@ export class Publisher {
   readonly #log: StreamLog;
   readonly #maxBytes: number;
   readonly #onCommit: (ms: number) => void;
+  readonly #tracing: Tracing | undefined;
 
   /** @param options.onCommit called for each request to the log that succeeded, with the time it took, ms */
   constructor(options: {
@@ -111,7 +115,9 @@ export class Publisher {
     log: StreamLog;
     maxMessageBytes: number;
     onCommit?: (ms: number) => void;
+    tracing?: Tracing | undefined;
   }) {
+    this.#tracing = options.tracing;
     this.#onCommit = options.onCommit ?? (() => undefined);
     this.#hub = options.hub;
     this.#log = options.log;
@@ -125,18 +131,42 @@ export class Publisher {
    * @throws HubError where it is not committed, or it is unknown whether it is.
    */
   async publish(publication: Publication, principal: Principal = HUB_ITSELF): Promise<Published> {
-    const { stream, entry } = this.#check(publication, principal);
-    const [result] = await this.#append(stream, [entry]);
-    return this.#outcome(stream, entry, result!);
+    if (this.#tracing === undefined) return this.#publish(publication, principal);
+    const { topic, traceparent } = publication;
+    return this.#tracing.publish(traceparent, topic, async (span) => {
+      const published = await this.#publish(publication, principal, span);
+      span.set('axiom.seq', published.seq);
+      return published;
+    });
   }
 
   /**
    * Publishes many: those of one stream in order, each with a result of its own. A message that is refused does not
-   * hold back the others.
+   * hold back the others. Traced as one, in the trace of the first.
    */
   async publishAll(
     publications: readonly Publication[],
     principal: Principal = HUB_ITSELF,
+  ): Promise<PublishResult[]> {
+    const [first] = publications;
+    if (this.#tracing === undefined || first === undefined) return this.#publishAll(publications, principal);
+    const { topic, traceparent } = first;
+    return this.#tracing.publish(traceparent, topic, (span) => {
+      span.set('messaging.batch.message_count', publications.length);
+      return this.#publishAll(publications, principal, span);
+    });
+  }
+
+  async #publish(publication: Publication, principal: Principal, span?: TraceSpan): Promise<Published> {
+    const { stream, entry } = this.#check(publication, principal);
+    const [result] = await this.#append(stream, [entry], span);
+    return this.#outcome(stream, entry, result!);
+  }
+
+  async #publishAll(
+    publications: readonly Publication[],
+    principal: Principal,
+    span?: TraceSpan,
   ): Promise<PublishResult[]> {
     const results = new Array<PublishResult>(publications.length);
     const byStream = new Map<string, { index: number; entry: AppendEntry }[]>();
@@ -156,6 +186,7 @@ export class Publisher {
           const outcomes = await this.#append(
             stream,
             items.map(({ entry }) => entry),
+            span,
           );
           items.forEach(({ index, entry }, i) => {
             try {
@@ -172,9 +203,17 @@ export class Publisher {
     return results;
   }
 
-  async #append(stream: string, entries: readonly AppendEntry[]): Promise<AppendResult[]> {
+  async #append(stream: string, entries: readonly AppendEntry[], span?: TraceSpan): Promise<AppendResult[]> {
     const started = performance.now();
-    const results = await this.#log.append(stream, entries);
+    const results =
+      span?.trace === undefined || this.#tracing === undefined
+        ? await this.#log.append(stream, entries)
+        : await this.#tracing.commit(span, stream, entries.length, ({ trace }) =>
+            this.#log.append(
+              stream,
+              entries.map((entry) => (trace === undefined ? entry : { ...entry, trace })),
+            ),
+          );
     this.#onCommit(performance.now() - started);
     return results;
   }

@@ -51,7 +51,12 @@ export const unsubscribeRequest = z.strictObject({ topics });
 export const publicationId = z.string().min(1).max(256);
 
 export const publishRequest = z
-  .strictObject({ topic: z.string(), data: z.unknown(), id: publicationId.optional() })
+  .strictObject({
+    topic: z.string(),
+    data: z.unknown(),
+    id: publicationId.optional(),
+    traceparent: z.string().max(256).optional(),
+  })
   .refine((request) => request.data !== undefined, { path: ['data'], message: 'is missing' });
 
 export const historyRequest = z.strictObject({
@@ -148,11 +153,14 @@ export class RequestHandler {
         }
         case 'publish': {
           const { principal } = subscriber.access;
-          const { topic, data, id } = parseRequest(publishRequest, body);
+          const { topic, data, id, traceparent } = parseRequest(publishRequest, body);
           // Publications keep their order: nothing waits here unless the allowance is used up.
           const spent = subscriber.access.spend('publish', 1);
           if (spent !== undefined) await spent;
-          const published = await this.#publisher.publish({ topic, data: dataText(data), id }, principal);
+          const published = await this.#publisher.publish(
+            { topic, data: dataText(data), id, traceparent },
+            principal,
+          );
           return answer({ ok: true, ...published });
         }
         case 'history': {

@@ -11,14 +11,17 @@ export class StreamMessage {
   readonly time: number;
   /** JSON text. */
   readonly data: string;
+  /** Trace context of its commit, where it was announced with one. */
+  readonly trace: string | undefined;
   #text: string | undefined;
 
-  constructor(stream: string, { seq, time, key, data }: LogEntry) {
+  constructor(stream: string, { seq, time, key, data }: LogEntry, trace?: string) {
     this.topic = topicName(stream, key);
     this.key = key;
     this.seq = seq;
     this.time = time;
     this.data = data;
+    this.trace = trace;
   }
 
   /** The message's JSON text. */

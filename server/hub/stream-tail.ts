@@ -10,11 +10,11 @@
  * subscribers are told. The run id of the server was rejected as the criterion: it changes with a restart that kept
  * everything, and stays with a restore that did not.
  */
-
 import type { LogBatch, LogEntry, StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
 import type { NotRecovered } from '../protocol/message.js';
 import { Backoff, sleep } from './backoff.js';
+import type { TailCounters } from './counters.js';
 import { FormerEpochs } from './former-epochs.js';
 import { HeldBatches, lastSeq } from './held-batches.js';
 import { holdsOurs } from './log-tops.js';
@@ -34,14 +34,6 @@ export interface TailListener {
   lost(tail: StreamTail, from: number, to: number, reason: NotRecovered): void;
   /** A new epoch: seqs, window and last values were reset. */
   epochChanged(tail: StreamTail): void;
-}
-
-/** What a tail counts, for metrics. */
-export interface TailCounters {
-  gapFills: number;
-  epochRotations: number;
-  epochChanges: number;
-  lostMessages: number;
 }
 
 export interface StreamTailOptions {
@@ -68,10 +60,11 @@ export class StreamTail {
   readonly #stopping = new AbortController();
   readonly #former = new FormerEpochs();
   #epoch: string | undefined;
+  /** The server whose log the tail has compared itself with: another one may hold less. */
+  #server = '';
   #last = 0;
   #lostTo = 0;
   #newest: StreamMessage | undefined;
-  /** Whether announcements come. */
   #announced = false;
   #live = false;
   #catchingUp = false;
@@ -164,13 +157,14 @@ export class StreamTail {
 
   /** Delivers what continues the tail. @returns false, with the batch held, where the log must be asked first. */
   #accept(batch: LogBatch): boolean {
-    if (batch.epoch !== this.#epoch || batch.first > this.#last + 1) {
+    if (!this.#isOfOurs(batch) || batch.first > this.#last + 1) {
       this.#live = false;
       this.#hold(batch);
       return false;
     }
     for (let i = this.#last + 1 - batch.first; i < batch.keys.length; i++) {
-      this.#deliver({ seq: batch.first + i, time: batch.time, key: batch.keys[i]!, data: batch.data[i]! });
+      const entry = { seq: batch.first + i, time: batch.time, key: batch.keys[i]!, data: batch.data[i]! };
+      this.#deliver(entry, batch.traces?.[i]);
     }
     return true;
   }
@@ -179,8 +173,12 @@ export class StreamTail {
     if (!this.#held.add(batch)) this.#again = true;
   }
 
-  #deliver(entry: LogEntry): void {
-    const message = new StreamMessage(this.stream, entry);
+  #isOfOurs({ epoch, server = '' }: LogBatch): boolean {
+    return epoch === this.#epoch && server === this.#server;
+  }
+
+  #deliver(entry: LogEntry, trace?: string): void {
+    const message = new StreamMessage(this.stream, entry, trace);
     this.#last = entry.seq;
     this.#newest = message;
     this.window.push(message);
@@ -223,11 +221,11 @@ export class StreamTail {
     for (const resolve of waiting) resolve();
   }
 
-  /** @param settled batches that the log was asked about: in another epoch than it is in, their life of it is over */
+  /** @param settled batches that the log was asked about: of another epoch or server than it is of, they are over */
   #acceptHeld(settled: ReadonlySet<LogBatch>): boolean {
     const held = this.#held.take();
     return held.every((batch, i) => {
-      if ((batch.epoch !== this.#epoch && settled.has(batch)) || this.#accept(batch)) return true;
+      if ((!this.#isOfOurs(batch) && settled.has(batch)) || this.#accept(batch)) return true;
       for (const later of held.slice(i + 1)) this.#hold(later);
       return false;
     });
@@ -241,6 +239,7 @@ export class StreamTail {
     const top = await this.#log.check(this.stream, this.#last);
     const isBehind = announced.some((batch) => batch.epoch === top.epoch && lastSeq(batch) > top.top);
     if (top.epoch === this.#epoch && !isBehind && holdsOurs(top, this.#last, this.#newest)) {
+      this.#server = top.server ?? '';
       if (top.top > this.#last) await this.#fill(top.top);
       return;
     }
@@ -265,8 +264,10 @@ export class StreamTail {
     // The newest message is the last value of its key, so the newest last value tells the top at that moment.
     const newest = values.at(-1);
     const after = await this.#log.check(this.stream, 0);
-    if (after.epoch !== epoch) throw new Error('the epoch changed while the log was read');
+    if (after.epoch !== epoch || after.server !== before.server)
+      throw new Error('another log was read meanwhile');
     this.#epoch = epoch;
+    this.#server = after.server ?? '';
     this.#last = newest?.seq ?? before.top;
     this.#lostTo = 0;
     this.window.clear();

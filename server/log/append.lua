@@ -3,6 +3,7 @@
 -- KEYS: 1 log (stream of <seq>-0), 2 meta (hash: epoch, seq), 3 last values (hash: key -> "seq time data"),
 --       4… one idempotency key for each entry that has an id, in order
 -- ARGV: 1 channel, 2 epoch to use where the log has none, 3 maxMessages, 4 maxAgeMs, 5 maxKeys, 6 idempotency ms,
+--       7 '1' in a Redis Cluster, 8 the trace of each entry, or '-', separated by spaces; '' where none has one,
 --       then for each entry: key, data, and what tells a repeat: '' (nothing), a digest of both (the entry has an id),
 --       or "@source position"; the last position of each source is a field "@source" of meta
 -- Returns: epoch, time in ms, then for each entry its seq, or "seq epoch time" of an earlier one, 'C', 'K' or 'P'.
@@ -21,8 +22,10 @@ local reply = { epoch, time }
 local fields = {}
 local id_key = 3
 local first = seq + 1
+local given, traces = {}, {}
+for trace in string.gmatch(ARGV[8], '%S+') do given[#given + 1] = trace end
 
-for i = 7, #ARGV, 3 do
+for i = 9, #ARGV, 3 do
   local key, data, digest = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local result
   local source, position = string.match(digest, '^(@%S+) (%S+)$')
@@ -52,6 +55,7 @@ for i = 7, #ARGV, 3 do
     end
     fields[#fields + 1] = key
     fields[#fields + 1] = data
+    if #given > 0 then traces[#traces + 1] = given[(i - 6) / 3] end
     result = seq
   end
   reply[#reply + 1] = result
@@ -60,6 +64,12 @@ end
 if #fields > 0 then
   redis.call('HSET', KEYS[2], 'seq', string.format('%.0f', seq))
   redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[3])
-  redis.call('PUBLISH', ARGV[1], '\150\163hub\192' .. cmsgpack.pack(epoch, first, tonumber(time), fields))
+  local payload = cmsgpack.pack(epoch, first, tonumber(time), fields)
+  if ARGV[7] == '' and #traces == 0 then
+    redis.call('PUBLISH', ARGV[1], '\150\163hub\192' .. payload)
+  else
+    local server = ARGV[7] == '' and '' or redis.call('CLUSTER', 'MYID')
+    redis.call('PUBLISH', ARGV[1], '\151\163hub\192' .. payload .. cmsgpack.pack({ server, table.concat(traces, ' ') }))
+  end
 end
 return reply

@@ -71,7 +71,8 @@ export class MemoryStreamLog implements StreamLog {
     const epoch = stream.epoch;
     forgetIds(stream, time);
     const batch: LogEntry[] = [];
-    const results = entries.map(({ key, data, id, origin }): AppendResult => {
+    const traces: (string | undefined)[] = [];
+    const results = entries.map(({ key, data, id, origin, trace }): AppendResult => {
       if (origin !== undefined && isPassed(stream, origin)) return { status: 'passed' };
       const known = id === undefined ? undefined : stream.ids.get(id);
       if (known !== undefined) {
@@ -84,6 +85,7 @@ export class MemoryStreamLog implements StreamLog {
       stream.top += 1;
       const entry: LogEntry = { seq: stream.top, time, key, data };
       batch.push(entry);
+      traces.push(trace);
       stream.last.set(key, entry);
       if (id !== undefined) {
         stream.ids.set(id, { expires: time + IDEMPOTENCY_MS, key, data, seq: entry.seq, time, epoch });
@@ -92,7 +94,7 @@ export class MemoryStreamLog implements StreamLog {
     });
     stream.entries.push(...batch);
     trim(stream, time);
-    this.#announce(name, epoch, batch);
+    this.#announce(name, epoch, batch, traces);
     return results;
   }
 
@@ -136,7 +138,12 @@ export class MemoryStreamLog implements StreamLog {
     return stream;
   }
 
-  #announce(stream: string, epoch: string, entries: readonly LogEntry[]): void {
+  #announce(
+    stream: string,
+    epoch: string,
+    entries: readonly LogEntry[],
+    traces: readonly (string | undefined)[],
+  ): void {
     const [head] = entries;
     if (head === undefined) return;
     this.#announcements.push({
@@ -146,6 +153,7 @@ export class MemoryStreamLog implements StreamLog {
       time: head.time,
       keys: entries.map(({ key }) => key),
       data: entries.map(({ data }) => data),
+      ...(traces.some(Boolean) ? { traces } : {}),
     });
     if (this.#announcements.length === 1) {
       setImmediate(() => {

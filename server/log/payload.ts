@@ -1,7 +1,8 @@
 /**
  * What the Redis log publishes on the adapter's channel, one payload for each commit.
  *
- * A msgpack array `["hub", nil, epoch, first, time, [key, data, key, data, …]]`, made by `append.lua`. The second
+ * A msgpack array `["hub", nil, epoch, first, time, [key, data, key, data, …]]`, made by `append.lua`; where
+ * there is more to say, a seventh element `[server, "trace trace …"]`, a trace for each message. The second
  * element stands where the stock adapter looks for a packet: it finds none and drops the payload without an error, so
  * stock Socket.IO nodes and emitters may share the Redis.
  */
@@ -9,24 +10,30 @@ import notepack from 'notepack.io';
 import { isBoundedMsgpack } from '../protocol/msgpack-guard.js';
 import type { LogBatch } from './stream-log.js';
 
-/** fixarray(6), fixstr(3) "hub", nil */
-const MAGIC = Buffer.from([0x96, 0xa3, 0x68, 0x75, 0x62, 0xc0]);
+/** fixstr(3) "hub", nil */
+const MAGIC = Buffer.from([0xa3, 0x68, 0x75, 0x62, 0xc0]);
+/** fixarray(6) and fixarray(7) */
+const [PLAIN, WITH_MORE] = [0x96, 0x97];
 
 /** True for a payload of the hub, by its first bytes. */
 export function isHubPayload(payload: Buffer): boolean {
-  return payload.length > MAGIC.length && MAGIC.compare(payload, 0, MAGIC.length) === 0;
+  if (payload[0] !== PLAIN && payload[0] !== WITH_MORE) return false;
+  return payload.length > MAGIC.length + 1 && MAGIC.compare(payload, 1, MAGIC.length + 1) === 0;
 }
 
 /** @throws Error where the payload is damaged. */
 export function decodePayload(stream: string, payload: Buffer): LogBatch {
   const bounded = isBoundedMsgpack(payload);
-  const [, , epoch, first, time, fields] = bounded ? (notepack.decode(payload) as unknown[]) : [];
+  const [, , epoch, first, time, fields, more = ['', '']] = bounded
+    ? (notepack.decode(payload) as unknown[])
+    : [];
   if (
     typeof epoch !== 'string' ||
     !Number.isSafeInteger(first) ||
     !Number.isSafeInteger(time) ||
     !Array.isArray(fields) ||
-    fields.length % 2 !== 0
+    fields.length % 2 !== 0 ||
+    !Array.isArray(more)
   ) {
     throw new Error(`damaged hub payload on stream "${stream}"`);
   }
@@ -36,5 +43,11 @@ export function decodePayload(stream: string, payload: Buffer): LogBatch {
     keys.push(String(fields[i]));
     data.push(String(fields[i + 1]));
   }
-  return { stream, epoch, first: first as number, time: time as number, keys, data };
+  const batch = { stream, epoch, first: first as number, time: time as number, keys, data };
+  const [server, traces] = more.map(String);
+  return {
+    ...batch,
+    ...(server ? { server } : {}),
+    ...(traces ? { traces: traces.split(' ').map((trace) => (trace === '-' ? undefined : trace)) } : {}),
+  };
 }

@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { HubError } from '../errors.js';
-import { isUnknownScript, loadScript, type RedisLink, type Reply } from '../redis.js';
+import { isNotTaken, loadScript, type RedisLink, type Reply } from '../redis.js';
 import { newEpoch } from './epoch.js';
 import { decodePayload } from './payload.js';
 import {
@@ -45,6 +45,8 @@ interface StreamState {
   readonly retention: Retention;
   readonly keys: readonly [log: string, meta: string, last: string];
   readonly channel: string;
+  /** What the connections were when the follower was told last, as {@link RedisLink.life}. */
+  life: string | undefined;
   queue: Waiting[];
   scheduled: boolean;
   /** Present while script calls are sent again by their text; the queue waits, so that nothing overtakes them. */
@@ -74,16 +76,14 @@ export class RedisStreamLog implements StreamLog {
         retention,
         keys: [`${tag}:log`, `${tag}:meta`, `${tag}:last`],
         channel: channelOf(name),
+        life: undefined,
         queue: [],
         scheduled: false,
         resending: undefined,
       });
     }
-    link.on('unsubscribed', () => {
-      if (this.#live) this.#listener?.interrupted();
-    });
-    link.on('subscribed', () => {
-      if (this.#live) this.#listener?.resumed();
+    link.on('changed', () => {
+      if (this.#live) this.#tellChanges();
     });
   }
 
@@ -93,7 +93,7 @@ export class RedisStreamLog implements StreamLog {
 
   async append(name: string, entries: readonly AppendEntry[]): Promise<AppendResult[]> {
     const stream = this.#stream(name);
-    if (!this.available) throw new HubError('log_unavailable', 'Redis is out of reach');
+    if (!this.#link.ready(stream.keys[0])) throw new HubError('log_unavailable', 'Redis is out of reach');
     const bytes = entries.reduce((sum, { key, data }) => sum + key.length + data.length, 0);
     if (this.#waitingBytes + bytes > WAITING_MAX_BYTES) {
       throw new HubError('overloaded', `${this.#waitingBytes} bytes already wait for Redis`);
@@ -107,13 +107,18 @@ export class RedisStreamLog implements StreamLog {
 
   async check(name: string, ownSeq: number): Promise<LogTop> {
     const { keys, retention } = this.#stream(name);
-    const reply = await this.#link.run(CHECK, keys.slice(0, 2), [String(ownSeq), String(retention.maxAgeMs)]);
-    const [epoch, top, first, own] = list(reply);
+    const reply = await this.#link.run(CHECK, keys.slice(0, 2), [
+      String(ownSeq),
+      String(retention.maxAgeMs),
+      this.#inCluster,
+    ]);
+    const [epoch, top, first, own, server] = list(reply);
     return {
       epoch: epoch === null ? null : String(epoch),
       top: Number(top),
       first: Number(first),
       own: own === null || own === undefined ? null : logEntry(ownSeq, list(own)),
+      ...(server ? { server: String(server) } : {}),
     };
   }
 
@@ -159,6 +164,7 @@ export class RedisStreamLog implements StreamLog {
   async live(): Promise<void> {
     await this.#link.subscriptionsLive();
     this.#live = true;
+    for (const stream of this.#streams.values()) stream.life = this.#link.life(stream.keys[0]);
     this.#listener?.resumed();
   }
 
@@ -169,6 +175,28 @@ export class RedisStreamLog implements StreamLog {
 
   async close(): Promise<void> {
     this.#listener = undefined;
+  }
+
+  /** Tells the follower of which streams announcements stopped, came back, or come from elsewhere now. */
+  #tellChanges(): void {
+    const stopped: string[] = [];
+    const began: string[] = [];
+    for (const stream of this.#streams.values()) {
+      const life = this.#link.life(stream.keys[0]);
+      if (life === stream.life) continue;
+      stream.life = life;
+      (life === undefined ? stopped : began).push(stream.name);
+    }
+    const tell = (names: readonly string[], of: (name?: string) => void) => {
+      if (names.length === this.#streams.size) of();
+      else for (const name of names) of(name);
+    };
+    tell(stopped, (name) => this.#listener?.interrupted(name));
+    tell(began, (name) => this.#listener?.resumed(name));
+  }
+
+  get #inCluster(): string {
+    return this.#link.isCluster ? '1' : '';
   }
 
   #stream(name: string): StreamState {
@@ -187,6 +215,8 @@ export class RedisStreamLog implements StreamLog {
       String(retention.maxAgeMs),
       String(retention.maxKeys),
       String(IDEMPOTENCY_MS),
+      this.#inCluster,
+      tracesOf(group),
     ];
     for (const { entries } of group) {
       for (const { key, data, id, origin } of entries) {
@@ -228,14 +258,15 @@ export class RedisStreamLog implements StreamLog {
   }
 
   /**
-   * Runs the script in the order of the calls, also while Redis does not know it: after a start, or SCRIPT FLUSH. Calls
-   * that were under way are all refused then, in their order, and are sent again one after the other.
+   * Runs the script in the order of the calls, also while Redis does not know it (after a start, or SCRIPT FLUSH) or has
+   * given the stream to another master. Calls that were under way are all refused then, in their order, and are sent
+   * again one after the other.
    */
   async #append(stream: StreamState, keys: readonly string[], args: readonly string[]): Promise<Reply> {
     try {
       return await this.#link.runKnown(APPEND, keys, args);
     } catch (error) {
-      if (!isUnknownScript(error)) throw error;
+      if (!isNotTaken(error)) throw error;
       const before = stream.resending ?? Promise.resolve();
       const again = before.then(() => this.#link.runText(APPEND, keys, args));
       const settled = again.then(nothing, nothing).then(() => {
@@ -287,6 +318,12 @@ function appendResult(reply: Reply, epoch: string, time: number): AppendResult {
 function logEntry(seq: number, fields: readonly Reply[]): LogEntry {
   const [, time, , key, , data] = fields;
   return { seq, time: Number(time), key: String(key), data: String(data) };
+}
+
+/** As `append.lua` wants them. */
+function tracesOf(group: readonly Waiting[]): string {
+  const traces = group.flatMap(({ entries }) => entries.map(({ trace }) => trace));
+  return traces.some(Boolean) ? traces.map((trace) => trace ?? '-').join(' ') : '';
 }
 
 function digest(key: string, data: string): string {

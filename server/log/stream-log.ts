@@ -21,6 +21,8 @@ export interface AppendEntry {
   readonly data: string;
   /** The publisher's id for this message: a repeat within the idempotency time is not appended again. */
   readonly id?: string;
+  /** Trace context of the publication, as in a `traceparent` header: it is announced with the message, and not kept. */
+  readonly trace?: string;
   /** Where the message stands in a source that can be read again from an earlier place; in place of an `id`. */
   readonly origin?: Origin;
 }
@@ -75,6 +77,10 @@ export interface LogBatch {
   readonly keys: readonly string[];
   /** JSON texts. */
   readonly data: readonly string[];
+  /** As {@link LogTop.server}. */
+  readonly server?: string;
+  /** The trace of each message that has one; missing where none has. */
+  readonly traces?: readonly (string | undefined)[];
 }
 
 /** The state of a stream's log. */
@@ -87,6 +93,8 @@ export interface LogTop {
   readonly first: number;
   /** The message under the seq that was asked for, or null where the log does not hold one. */
   readonly own: LogEntry | null;
+  /** Which of several servers that hold the log in turn has answered; missing where there are not several. */
+  readonly server?: string;
 }
 
 /** How a stream is kept. */
@@ -136,8 +144,8 @@ export interface StreamLog {
 export interface LogListener {
   /** A batch was announced. */
   batch(batch: LogBatch): void;
-  /** Announcements may be missing from now on: the connection that brings them is gone. */
-  interrupted(): void;
-  /** Announcements come (again); what was announced in between is lost. */
-  resumed(): void;
+  /** Announcements may be missing from now on, of one stream or of all: the connection that brings them is gone. */
+  interrupted(stream?: string): void;
+  /** Announcements come (again), of one stream or of all; what was announced in between is lost. */
+  resumed(stream?: string): void;
 }

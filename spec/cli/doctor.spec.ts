@@ -46,7 +46,7 @@ describe('The doctor', function () {
     const dir = join(cluster.dir, `broken-${port}`);
     const nodePorts = cluster.nodes.map((node) => node.port);
     const proxy = nginx({ dir, host: '127.0.0.1', port, nodePorts });
-    const file = join(dir, 'http', 'hub.conf');
+    const file = join(dir, 'http/hub.conf');
     writeFileSync(file, change(readFileSync(file, 'utf8')));
     await proxy.start();
     proxies.push(proxy);

@@ -1,10 +1,12 @@
 import { expect } from 'chai';
+import type { TailCounters } from '../../server/hub/counters.js';
 import type { StreamMessage } from '../../server/hub/stream-message.js';
-import { StreamTail, type TailCounters, type TailListener } from '../../server/hub/stream-tail.js';
+import { StreamTail, type TailListener } from '../../server/hub/stream-tail.js';
 import type { LogBatch, LogListener } from '../../server/log/stream-log.js';
 import { silentLogger } from '../../server/logger.js';
 import type { NotRecovered } from '../../server/protocol/message.js';
 import { until } from '../support/wait.js';
+import { ModelLog } from './model-log.js';
 import { ControlledLog, Gate, settle } from './support.js';
 
 const RETENTION = { maxMessages: 100_000, maxAgeMs: 3_600_000, maxKeys: 1_000 };
@@ -625,5 +627,44 @@ describe('The tail of a stream', () => {
     await settle();
     expect(ear.messages).to.deep.equal([]);
     expect(tail.live).to.equal(false);
+  });
+
+  describe('of a log that several servers hold in turn', () => {
+    let model: ModelLog;
+    let server: string;
+
+    beforeEach(async () => {
+      model = new ModelLog(['news']);
+      server = 'one';
+      const check = model.check.bind(model);
+      model.check = async (name, seq) => ({ ...(await check(name, seq)), server });
+      model.announce = (batch) => model.listener?.batch({ ...batch, server });
+      log = Object.assign(model, { calls: [] }) as unknown as ControlledLog;
+      await follow();
+      await append(20);
+      await heard(20);
+    });
+
+    it('compares itself with another server before it takes anything from it', async () => {
+      model.rollBack('news', 5);
+      server = 'two';
+      // Seqs 16 to 20 a second time, which were had from the other one, and one that seems to continue them.
+      await append(6);
+      await until('the loss is told', () => ear.epochChanges.length === 1);
+      expect(ear.seqs).to.deep.equal(upTo(20));
+      expect(counters.epochRotations).to.equal(1);
+      await until('it has all of the new one', () => tail.last === 21);
+      await append(2);
+      await heard(23);
+      expect(ear.seqs.slice(20)).to.deep.equal([22, 23]);
+    });
+
+    it('goes on without a word where the other one has everything', async () => {
+      server = 'two';
+      await append(3);
+      await heard(23);
+      expect(ear.seqs).to.deep.equal(upTo(23));
+      expect(ear.epochChanges).to.deep.equal([]);
+    });
   });
 });

@@ -7,12 +7,17 @@ export function redisServer(options: {
   readonly dir: string;
   readonly args?: readonly string[];
   readonly name?: string;
+  /** Its configuration file, where it has one. */
+  readonly file?: string;
 }): ManagedProcess {
-  const { port, dir, args = ['--save', '', '--appendonly', 'no'], name = 'redis' } = options;
+  const { port, dir, args = ['--save', '', '--appendonly', 'no'], name = 'redis', file } = options;
   return new ManagedProcess({
     name,
     command: findProgram('redis-server', 'redis-server'),
-    args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--loglevel', 'warning', ...args],
+    args: [
+      ...(file === undefined ? [] : [file]),
+      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--loglevel', 'warning', ...args],
+    ],
     ready: () => answersPing(port),
   });
 }

@@ -82,8 +82,11 @@ export function runIngest(options: IngestOptions): Promise<void> {
     for (const [index, error] of byIndex) refused.set(accepted[index]!, error);
     for (const [entry, error] of refused) await setAside(entry, error);
     const ids = entries.map(({ id }) => id);
-    await link.command(['XACK', key, group, ...ids], DEADLINE_MS);
-    await link.command(['XDEL', key, ...ids], DEADLINE_MS);
+    // In one write: an entry that is acknowledged and not deleted, since this was killed in between, stays for ever.
+    await Promise.all([
+      link.command(['XACK', key, group, ...ids], DEADLINE_MS),
+      link.command(['XDEL', key, ...ids], DEADLINE_MS),
+    ]);
   }
 
   async function setAside({ id, fields = new Map() }: Entry, { code, message }: ErrorBody): Promise<void> {

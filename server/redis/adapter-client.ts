@@ -1,0 +1,41 @@
+import type { BufferListener, Subscriber } from './subscriber.js';
+
+export interface AdapterClientOptions {
+  readonly subscriber: Subscriber;
+  readonly publish: (channel: string, message: string | Buffer) => Promise<unknown>;
+  /** Asks every master, and sums up what they count. */
+  readonly askAll: (args: readonly string[]) => Promise<unknown>;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Both clients of the Socket.IO Redis adapter in one, as far as it uses them. Nothing that it calls rejects. */
+export function adapterClient({ subscriber, publish, askAll, onError }: AdapterClientOptions): object {
+  const caught = (promise: Promise<unknown>) => {
+    promise.catch(onError);
+  };
+  const each = (channels: string | string[]) => (Array.isArray(channels) ? channels : [channels]);
+  return {
+    publish: (channel: string, message: string | Buffer) => caught(publish(channel, message)),
+    pSubscribe: (pattern: string, listener: BufferListener) =>
+      caught(subscriber.subscribePattern(pattern, listener)),
+    subscribe: (channels: string | string[], listener: BufferListener) => {
+      for (const channel of each(channels)) caught(subscriber.subscribe(channel, listener));
+    },
+    pUnsubscribe: (pattern: string, listener: BufferListener) =>
+      caught(subscriber.unsubscribe(pattern, listener)),
+    unsubscribe: (channels: string | string[], listener: BufferListener) => {
+      for (const channel of each(channels)) caught(subscriber.unsubscribe(channel, listener));
+    },
+    // Awaited by the adapter's `serverCount`, whose callers do not all catch.
+    sendCommand: (args: string[]) =>
+      askAll(args).catch((error: unknown) => {
+        onError(error);
+        return ['', '1'];
+      }),
+    // Its presence tells the adapter that this is the `redis` package.
+    sSubscribe: () => undefined,
+    // The adapter wants to log errors of its clients; here they have been.
+    on: () => undefined,
+    off: () => undefined,
+  };
+}

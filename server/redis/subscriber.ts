@@ -1,0 +1,92 @@
+/** The connection that is subscribed. Whatever was subscribed is subscribed again before the connection counts as up. */
+import { ErrorReply } from 'redis';
+import type { Logger } from '../logger.js';
+import { type Access, type Client, Connection } from './connection.js';
+import type { RedisServer } from './target.js';
+
+export type BufferListener = (message: Buffer, channel: Buffer) => void;
+export type TextListener = (message: string, channel: string) => void;
+
+interface Subscription {
+  readonly channel: string;
+  readonly listener: BufferListener | TextListener;
+  begin(client: Client): Promise<void>;
+  end(client: Client): Promise<void>;
+}
+
+export class Subscriber {
+  readonly connection: Connection;
+  readonly #subscriptions = new Set<Subscription>();
+  /** The last client that was given the subscriptions. */
+  #client: Client | undefined;
+  #refusal: ErrorReply | undefined;
+
+  constructor(options: { access: Access; find: () => Promise<RedisServer>; logger: Logger }) {
+    this.connection = new Connection({
+      ...options,
+      name: 'subscriber',
+      prepare: async (client) => {
+        this.#client = client;
+        await Promise.all([...this.#subscriptions].map((subscription) => subscription.begin(client)));
+      },
+    });
+  }
+
+  /** Hears what is published on a channel, as text. */
+  subscribeText(channel: string, listener: TextListener): Promise<void> {
+    return this.#add({
+      channel,
+      listener,
+      begin: (client) => client.subscribe(channel, listener),
+      end: (client) => client.unsubscribe(channel, listener),
+    });
+  }
+
+  /** Hears what is published on a channel, as bytes. */
+  subscribe(channel: string, listener: BufferListener): Promise<void> {
+    return this.#add({
+      channel,
+      listener,
+      begin: (client) => client.subscribe(channel, listener, true),
+      end: (client) => client.unsubscribe(channel, listener, true),
+    });
+  }
+
+  /** Hears what is published on the channels of a pattern, as bytes. */
+  subscribePattern(pattern: string, listener: BufferListener): Promise<void> {
+    return this.#add({
+      channel: pattern,
+      listener,
+      begin: (client) => client.pSubscribe(pattern, listener, true),
+      end: (client) => client.pUnsubscribe(pattern, listener, true),
+    });
+  }
+
+  /** Ends a subscription, to a channel or a pattern. */
+  async unsubscribe(channel: string, listener: BufferListener | TextListener): Promise<void> {
+    for (const subscription of this.#subscriptions) {
+      if (subscription.channel !== channel || subscription.listener !== listener) continue;
+      this.#subscriptions.delete(subscription);
+      if (this.#client?.isReady) await subscription.end(this.#client);
+    }
+  }
+
+  /** Resolves when everything that was subscribed before is. @throws ErrorReply where Redis refused any of it */
+  async settled(): Promise<void> {
+    await this.connection.ping();
+    if (this.#refusal !== undefined) throw this.#refusal;
+  }
+
+  /** Without a connection it is done when there is one. */
+  async #add(subscription: Subscription): Promise<void> {
+    this.#subscriptions.add(subscription);
+    if (!this.#client?.isReady) return;
+    try {
+      await subscription.begin(this.#client);
+    } catch (error) {
+      // A user without the right to hear of messages would have them late, when the log is compared with.
+      if (error instanceof ErrorReply) this.#refusal ??= error;
+      throw error;
+    }
+  }
+}
