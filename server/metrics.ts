@@ -33,7 +33,12 @@ function loopLagMs(histogram: IntervalHistogram): number {
 
 /** Errors by kind. */
 export class ErrorCounts {
-  readonly byKind = new Map<string, number>();
+  readonly byKind: Map<string, number>;
+
+  /** @param kinds those that are known: they are there at nought, so that a first increase is seen */
+  constructor(kinds: readonly string[]) {
+    this.byKind = new Map(kinds.map((kind) => [kind, 0]));
+  }
 
   count(kind: string): void {
     this.byKind.set(kind, (this.byKind.get(kind) ?? 0) + 1);
@@ -41,7 +46,7 @@ export class ErrorCounts {
 }
 
 export class Metrics {
-  readonly errors = new ErrorCounts();
+  readonly errors: ErrorCounts;
   readonly #registry = new Registry();
   readonly #loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   readonly #delivery = this.#histogram('axiom_delivery_latency_seconds');
@@ -51,7 +56,9 @@ export class Metrics {
   #collections: PerformanceObserver | undefined;
   #lagWindow: NodeJS.Timeout | undefined;
 
-  constructor() {
+  /** @param errorKinds the kinds of errors that are counted */
+  constructor(errorKinds: readonly string[]) {
+    this.errors = new ErrorCounts(errorKinds);
     this.#loopDelay.enable();
   }
 

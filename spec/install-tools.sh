@@ -12,6 +12,8 @@ optional=()
 /usr/bin/python3 -c 'import socketio, aiohttp, websocket' 2>/dev/null ||
   optional+=(python3 python3-socketio python3-aiohttp python3-websocket python3-requests)
 command -v curl >/dev/null || optional+=(curl)
+command -v promtool >/dev/null || optional+=(prometheus)
+command -v prometheus-redis-exporter >/dev/null || optional+=(prometheus-redis-exporter)
 [ ${#packages[@]} -eq 0 ] && [ ${#optional[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
