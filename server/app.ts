@@ -15,7 +15,6 @@ import { RedisLeases, RedisNodeReports } from './cluster/redis-cluster-state.js'
 import { RedisPeers } from './cluster/redis-peers.js';
 import { RedisSessionStore } from './cluster/redis-sessions.js';
 import type { Config } from './config.js';
-import { ERRORS } from './errors.js';
 import { demoFeeds } from './feeds/demo-feeds.js';
 import { FeedRunner } from './feeds/runner.js';
 import { HttpConnections } from './http/connections.js';
@@ -85,7 +84,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const node = config.NODE_ID;
   const backend = await connectBackend(config, logger);
   const { log, link, sessions } = backend;
-  const metrics = new Metrics([...Object.keys(ERRORS), 'malformed_payload', 'adapter_publish']);
+  const metrics = new Metrics();
   const { past, close: closePast } = buildPast(config, log, logger);
   const { gate, revocations, publishKey } = await buildGate(config, link, logger);
   const hub = new Hub({

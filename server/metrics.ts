@@ -10,6 +10,7 @@ import {
   PerformanceObserver,
 } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { ERRORS, type ErrorCode } from './errors.js';
 import { METRICS, type MetricOf } from './metrics/catalogue.js';
 import { type MetricSources, type ReadMetric, readers } from './metrics/sources.js';
 
@@ -31,22 +32,25 @@ function loopLagMs(histogram: IntervalHistogram): number {
   return Math.max(0, histogram.percentile(99) / 1e6 - LOOP_RESOLUTION_MS) || 0;
 }
 
-/** Errors by kind. */
+/** What is answered with an error, and what goes wrong where nobody waits for an answer. */
+const ERROR_KINDS = [
+  ...(Object.keys(ERRORS) as ErrorCode[]),
+  'malformed_payload',
+  'adapter_publish',
+] as const;
+type ErrorKind = (typeof ERROR_KINDS)[number];
+
+/** Errors by kind. All kinds are there at nought, so that a first increase is seen. */
 export class ErrorCounts {
-  readonly byKind: Map<string, number>;
+  readonly byKind = new Map<string, number>(ERROR_KINDS.map((kind) => [kind, 0]));
 
-  /** @param kinds those that are known: they are there at nought, so that a first increase is seen */
-  constructor(kinds: readonly string[]) {
-    this.byKind = new Map(kinds.map((kind) => [kind, 0]));
-  }
-
-  count(kind: string): void {
+  count(kind: ErrorKind): void {
     this.byKind.set(kind, (this.byKind.get(kind) ?? 0) + 1);
   }
 }
 
 export class Metrics {
-  readonly errors: ErrorCounts;
+  readonly errors = new ErrorCounts();
   readonly #registry = new Registry();
   readonly #loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   readonly #delivery = this.#histogram('axiom_delivery_latency_seconds');
@@ -56,9 +60,7 @@ export class Metrics {
   #collections: PerformanceObserver | undefined;
   #lagWindow: NodeJS.Timeout | undefined;
 
-  /** @param errorKinds the kinds of errors that are counted */
-  constructor(errorKinds: readonly string[]) {
-    this.errors = new ErrorCounts(errorKinds);
+  constructor() {
     this.#loopDelay.enable();
   }
 

@@ -79,7 +79,7 @@ export function seriesOf(expr: string): string[] {
     .replace(/\{[^}]*\}/g, '')
     .replace(/\[[^\]]*\]/g, '')
     .replace(/\b(?:by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)/g, '');
-  return [...bare.matchAll(/[a-zA-Z_][\w:]*(?!\w|\s*\()/g)]
+  return [...bare.matchAll(/(?<![\w.])[a-zA-Z_][\w:]*(?!\w|\s*\()/g)]
     .map(([name]) => name)
-    .filter((name) => !/^(?:and|or|unless|bool|offset)$/.test(name) && !/^\d/.test(name));
+    .filter((name) => !/^(?:and|or|unless|bool|offset)$/.test(name));
 }

@@ -51,10 +51,9 @@ describe('The rules of Prometheus', () => {
 
   it('ask for series that exist', async () => {
     const known = await knownSeries();
-    expect(seriesOf('sum by (a) (rate(b_total{c="d"}[5m])) > bool 0.5 and on () e:f:g - time()')).to.deep.equal([
-      'b_total',
-      'e:f:g',
-    ]);
+    expect(
+      seriesOf('sum by (a) (rate(b_total{c="d"}[5m])) > bool 0.5 and on () e:f:g - time()'),
+    ).to.deep.equal(['b_total', 'e:f:g']);
     for (const { expr } of rules()) {
       expect(seriesOf(expr), expr).not.to.deep.equal(expr.startsWith('vector(') ? ['none'] : []);
       for (const name of seriesOf(expr)) expect(known, expr).to.include(name);
@@ -65,10 +64,14 @@ describe('The rules of Prometheus', () => {
     const cases = tests.flatMap((file) => file.tests.flatMap((test) => test.alert_rule_test ?? []));
     for (const name of names) {
       const own = cases.filter(({ alertname }) => alertname === name);
-      expect(own.some(({ exp_alerts }) => exp_alerts.length > 0), `${name} fires in a test`).to.equal(true);
-      expect(own.some(({ exp_alerts }) => exp_alerts.length === 0), `${name} does not fire in a test`).to.equal(
-        true,
-      );
+      expect(
+        own.some(({ exp_alerts }) => exp_alerts.length > 0),
+        `${name} fires in a test`,
+      ).to.equal(true);
+      expect(
+        own.some(({ exp_alerts }) => exp_alerts.length === 0),
+        `${name} does not fire in a test`,
+      ).to.equal(true);
     }
     const groups = [...ruleFiles().values()].flatMap((file) => file.groups.map(({ name }) => name));
     for (const file of tests) expect(file.group_eval_order).to.have.members(groups);
