@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the specs need and npm does not bring: redis-server and nginx. Installs them where it may, and names them
-# where it may not. PostgreSQL and Python's clients come with them; where those are missing their specs are skipped.
+# where it may not. PostgreSQL, Prometheus and Python's clients come with them; where those are missing their specs are skipped.
 set -euo pipefail
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
