@@ -22,25 +22,30 @@ const STATE: Row = {
         ],
         unit: 'short',
       },
-      [
-        {
-          type: 'value',
-          options: {
-            '0': { text: 'down', color: 'red', index: 0 },
-            '1': { text: 'serves', color: 'green', index: 1 },
-            '2': { text: 'stops', color: 'orange', index: 2 },
-            '3': { text: 'without Redis', color: 'red', index: 3 },
-            '4': { text: 'stops, without Redis', color: 'red', index: 4 },
+      {
+        mappings: [
+          {
+            type: 'value',
+            options: {
+              '0': { text: 'down', color: 'red', index: 0 },
+              '1': { text: 'serves', color: 'green', index: 1 },
+              '2': { text: 'stops', color: 'orange', index: 2 },
+              '3': { text: 'without Redis', color: 'red', index: 3 },
+              '4': { text: 'stops, without Redis', color: 'red', index: 4 },
+            },
           },
-        },
-      ],
+        ],
+      },
     ),
-    stat({
-      title: 'Version',
-      description: 'What is installed there.',
-      queries: [{ expr: `axiom_build_info{${HERE}}`, legend: '{{version}}' }],
-      unit: 'short',
-    }),
+    stat(
+      {
+        title: 'Version',
+        description: 'What is installed there.',
+        queries: [{ expr: `axiom_build_info{${HERE}}`, legend: '{{version}}' }],
+        unit: 'short',
+      },
+      { nameOnly: true },
+    ),
     stat({
       title: 'Runs since',
       description: 'Time since the start of the process.',

@@ -35,7 +35,19 @@ export interface PanelOptions {
 export interface Panel {
   readonly kind: 'stat' | 'timeseries';
   readonly options: PanelOptions;
-  readonly extra: { readonly stacked?: boolean; readonly mappings?: readonly object[] };
+  readonly extra: LineExtra & StatExtra;
+}
+
+interface LineExtra {
+  /** Series are put on top of one another. */
+  readonly stacked?: boolean;
+}
+
+interface StatExtra {
+  /** Words for values, as Grafana has them. */
+  readonly mappings?: readonly object[];
+  /** The name of the series is shown, and its value is not. */
+  readonly nameOnly?: boolean;
 }
 
 /** A heading, and the panels below it. */
@@ -44,9 +56,9 @@ export interface Row {
   readonly panels: readonly Panel[];
 }
 
-/** One figure for the present. `mappings` are words for values. */
-export function stat(options: PanelOptions, mappings?: readonly object[]): Panel {
-  return { kind: 'stat', options, extra: mappings === undefined ? {} : { mappings } };
+/** One figure for the present. */
+export function stat(options: PanelOptions, extra: StatExtra = {}): Panel {
+  return { kind: 'stat', options, extra };
 }
 
 /** Lines over time. */
@@ -117,7 +129,7 @@ function render({ kind, options, extra }: Panel, id: number, gridPos: object): o
       },
       overrides: [],
     },
-    options: isStat ? STAT_OPTIONS : LINE_OPTIONS,
+    options: isStat ? { ...STAT_OPTIONS, textMode: extra.nameOnly ? 'name' : 'auto' } : LINE_OPTIONS,
   };
 }
 
@@ -158,7 +170,6 @@ const STAT_OPTIONS = {
   percentChangeColorMode: 'standard',
   reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
   showPercentChange: false,
-  textMode: 'auto',
   wideLayout: true,
 };
 

@@ -24,10 +24,13 @@ describe('The dashboards', () => {
     // It does not let everything through.
     const [good] = files.values();
     const [row, panel] = good!.panels as object[];
+    const line = good!.panels.find(({ type }) => type === 'timeseries')!;
+    expect(validate({ ...good, panels: [row, panel, line] })).to.equal(true);
     for (const bad of [
       { ...panel, titel: 'x' },
       { ...panel, options: { ...(panel as { options: object }).options, colorMode: 'loud' } },
       { ...panel, gridPos: { x: '0', y: 0, w: 1, h: 1 } },
+      { ...line, fieldConfig: { defaults: { custom: { drawStyle: 'curly' } }, overrides: [] } },
     ]) {
       expect(validate({ ...good, panels: [row, bad] })).to.equal(false);
     }
