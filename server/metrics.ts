@@ -10,6 +10,7 @@ import {
   PerformanceObserver,
 } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { ERRORS, type ErrorCode } from './errors.js';
 import { METRICS, type MetricOf } from './metrics/catalogue.js';
 import { type MetricSources, type ReadMetric, readers } from './metrics/sources.js';
 
@@ -31,11 +32,19 @@ function loopLagMs(histogram: IntervalHistogram): number {
   return Math.max(0, histogram.percentile(99) / 1e6 - LOOP_RESOLUTION_MS) || 0;
 }
 
-/** Errors by kind. */
-export class ErrorCounts {
-  readonly byKind = new Map<string, number>();
+/** What is answered with an error, and what goes wrong where nobody waits for an answer. */
+const ERROR_KINDS = [
+  ...(Object.keys(ERRORS) as ErrorCode[]),
+  'malformed_payload',
+  'adapter_publish',
+] as const;
+type ErrorKind = (typeof ERROR_KINDS)[number];
 
-  count(kind: string): void {
+/** Errors by kind. All kinds are there at nought, so that a first increase is seen. */
+export class ErrorCounts {
+  readonly byKind = new Map<string, number>(ERROR_KINDS.map((kind) => [kind, 0]));
+
+  count(kind: ErrorKind): void {
     this.byKind.set(kind, (this.byKind.get(kind) ?? 0) + 1);
   }
 }

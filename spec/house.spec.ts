@@ -119,7 +119,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
   ],
   ['token.ts', ['auth/', 'config.ts']],
   ['metrics/', ['metrics/', 'type auth/gate.ts', 'type hub/', 'type redis.ts', 'type transports/']],
-  ['metrics.ts', ['metrics/']],
+  ['metrics.ts', ['metrics/', 'errors.ts']],
   // The one place at which the transports meet: who gets an upgrade.
   [
     'transports/upgrades.ts',

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the specs need and npm does not bring: redis-server and nginx. Installs them where it may, and names them
-# where it may not. PostgreSQL and Python's clients come with them; where those are missing their specs are skipped.
+# where it may not. PostgreSQL, Prometheus and Python's clients come with them; where those are missing their specs are skipped.
 set -euo pipefail
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -12,6 +12,8 @@ optional=()
 /usr/bin/python3 -c 'import socketio, aiohttp, websocket' 2>/dev/null ||
   optional+=(python3 python3-socketio python3-aiohttp python3-websocket python3-requests)
 command -v curl >/dev/null || optional+=(curl)
+command -v promtool >/dev/null || optional+=(prometheus)
+command -v prometheus-redis-exporter >/dev/null || optional+=(prometheus-redis-exporter)
 [ ${#packages[@]} -eq 0 ] && [ ${#optional[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then

@@ -56,6 +56,14 @@ describe('The metrics', () => {
     expect(found).to.have.deep.members(expected);
   });
 
+  it('are there before anything happened, or a first increase would not be seen', async () => {
+    const found = await text();
+    for (const [name, { type }] of Object.entries(METRICS)) {
+      if (type !== 'counter' || name.startsWith('axiom_redis_')) continue;
+      expect(found, name).to.match(new RegExp(`^${name}(\\{.*\\})? \\S+$`, 'm'));
+    }
+  });
+
   it('keep to the conventions of Prometheus', async function () {
     const check = promtool(this);
     await publish(app.url, 'news:a', 1);

@@ -6,7 +6,7 @@
  * the configuration says, and never after its end or its revocation; every refusal says why.
  */
 import type { IncomingMessage } from 'node:http';
-import { HubError } from '../errors.js';
+import { type ErrorCode, HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
 import { AddressFinder, addressKey, allowsOrigin, isLocalHost, isLoopback, isPrivate } from './addresses.js';
 import { type ApiKeys, looksLikeApiKey } from './api-keys.js';
@@ -14,6 +14,7 @@ import { Bearer, nobody, type ReadAccess } from './claims.js';
 import { LIMITS, type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
 import type { Revocation, Revocations } from './revocations.js';
 import {
+  END_REASONS,
   type EndReason,
   type Session,
   type SessionLimits,
@@ -46,6 +47,15 @@ export interface GateOptions {
   readonly store: LimiterStore | undefined;
 }
 
+/** Why tokens and keys are refused. The last two are no fault of who sent them. */
+const FAILURES: readonly string[] = [
+  'token_invalid',
+  'token_expired',
+  'token_revoked',
+  'keys_unavailable',
+  'internal',
+] satisfies ErrorCode[];
+
 /** What the gate has counted, for metrics. */
 export interface GateCounters {
   readonly refused: Map<LimitName, number>;
@@ -58,9 +68,9 @@ export interface GateCounters {
 export class Gate {
   readonly counters: GateCounters = {
     refused: new Map(LIMITS.map((limit) => [limit, 0])),
-    ended: new Map(),
+    ended: new Map(END_REASONS.map((reason) => [reason, 0])),
     tokens: { cached: 0, accepted: 0, refused: 0 },
-    failures: new Map([['token_invalid', 0]]),
+    failures: new Map(FAILURES.map((reason) => [reason, 0])),
   };
   readonly sessions: Sessions;
   readonly nobody: Principal;

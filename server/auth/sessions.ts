@@ -13,7 +13,8 @@ export const SESSION_TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;
 export type SessionTransport = (typeof SESSION_TRANSPORTS)[number];
 
 /** Why the hub ended a connection for its token, or for the lack of one. */
-export type EndReason = 'expired' | 'revoked' | 'unauthenticated' | 'cut' | 'too_many';
+export const END_REASONS = ['expired', 'revoked', 'unauthenticated', 'cut', 'too_many'] as const;
+export type EndReason = (typeof END_REASONS)[number];
 
 /** A connection is told that its token ends so long before. */
 export const EXPIRES_SOON_MS = 60_000;

@@ -20,7 +20,7 @@ export interface HubCounters extends TailCounters {
   readonly disconnects: Map<string, number>;
 }
 
-const OUTCOMES = ['recovered', 'epoch_changed', 'trimmed', 'ahead', 'limit'] as const;
+const OUTCOMES = ['recovered', 'epoch_changed', 'trimmed', 'ahead', 'limit', 'no_position'] as const;
 
 /** Counters at nought: what can happen is there before it does, so that a first increase is seen. */
 export function hubCounters(streams: readonly string[]): HubCounters {

@@ -36,8 +36,12 @@ export type PublishResult =
 export interface PublishCounters {
   /** Committed messages by stream. */
   readonly published: Map<string, number>;
-  readonly refused: Map<string, number>;
+  readonly refused: Map<Refusal, number>;
 }
+
+/** Why publications that could be read are refused. */
+const REFUSALS = ['too_large', 'too_deep', 'idempotency_conflict', 'too_many_keys'] as const;
+type Refusal = (typeof REFUSALS)[number];
 
 /**
  * JSON text of a message's data, as it will be carried: without line breaks, which SSE could not carry. In JSON a line
@@ -102,7 +106,10 @@ function hasEndlessNumber(value: unknown): boolean {
 
 /** Validates and commits publications. */
 export class Publisher {
-  readonly counters: PublishCounters = { published: new Map(), refused: new Map() };
+  readonly counters: PublishCounters = {
+    published: new Map(),
+    refused: new Map(REFUSALS.map((reason) => [reason, 0])),
+  };
   readonly #hub: Hub;
   readonly #log: StreamLog;
   readonly #maxBytes: number;
@@ -273,7 +280,7 @@ export class Publisher {
     }
   }
 
-  #refuse(reason: string): void {
+  #refuse(reason: Refusal): void {
     const { refused } = this.counters;
     refused.set(reason, (refused.get(reason) ?? 0) + 1);
   }

@@ -149,6 +149,11 @@ async function monitor(): Promise<void> {
     { withinMs: 60_000, instead: () => targets },
   );
   say(`scraped: ${targets.map(({ scrapePool, labels }) => `${scrapePool} ${labels.instance}`).join(', ')}`);
+  const rules = await fetch(`http://localhost:${env.PROMETHEUS_PORT}/api/v1/rules`);
+  const { groups } = ((await rules.json()) as { data: { groups: { rules: { health: string }[] }[] } }).data;
+  const loaded = groups.flatMap((group) => group.rules);
+  check(loaded.length > 0 && loaded.every(({ health }) => health !== 'err'), { rules: loaded });
+  say(`rules of Prometheus: ${loaded.length} in ${groups.length} groups`);
   const stats = await output('docker', ['stats', '--no-stream', '--format', '{{.Name}} {{.MemUsage}}']);
   say(`memory: ${stats.replaceAll('\n', '; ')}`);
 }

@@ -32,7 +32,7 @@ describe('The pages of the connectors', () => {
   });
 
   it('watch metrics that exist', async () => {
-    const rules = read('docs/integrations/connectors.rules.yml');
+    const rules = read('monitoring/rules/connectors.yml');
     const text = await new ConnectorMetrics('spec').text();
     for (const [metric] of rules.matchAll(/axiom_\w+/g)) expect(text).to.contain(`# TYPE ${metric} `);
   });

@@ -47,6 +47,8 @@ export function runArchive(options: ArchiveOptions): Promise<void> {
       await migrate(client, new URL('migrations/', import.meta.url));
       await waitForLock(client, ARCHIVE_LOCK, signal, logger);
       const tables = new ArchiveTables(client);
+      // A counter that begins at its first increase hides that increase.
+      for (const stream of streams) metrics.missed(stream, 0);
       const archived = streams.map((stream) => new ArchivedStream(stream, { ...options, log, tables }));
       for (const stream of archived) await stream.load();
       logger.info({ streams }, 'archive: at work');
