@@ -119,7 +119,7 @@ function methodsByPath(): Map<string, string> {
   ]);
   for (const { path, method } of ROUTES) {
     const others = methods.get(path);
-    methods.set(path, [...(others === undefined ? [] : [others]), method.toUpperCase()].join(', '));
+    methods.set(path, [...(others?.split(', ') ?? []), method.toUpperCase()].sort().join(', '));
   }
   return methods;
 }
