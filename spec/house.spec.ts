@@ -84,6 +84,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
     ],
   ],
   ['postgres.ts', ['type logger.ts']],
+  ['neo4j.ts', []],
   ['tracing-config.ts', []],
   ['tracing.ts', ['type hub/', 'type logger.ts', 'type tracing-config.ts']],
   // A connector is a program beside the hub: it writes into the log, or reads from it.
@@ -98,6 +99,7 @@ const LAYERS: readonly (readonly [of: string, may: readonly string[]])[] = [
       'config.ts',
       'errors.ts',
       'logger.ts',
+      'neo4j.ts',
       'postgres.ts',
       'redis.ts',
     ],
@@ -249,6 +251,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   helmet: ['http/'],
   'prom-client': ['metrics.ts', 'connectors/metrics.ts'],
   '@modelcontextprotocol/sdk': ['mcp/', 'http/mcp.ts'],
+  'neo4j-driver': ['neo4j.ts'],
   pg: ['postgres.ts'],
   'pg-copy-streams': ['postgres.ts'],
   'pg-logical-replication': ['connectors/postgres/'],

@@ -3,6 +3,7 @@ import type { StreamLog } from '../log/stream-log.js';
 import type { RedisLink } from '../redis.js';
 import type { ConnectorConfig } from './config.js';
 import type { Surroundings } from './keep-running.js';
+import { runNeo4j } from './neo4j/neo4j.js';
 import { runArchive } from './postgres/archive.js';
 import { runOutbox } from './postgres/outbox.js';
 import { runReplication } from './postgres/replication.js';
@@ -78,6 +79,20 @@ export const CONNECTORS = {
     mistakes: () => [],
     run: (config, parts) =>
       runIngest({ ...writing(config, parts), key: config.INGEST_KEY, group: config.INGEST_GROUP }),
+  },
+  neo4j: {
+    mistakes: ({ NEO4J_URL }) => (NEO4J_URL === '' ? ['NEO4J_URL: is missing'] : []),
+    run: (config, parts) =>
+      runNeo4j({
+        ...writing(config, parts),
+        url: config.NEO4J_URL,
+        user: config.NEO4J_USER,
+        password: config.NEO4J_PASSWORD,
+        database: config.NEO4J_DATABASE,
+        elements: config.NEO4J_ELEMENTS,
+        pollMs: config.NEO4J_POLL_MS,
+        batch: config.NEO4J_BATCH,
+      }),
   },
 } as const satisfies Record<string, Connector>;
 

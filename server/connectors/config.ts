@@ -1,12 +1,25 @@
 /** The configuration of the connectors: beside the hub's own variables, these. README.md of docs/integrations shows them. */
 import { z } from 'zod';
 import { type Config, ConfigError, readConfig, type Variable, variable, whole } from '../config.js';
+import { parseElementMappings } from './neo4j/element-mapping.js';
 import { parseTableMappings } from './postgres/table-mapping.js';
 
 const HOUR_MS = 3_600_000;
 
 const redisKey = z.string().regex(/^\S{1,128}$/, 'may have 128 characters, none of them white space');
 const name = z.string().regex(/^[a-z0-9_]{1,63}$/, 'may have 63 of a-z 0-9 _');
+
+/** A text that is parsed by a function which throws an Error that says what is wrong. */
+function parsedBy<T>(parse: (text: string) => T) {
+  return z.string().transform((text, context) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  });
+}
 
 /** Every variable of the connectors. */
 export const CONNECTOR_VARIABLES = {
@@ -34,14 +47,7 @@ export const CONNECTOR_VARIABLES = {
   REPLICATION_TABLES: variable(
     '',
     'Tables and their topics, comma-separated: `public.orders=signals:orders/{account}`.',
-    z.string().transform((text, context) => {
-      try {
-        return parseTableMappings(text);
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as Error).message });
-        return z.NEVER;
-      }
-    }),
+    parsedBy(parseTableMappings),
   ),
   REPLICATION_SLOT: variable('axiom', 'Name of the replication slot; it is made where it is missing.', name),
   REPLICATION_PUBLICATION: variable(
@@ -57,6 +63,27 @@ export const CONNECTOR_VARIABLES = {
   ),
   INGEST_KEY: variable('hub:ingest', 'Key of the Redis Stream that is carried over.', redisKey),
   INGEST_GROUP: variable('hub', 'Name of its consumer group; it is made where it is missing.', redisKey),
+  NEO4J_URL: variable(
+    '',
+    'Neo4j, `neo4j://…` or `bolt://…`; `neo4j+s://…` with TLS.',
+    z
+      .string()
+      .regex(/^$|^(neo4j|bolt)(\+s|\+ssc)?:\/\/.+/, 'must begin with neo4j:// or bolt://, or +s with TLS'),
+  ),
+  NEO4J_USER: variable('neo4j', 'User of Neo4j.', z.string()),
+  NEO4J_PASSWORD: variable('', 'Its password; empty where Neo4j asks for none.', z.string()),
+  NEO4J_DATABASE: variable('', "Database of Neo4j; empty: the user's own.", z.string()),
+  NEO4J_ELEMENTS: variable(
+    '',
+    'What is captured in Neo4j Enterprise, comma-separated: `(:Person)=graph:person/{id}`; empty: change nodes.',
+    parsedBy(parseElementMappings),
+  ),
+  NEO4J_POLL_MS: variable(
+    '200',
+    'Time between two looks at the graph when there was nothing new.',
+    whole(10, 60_000),
+  ),
+  NEO4J_BATCH: variable('500', 'Most changes of the graph in one batch.', whole(1, 10_000)),
 } as const satisfies Record<string, Variable>;
 
 type Values = {

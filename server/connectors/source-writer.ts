@@ -24,6 +24,8 @@ export interface SourceMessage {
   readonly data: string;
   /** Greater, byte by byte, than that of every message before it. */
   readonly position: string;
+  /** A part of the source whose positions are in an order of their own; without one, all of the source is one. */
+  readonly series?: string;
   /** The publisher's own id, remembered for five minutes. It is then what tells a repeat, not the position. */
   readonly id?: string;
 }
@@ -115,7 +117,7 @@ export class SourceWriter {
     }
   }
 
-  #check({ topic: text, data, position, id }: SourceMessage): { stream: string; entry: AppendEntry } {
+  #check({ topic: text, data, position, series, id }: SourceMessage): { stream: string; entry: AppendEntry } {
     const { streams, maxMessageBytes, source } = this.#options;
     const topic = parseTopic(text);
     if (topic === undefined || topic.key === ALL_KEYS) {
@@ -137,12 +139,13 @@ export class SourceWriter {
     if (isDeeperThan(data, MAX_DEPTH)) {
       throw new HubError('bad_request', `data: is nested more than ${MAX_DEPTH} deep`, { field: 'data' });
     }
+    const origin = { source: series === undefined ? source : `${source}:${series}`, position };
     return {
       stream: topic.stream,
       entry: {
         key: topic.key,
         data: jsonText(data),
-        ...(id === undefined ? { origin: { source, position } } : { id }),
+        ...(id === undefined ? { origin } : { id }),
       },
     };
   }

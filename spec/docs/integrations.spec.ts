@@ -11,10 +11,8 @@ const read = (path: string) => readFileSync(`${ROOT}/${path}`, 'utf8');
 
 describe('The pages of the connectors', () => {
   it('have every variable, with its default and its meaning', () => {
-    const table = read('docs/integrations/postgresql.md')
-      .split('## Configuration')[1]!
-      .split('## Operation')[0]!;
-    const rows = [...table.matchAll(/^\| `([A-Z_]+)` \| `?([^|`]*)`? \| (.*) \|$/gm)].map(([, ...row]) =>
+    const table = read('docs/integrations/README.md').split('## Configuration')[1]!.split('## Operation')[0]!;
+    const rows = [...table.matchAll(/^\| `([A-Z0-9_]+)` \| `?([^|`]*)`? \| (.*) \|$/gm)].map(([, ...row]) =>
       row.map((cell) => cell!.trim()),
     );
     expect(rows).to.deep.equal(
@@ -24,7 +22,9 @@ describe('The pages of the connectors', () => {
 
   it('name every connector as it is started', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const pages = ['postgresql', 'redis'].map((page) => read(`docs/integrations/${page}.md`)).join('\n');
+    const pages = ['postgresql', 'redis', 'neo4j']
+      .map((page) => read(`docs/integrations/${page}.md`))
+      .join('\n');
     for (const name of Object.keys(CONNECTORS)) {
       expect(scripts[`connector:${name}`], name).to.match(new RegExp(`run.js ${name}$`));
       expect(pages).to.contain(`npm run connector:${name}`);

@@ -146,7 +146,7 @@ class Replication {
     if (mapping === undefined) return undefined;
     const number = String(transaction.changes).padStart(NUMBER_DIGITS, '0');
     return {
-      topic: mapping.topicOf(textsOf(change, mapping.columns)) ?? NO_TOPIC,
+      topic: mapping.topicOf(textsOf(change, mapping.fields)) ?? NO_TOPIC,
       data: dataOf(change),
       position: `${lsnText(transaction.place)}.${number}`,
     };
@@ -154,8 +154,7 @@ class Replication {
 
   #checkColumns({ schema, name, columns }: Pgoutput.MessageRelation): void {
     const mapping = this.#mappings.get(`${schema}.${name}`);
-    const missing =
-      mapping?.columns.filter((column) => !columns.some((found) => found.name === column)) ?? [];
+    const missing = mapping?.fields.filter((column) => !columns.some((found) => found.name === column)) ?? [];
     if (missing.length > 0) {
       throw new Error(`${schema}.${name} has no column ${missing.join(', ')}, which its topic is made from`);
     }

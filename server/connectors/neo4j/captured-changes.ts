@@ -1,0 +1,177 @@
+/**
+ * Change data capture of Neo4j Enterprise: changes of nodes and relationships become messages, with nothing added to the
+ * application.
+ *
+ * Changes are read in the order of their transactions. A change's position is that order, so the log takes none twice.
+ * The identifier to go on from is kept in the graph itself, after the log has the messages; killed in between, the
+ * connector gets the same ones again. It lies on a node that is never captured, since only mapped elements are.
+ */
+import { sleep } from '../../hub/backoff.js';
+import { type Graph, GraphError } from '../../neo4j.js';
+import type { Surroundings } from '../keep-running.js';
+import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
+import type { ElementMapping } from './element-mapping.js';
+
+/** An identifier that nothing was found after is kept so often: older ones are given up with Neo4j's own log. */
+const KEEP_EVERY_MS = 30_000;
+const TRANSACTION_DIGITS = 20;
+const NUMBER_DIGITS = 10;
+/** What a change without a topic is reported under. */
+const NO_TOPIC = '-';
+const SOURCE = 'captured-changes';
+
+export const CONSTRAINT =
+  'CREATE CONSTRAINT hub_source IF NOT EXISTS FOR (s:HubSource) REQUIRE s.name IS UNIQUE';
+export const CURRENT = 'CALL db.cdc.current() YIELD id RETURN id';
+/** `life` tells one history of the graph from another. */
+export const START = `
+MERGE (s:HubSource {name: $name})
+ON CREATE SET s.life = randomUUID(), s.from = $current
+RETURN s.life AS life, s.from AS from`;
+export const CHANGES = `
+CALL db.cdc.query($from, $selectors) YIELD id, txId, seq, metadata, event
+RETURN id, txId, seq, metadata.txCommitTime AS time, event LIMIT $limit`;
+export const KEEP = 'MATCH (s:HubSource {name: $name}) SET s.from = $from';
+export const SET_ASIDE = `
+UNWIND $refused AS refused
+MERGE (r:HubChangeRefused {life: $life, position: refused.position})
+SET r.topic = refused.topic, r.data = refused.data, r.refused = refused.reason`;
+
+export interface CapturedChangesOptions extends Surroundings, Omit<SourceWriterOptions, 'source'> {
+  readonly graph: Graph;
+  readonly elements: readonly ElementMapping[];
+  /** Time between two looks at the graph when there was nothing new. */
+  readonly pollMs: number;
+  /** Most changes in one batch. */
+  readonly batch: number;
+}
+
+/** A change as `db.cdc.query` tells it; of a node: `labels`, of a relationship: `type`, `start`, `end`. */
+export interface CapturedChange {
+  readonly id: string;
+  readonly txId: number;
+  readonly seq: number;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly event: {
+    readonly eventType: 'n' | 'r';
+    readonly operation: 'c' | 'u' | 'd';
+    readonly elementId: string;
+    readonly labels?: readonly string[];
+    readonly type?: string;
+    readonly keys?: unknown;
+    readonly start?: unknown;
+    readonly end?: unknown;
+    readonly state: { readonly before: State | null; readonly after: State | null };
+  };
+}
+
+interface State {
+  readonly properties: Readonly<Record<string, unknown>>;
+  readonly labels?: readonly string[];
+}
+
+/** Carries captured changes over until `signal` aborts. @throws Error where Neo4j fails, or captures nothing. */
+export async function carryCapturedChanges(
+  options: CapturedChangesOptions,
+  works: () => void,
+): Promise<void> {
+  const { graph, elements, pollMs, batch, metrics, logger, signal } = options;
+  const selectors = elements.map(({ kind, name }) =>
+    kind === 'node' ? { select: 'n', labels: [name] } : { select: 'r', type: name },
+  );
+  const current = await currentId(graph);
+  await graph.run(CONSTRAINT);
+  const [start] = await graph.run(START, { name: SOURCE, current });
+  const life = String(start?.life);
+  let from = String(start?.from);
+  const writer = new SourceWriter({ ...options, source: `neo4j:${life}` });
+  logger.info({ source: `neo4j:${life}` }, 'neo4j: at work, on captured changes');
+  let keptAt = performance.now();
+  for (;;) {
+    signal.throwIfAborted();
+    const top = await currentId(graph);
+    const changes = (await graph.run(CHANGES, {
+      from,
+      selectors,
+      limit: batch,
+    })) as unknown as CapturedChange[];
+    works();
+    const [oldest] = changes;
+    metrics.lag(oldest === undefined ? 0 : (Date.now() - Date.parse(oldest.time)) / 1000);
+    if (oldest !== undefined) await write(changes);
+    // Nothing was selected up to where the graph stood before the question.
+    const next = changes.at(-1)?.id ?? top;
+    const isDue = changes.length > 0 || (next !== from && performance.now() - keptAt > KEEP_EVERY_MS);
+    from = next;
+    if (isDue) {
+      await graph.run(KEEP, { name: SOURCE, from });
+      keptAt = performance.now();
+    }
+    if (changes.length < batch) await sleep(pollMs, signal);
+  }
+
+  async function write(changes: readonly CapturedChange[]): Promise<void> {
+    const messages = changes.map((change) => messageOf(change, elements));
+    const refused = [...(await writer.write(messages, signal))].map(([index, { code, message }]) => {
+      const { topic, data, position } = messages[index]!;
+      const reason =
+        topic === NO_TOPIC ? 'a property that the topic is made from is missing' : `${code}: ${message}`;
+      logger.error({ position, topic, reason }, 'neo4j: a change was refused and is set aside');
+      return { topic, data, position, reason };
+    });
+    if (refused.length > 0) await graph.run(SET_ASIDE, { life, refused });
+  }
+}
+
+async function currentId(graph: Graph): Promise<string> {
+  try {
+    const [row] = await graph.run(CURRENT);
+    return String(row?.id);
+  } catch (error) {
+    if (error instanceof GraphError && error.code.endsWith('ProcedureNotFound')) {
+      throw new Error(
+        'NEO4J_ELEMENTS: this edition of Neo4j captures no changes; leave it empty, and write change nodes',
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+function messageOf(change: CapturedChange, elements: readonly ElementMapping[]): SourceMessage {
+  const { txId, seq, event } = change;
+  const { before, after } = event.state;
+  const mapping = elements.find(({ kind, name }) =>
+    kind === 'node'
+      ? event.eventType === 'n' &&
+        [event.labels, before?.labels, after?.labels].some((l) => l?.includes(name))
+      : event.eventType === 'r' && event.type === name,
+  );
+  return {
+    topic: mapping?.topicOf(textsOf((after ?? before)?.properties ?? {})) ?? NO_TOPIC,
+    data: dataOf(event),
+    position: `${String(txId).padStart(TRANSACTION_DIGITS, '0')}.${String(seq).padStart(NUMBER_DIGITS, '0')}`,
+  };
+}
+
+function textsOf(properties: Readonly<Record<string, unknown>>): Map<string, string> {
+  const simple = Object.entries(properties).filter(([, value]) =>
+    ['string', 'number', 'boolean'].includes(typeof value),
+  );
+  return new Map(simple.map(([name, value]) => [name, String(value)]));
+}
+
+const OPERATIONS = { c: 'create', u: 'update', d: 'delete' } as const;
+
+function dataOf(event: CapturedChange['event']): string {
+  const { eventType, operation, elementId: id, labels, type, keys, start, end, state } = event;
+  return JSON.stringify({
+    op: OPERATIONS[operation],
+    ...(eventType === 'n'
+      ? { kind: 'node', id, labels, keys }
+      : { kind: 'relationship', id, type, start, end }),
+    before: state.before?.properties ?? null,
+    after: state.after?.properties ?? null,
+  });
+}

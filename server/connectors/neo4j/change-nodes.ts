@@ -1,0 +1,235 @@
+/**
+ * Change nodes: the application writes them into the graph beside what it changes, in one transaction, and they become
+ * messages in the order of each topic. For every edition of Neo4j: only Enterprise tells changes by itself.
+ *
+ * Neo4j has no sequence, and shows a reader that walks over an index a later change without an earlier one that was
+ * committed meanwhile. So the application takes the next number of the topic from a `HubTopic` node, which holds the
+ * topic's transactions apart, and each change names the number before its own (`after`). A change whose predecessor was
+ * neither sent nor seen waits for the next look: whatever is missing then, somebody has taken away.
+ *
+ * Numbers are from the clock (ms since the Unix epoch, or the last one and one more). So a graph that was restored to an
+ * earlier moment goes on with greater ones, and the log takes nothing new for a repeat.
+ *
+ * Any number of connectors may run: they would do the same twice, and the log takes it once.
+ */
+import type { ErrorBody } from '../../errors.js';
+import { sleep } from '../../hub/backoff.js';
+import type { Graph } from '../../neo4j.js';
+import type { Surroundings } from '../keep-running.js';
+import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
+
+const MEASURE_EVERY_MS = 5_000;
+const NUMBER_DIGITS = 20;
+
+/** Also what makes the queries below fast. */
+export const CONSTRAINTS = [
+  'CREATE CONSTRAINT hub_topic IF NOT EXISTS FOR (t:HubTopic) REQUIRE t.topic IS UNIQUE',
+  'CREATE CONSTRAINT hub_change IF NOT EXISTS FOR (c:HubChange) REQUIRE (c.topic, c.n) IS UNIQUE',
+] as const;
+
+/** A page of changes: those of the topics after one, in the order of topics, the oldest of each first. */
+export const PAGE = `
+MATCH (c:HubChange) WHERE c.topic > $topic AND c.n IS NOT NULL
+WITH c ORDER BY c.topic, c.n LIMIT $limit
+OPTIONAL MATCH (t:HubTopic {topic: c.topic})
+RETURN c.topic AS topic, c.n AS n, c.after AS after, c.data AS data, t.sent AS sent
+ORDER BY topic, n`;
+
+/** Takes changes away that are in the log, or sets them aside with a reason; `sent` never goes back. */
+export const ACKNOWLEDGE = `
+UNWIND $topics AS topic
+MERGE (t:HubTopic {topic: topic.name})
+SET t.turn = true
+WITH t, topic
+SET t.sent = CASE WHEN coalesce(t.sent, 0) < topic.sent THEN topic.sent ELSE t.sent END
+WITH topic
+UNWIND topic.changes AS change
+MATCH (c:HubChange {topic: topic.name, n: change.n})
+FOREACH (_ IN CASE WHEN change.refused IS NULL THEN [1] ELSE [] END | DETACH DELETE c)
+FOREACH (_ IN CASE WHEN change.refused IS NULL THEN [] ELSE [1] END |
+  REMOVE c:HubChange SET c:HubChangeRefused, c.refused = change.refused)`;
+
+/** Sets aside what no page would ever show, since its topic or its number is none. @returns how many */
+export const SET_ASIDE = `
+MATCH (c:HubChange)
+WHERE c.topic = '' OR coalesce(toStringOrNull(c.topic) <> c.topic, true)
+  OR coalesce(toIntegerOrNull(c.n) <> c.n, true)
+WITH c LIMIT $limit
+REMOVE c:HubChange
+SET c:HubChangeRefused, c.refused = 'bad_request: topic and n: are missing, or no text and no whole number'
+RETURN count(c) AS count`;
+
+export const COUNT = 'MATCH (c:HubChange) RETURN count(c) AS count';
+export const DATABASE = 'CALL db.info() YIELD id RETURN id';
+
+export interface ChangeNodesOptions extends Surroundings, Omit<SourceWriterOptions, 'source'> {
+  readonly graph: Graph;
+  /** Time between two looks at the graph when there was nothing new. */
+  readonly pollMs: number;
+  /** Most changes in one page. */
+  readonly batch: number;
+}
+
+interface Change {
+  readonly topic: string;
+  /** Number in the topic, ms since the Unix epoch when it was written. */
+  readonly n: number;
+  /** The number before it; 0 for the first of a topic. */
+  readonly after: unknown;
+  readonly data: unknown;
+  /** Up to which number the topic was sent; null: nothing yet. */
+  readonly sent: number | null;
+}
+
+/** Carries change nodes over until `signal` aborts. @throws Error where Neo4j fails. */
+export async function carryChangeNodes(options: ChangeNodesOptions, works: () => void): Promise<void> {
+  const { graph, logger, signal } = options;
+  for (const constraint of CONSTRAINTS) await graph.run(constraint);
+  const [database] = await graph.run(DATABASE);
+  const source = `neo4j:${String(database?.id).slice(0, 16)}`;
+  logger.info({ source }, 'neo4j: at work, on change nodes');
+  await new ChangeNodes(options, source).run(works, signal);
+}
+
+class ChangeNodes {
+  readonly #options: ChangeNodesOptions;
+  readonly #writer: SourceWriter;
+  /** By topic: the change that waits, since the one before it was not seen. */
+  #waiting = new Map<string, number>();
+  #nextMeasuring = 0;
+
+  constructor(options: ChangeNodesOptions, source: string) {
+    this.#options = options;
+    this.#writer = new SourceWriter({ ...options, source });
+  }
+
+  async run(works: () => void, signal: AbortSignal): Promise<void> {
+    const { pollMs, metrics } = this.#options;
+    for (;;) {
+      // Once round all topics, so that a busy one delays the others by no more than its page.
+      let topic: string | undefined = '';
+      let sent = 0;
+      let oldest = Number.POSITIVE_INFINITY;
+      const waiting = new Map<string, number>();
+      while (topic !== undefined) {
+        signal.throwIfAborted();
+        const page = await this.#page(topic);
+        works();
+        oldest = Math.min(oldest, ...page.changes.map(({ n }) => n));
+        const ready = [...byTopic(page.changes)].flatMap(([name, changes]) =>
+          this.#inTurn(name, changes, waiting),
+        );
+        await this.#send(ready);
+        sent += ready.length;
+        topic = page.next;
+      }
+      this.#waiting = waiting;
+      metrics.lag(Number.isFinite(oldest) ? (Date.now() - oldest) / 1000 : 0);
+      await this.#measure();
+      if (sent === 0) await sleep(pollMs, signal);
+    }
+  }
+
+  /** @returns changes, and after which topic the next page begins */
+  async #page(topic: string): Promise<{ changes: Change[]; next: string | undefined }> {
+    const { graph, batch } = this.#options;
+    const changes = (await graph.run(PAGE, { topic, limit: batch })) as unknown as Change[];
+    return { changes, next: changes.length < batch ? undefined : changes.at(-1)?.topic };
+  }
+
+  /** The changes of one topic whose predecessors are known to be sent before them. */
+  #inTurn(topic: string, changes: readonly Change[], waiting: Map<string, number>): Change[] {
+    const ready: Change[] = [];
+    let last = changes[0]?.sent ?? 0;
+    for (const change of changes) {
+      // What is at or below `sent` was sent already, and is only to be taken away.
+      const follows = change.n <= last || change.after === last || typeof change.after !== 'number';
+      if (!follows) {
+        if (this.#waiting.get(topic) !== change.n) {
+          waiting.set(topic, change.n);
+          break;
+        }
+        this.#options.logger.warn(
+          { topic, after: last, next: change.n },
+          'neo4j: a change between these two was taken away before it was sent',
+        );
+      }
+      ready.push(change);
+      last = Math.max(last, change.n);
+    }
+    return ready;
+  }
+
+  async #send(changes: readonly Change[]): Promise<void> {
+    if (changes.length === 0) return;
+    const { graph, logger, metrics, signal } = this.#options;
+    const refusals = new Map<Change, ErrorBody>();
+    const accepted: Change[] = [];
+    const messages: SourceMessage[] = [];
+    for (const change of changes) {
+      const mistake = mistakeOf(change);
+      if (mistake !== undefined) {
+        refusals.set(change, { code: 'bad_request', message: mistake });
+        metrics.refused();
+        continue;
+      }
+      accepted.push(change);
+      messages.push({
+        topic: change.topic,
+        data: change.data as string,
+        series: change.topic,
+        position: String(change.n).padStart(NUMBER_DIGITS, '0'),
+      });
+    }
+    const refused = await this.#writer.write(messages, signal);
+    for (const [index, error] of refused) refusals.set(accepted[index]!, error);
+    for (const [{ topic, n }, { code, message }] of refusals) {
+      logger.error({ topic, n, code, message }, 'neo4j: a change was refused and is set aside');
+    }
+    const topics = [...byTopic(changes)].map(([name, list]) => ({
+      name,
+      sent: list.at(-1)!.n,
+      changes: list.map((change) => ({ n: change.n, refused: reasonOf(refusals.get(change)) })),
+    }));
+    await graph.run(ACKNOWLEDGE, { topics });
+  }
+
+  async #measure(): Promise<void> {
+    if (performance.now() < this.#nextMeasuring) return;
+    this.#nextMeasuring = performance.now() + MEASURE_EVERY_MS;
+    const { graph, metrics, batch, logger } = this.#options;
+    const [aside] = await graph.run(SET_ASIDE, { limit: batch });
+    const count = Number(aside?.count ?? 0);
+    if (count > 0) {
+      metrics.refused(count);
+      logger.error({ count }, 'neo4j: changes without topic and n were set aside');
+    }
+    const [left] = await graph.run(COUNT);
+    metrics.backlog('messages', Number(left?.count ?? 0));
+  }
+}
+
+function byTopic(changes: readonly Change[]): Map<string, Change[]> {
+  const groups = new Map<string, Change[]>();
+  for (const change of changes) {
+    const group = groups.get(change.topic);
+    if (group === undefined) groups.set(change.topic, [change]);
+    else group.push(change);
+  }
+  return groups;
+}
+
+function mistakeOf({ after, data }: Change): string | undefined {
+  if (typeof after !== 'number') return 'after: is missing; it is the number before n, 0 for the first';
+  if (typeof data !== 'string') return 'data: is missing; it is JSON text';
+  try {
+    JSON.parse(data);
+    return undefined;
+  } catch (error) {
+    return `data: is no JSON: ${(error as Error).message}`;
+  }
+}
+
+function reasonOf(error: ErrorBody | undefined): string | null {
+  return error === undefined ? null : `${error.code}: ${error.message}`;
+}

@@ -1,0 +1,30 @@
+/** Changes of a graph in Neo4j become messages: as its edition tells them, or as the application writes them. */
+import { connectNeo4j, type Neo4jOptions } from '../../neo4j.js';
+import { keepRunning, type Surroundings } from '../keep-running.js';
+import type { SourceWriterOptions } from '../source-writer.js';
+import { carryCapturedChanges } from './captured-changes.js';
+import { carryChangeNodes } from './change-nodes.js';
+import type { ElementMapping } from './element-mapping.js';
+
+export interface Neo4jConnectorOptions
+  extends Surroundings,
+    Omit<SourceWriterOptions, 'source'>,
+    Neo4jOptions {
+  /** What is captured, in an edition that can; empty: change nodes are carried over. */
+  readonly elements: readonly ElementMapping[];
+  readonly pollMs: number;
+  readonly batch: number;
+}
+
+/** Carries changes over until `signal` aborts. */
+export function runNeo4j(options: Neo4jConnectorOptions): Promise<void> {
+  return keepRunning(options, async (works) => {
+    const graph = connectNeo4j(options);
+    try {
+      if (options.elements.length === 0) await carryChangeNodes({ ...options, graph }, works);
+      else await carryCapturedChanges({ ...options, graph }, works);
+    } finally {
+      await graph.close();
+    }
+  });
+}

@@ -1,0 +1,61 @@
+/** How a topic is made from the values of a row: `signals:orders/{account}`. */
+import { STREAM_NAME } from '../protocol/topic.js';
+
+const FIELD = /\{([A-Za-z_][A-Za-z0-9_$]*)\}/g;
+
+/** A topic with holes. */
+export interface TopicTemplate {
+  /** Names of the values that the topic is made from. */
+  readonly fields: readonly string[];
+  /** The topic by the texts of the values; undefined where one of them is missing. */
+  topicOf(values: ReadonlyMap<string, string>): string | undefined;
+}
+
+/** @throws Error that says what is wrong with the text. */
+export function parseTopicTemplate(text: string): TopicTemplate {
+  const colon = text.indexOf(':');
+  const [stream, key] = [text.slice(0, colon), text.slice(colon + 1)];
+  if (colon < 0 || key === '' || !STREAM_NAME.test(stream)) throw new Error(`"${text}" is no stream:key`);
+  if (!/^[A-Za-z0-9._/-]*$/.test(key.replace(FIELD, ''))) {
+    throw new Error(`the key of "${text}" has other characters than A-Z a-z 0-9 . _ - / and {name}`);
+  }
+  const fields = [...new Set([...key.matchAll(FIELD)].map(([, field = '']) => field))];
+  return {
+    fields,
+    topicOf: (values) => {
+      if (!fields.every((field) => values.has(field))) return undefined;
+      return `${stream}:${key.replace(FIELD, (_, field: string) => values.get(field) ?? '')}`;
+    },
+  };
+}
+
+/**
+ * Several of them by what they are for, comma-separated: `public.orders=signals:orders/{account}`.
+ *
+ * @param nameOf what stands before `=`, parsed; undefined where it is not what it should be
+ * @throws Error that names the entry which is wrong, or named twice
+ */
+export function parseMappings<T>(
+  text: string,
+  nameOf: (name: string) => T | undefined,
+  example: string,
+): (T & TopicTemplate)[] {
+  const names = new Set<string>();
+  return text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean)
+    .map((entry) => {
+      const equals = entry.indexOf('=');
+      const name = entry.slice(0, equals).trim();
+      const parsed = equals < 0 ? undefined : nameOf(name);
+      if (parsed === undefined) throw new Error(`"${entry}" is no mapping; one looks like ${example}`);
+      if (names.has(name)) throw new Error(`"${name}" is named twice`);
+      names.add(name);
+      try {
+        return { ...parsed, ...parseTopicTemplate(entry.slice(equals + 1).trim()) };
+      } catch (error) {
+        throw new Error(`"${entry}": ${(error as Error).message}`);
+      }
+    });
+}
