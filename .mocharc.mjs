@@ -6,8 +6,11 @@ const spec = readdirSync('spec', { recursive: true })
   .sort()
   .map((file) => `dist/spec/${file.replace(/\.ts$/, '.js')}`);
 
+// Specs that are named on the command line are run alone: mocha would add them to these.
+const areNamed = process.argv.slice(2).some((argument) => /\.spec\.[jt]s$/.test(argument));
+
 export default {
-  spec,
+  spec: areNamed ? [] : spec,
   timeout: 20_000,
   slow: 2_000,
   'enable-source-maps': true,

@@ -3,6 +3,8 @@
 # where it may not. PostgreSQL, Prometheus and Python's clients come with them; where those are missing their specs are skipped.
 set -euo pipefail
 
+bash "$(dirname "$0")/install-neo4j.sh"
+
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 packages=()
 command -v redis-server >/dev/null || packages+=(redis-server)

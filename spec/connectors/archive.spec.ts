@@ -1,7 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type pg from 'pg';
@@ -13,6 +9,7 @@ import { OwnRedis } from '../log/own-redis.js';
 import { TRANSPORTS } from '../support/client.js';
 import { authorization } from '../support/credentials.js';
 import { call, publishAll } from '../support/http.js';
+import { streamsFile } from '../support/streams-file.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
 import { connectorProcess, sample } from './connector-process.js';
@@ -24,12 +21,6 @@ const KILLS = 20;
 /** The log keeps so little that almost everything is in the archive alone. */
 const WINDOW = 200;
 const COUNT = 5_000;
-
-const file = (streams: unknown) => {
-  const path = join(tmpdir(), `axiom-spec-${randomUUID()}.json`);
-  writeFileSync(path, JSON.stringify(streams));
-  return path;
-};
 
 describe('The archive in PostgreSQL', function () {
   this.timeout(120_000);
@@ -64,7 +55,7 @@ describe('The archive in PostgreSQL', function () {
   before(async function () {
     needsPostgres(this);
     const postgres = await OwnPostgres.start();
-    const streams = file({
+    const streams = streamsFile({
       ledger: { class: 'ledger', maxMessages: WINDOW, archive: true },
       other: { class: 'ledger', maxMessages: WINDOW },
       killed: { class: 'ledger', maxMessages: 100_000, archive: true },

@@ -1,0 +1,89 @@
+/** A real Neo4j of a spec's own: the Community Edition with Bolt, in a folder of its own. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Context } from 'mocha';
+import { ManagedProcess } from '../../server/cluster/local/managed-process.js';
+import { freePorts } from '../../server/cluster/local/ports.js';
+import { connectNeo4j, type Graph } from '../../server/neo4j.js';
+
+const HERE = fileURLToPath(new URL('../../../spec/connectors/neo4j/', import.meta.url));
+
+/** The folder into which `spec/install-neo4j.sh` has fetched it. */
+function libraries(): string {
+  const [, version = ''] = /<version>(5\..*)<\/version>/.exec(readFileSync(`${HERE}/pom.xml`, 'utf8')) ?? [];
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  return join(cache, 'axiom-streaming-specs', `neo4j-${version}`);
+}
+
+/** Skips a spec, and says so, where Neo4j cannot be had. */
+export function needsNeo4j(context: Context): void {
+  const missing = spawnSync('java', ['-version']).error === undefined ? libraries() : 'java';
+  if (missing !== 'java' && existsSync(missing)) return;
+  console.warn(`      SKIPPED: no Neo4j, ${missing} is missing (bash spec/install-neo4j.sh says why)`);
+  context.skip();
+}
+
+export class OwnNeo4j {
+  readonly url: string;
+  readonly process: ManagedProcess;
+  readonly #dir: string;
+  readonly #graphs: Graph[] = [];
+
+  private constructor(url: string, process: ManagedProcess, dir: string) {
+    this.url = url;
+    this.process = process;
+    this.#dir = dir;
+  }
+
+  static async start(): Promise<OwnNeo4j> {
+    const dir = mkdtempSync(join(tmpdir(), 'axiom-spec-neo4j-'));
+    const port = await freePorts(1);
+    const url = `bolt://127.0.0.1:${port}`;
+    const process = new ManagedProcess({
+      name: 'neo4j',
+      command: 'java',
+      args: ['-Xmx512m', '-cp', `${libraries()}/*`, `${HERE}/Neo4jServer.java`, dir, String(port)],
+      ready: () => answers(url),
+      readyWithinMs: 90_000,
+    });
+    try {
+      await process.start();
+    } catch (error) {
+      rmSync(dir, { recursive: true, force: true });
+      throw error;
+    }
+    return new OwnNeo4j(url, process, dir);
+  }
+
+  /** Another connection, closed with the rest. */
+  connect(): Graph {
+    const graph = graphAt(this.url);
+    this.#graphs.push(graph);
+    return graph;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#graphs.map((graph) => graph.close()));
+    await this.process.stop('SIGKILL');
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+function graphAt(url: string): Graph {
+  return connectNeo4j({ url, user: '', password: '', database: '' });
+}
+
+async function answers(url: string): Promise<boolean> {
+  const graph = graphAt(url);
+  try {
+    await graph.run('RETURN 1 AS one');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await graph.close();
+  }
+}
