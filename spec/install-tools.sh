@@ -4,6 +4,7 @@
 set -euo pipefail
 
 bash "$(dirname "$0")/install-neo4j.sh"
+bash "$(dirname "$0")/install-airflow.sh"
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 packages=()

@@ -1,6 +1,6 @@
 """An Airflow DAG that publishes a batch to Axiom Streaming and waits for an answer on another topic.
 
-Environment: AXIOM_URL, AXIOM_TOKEN. Standard library only; works with Airflow 2.10.
+Environment: AXIOM_URL, AXIOM_TOKEN. Nothing but the standard library and Airflow 3.
 
 - A retry publishes nothing twice: the id of each message is made from the run, and the hub remembers ids for five
   minutes. Keep `retries * retry_delay` below that.
@@ -13,8 +13,7 @@ import urllib.parse
 import urllib.request
 from datetime import datetime, timedelta
 
-from airflow.decorators import dag, task
-from airflow.sensors.base import PokeReturnValue
+from airflow.sdk import PokeReturnValue, dag, task
 
 TOPIC = "signals:airflow/prices"
 ANSWERS = "signals:airflow/done"
