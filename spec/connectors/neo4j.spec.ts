@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { App } from '../../server/app.js';
 import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
 import { PAGE } from '../../server/connectors/neo4j/change-nodes.js';
 import type { Graph } from '../../server/neo4j.js';
+import { codeBlockWith } from '../docs/code-blocks.js';
 import { startTestApp } from '../http/test-app.js';
 import { OwnRedis } from '../log/own-redis.js';
 import type { TestClient } from '../support/client.js';
@@ -18,9 +17,8 @@ import { needsNeo4j, OwnNeo4j } from './own-neo4j.js';
 
 const KILLS = 20;
 const WRITERS = 4;
-const DOCUMENT = fileURLToPath(new URL('../../../docs/integrations/neo4j.md', import.meta.url));
 /** The statement that applications copy. */
-const [, PUBLISH = ''] = /```cypher\n([^`]+)```/.exec(readFileSync(DOCUMENT, 'utf8')) ?? [];
+const PUBLISH = codeBlockWith('integrations/neo4j.md', 'HubChange');
 
 describe('The connector of Neo4j', function () {
   this.timeout(180_000);

@@ -1,6 +1,6 @@
 /** Takes the programs out of the recipes and runs them, against a hub that is really there. */
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,16 +12,11 @@ import { SPEC_KEY } from '../support/credentials.js';
 import { publish } from '../support/http.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/wait.js';
+import { codeBlocksOf } from './code-blocks.js';
 
 const DOCS = fileURLToPath(new URL('../../../docs/integrations', import.meta.url));
 /** Debian's, which its packages belong to. */
 const PYTHON = '/usr/bin/python3';
-
-/** Files in a Markdown text: code blocks that say `file=NAME`. */
-function filesIn(markdown: string): Map<string, string> {
-  const blocks = markdown.matchAll(/^```\w+ file=(\S+)\n([\s\S]*?)^```$/gm);
-  return new Map([...blocks].map(([, name = '', text = '']) => [name, text]));
-}
 
 /** Skips, and says so, where a command does not succeed. */
 function needs(context: Context, what: string, command: string, ...args: readonly string[]): void {
@@ -83,7 +78,9 @@ class Program {
 
 describe('The recipes', function () {
   this.timeout(60_000);
-  const files = filesIn(readFileSync(join(DOCS, 'recipes.md'), 'utf8'));
+  const files = new Map(
+    codeBlocksOf('integrations/recipes.md').map(({ file, text }) => [file ?? 'a block without a file', text]),
+  );
   const programs: Program[] = [];
   let app: App;
   let proxy: TcpProxy;

@@ -2,10 +2,14 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { expect } from 'chai';
+import { SignJWT } from 'jose';
 import type { App } from '../../server/app.js';
 import { startTestApp } from '../http/test-app.js';
 import { authorization, SPEC_KEY } from '../support/credentials.js';
 import { publish } from '../support/http.js';
+import { streamsFile } from '../support/streams-file.js';
+
+const SECRET = 'a-secret-of-thirty-two-bytes-or-more';
 
 type Answer = Record<string, unknown> & {
   messages: { topic: string; seq: number; data: unknown }[];
@@ -16,9 +20,9 @@ describe('The Model Context Protocol at /mcp', () => {
   let app: App;
   const clients: Client[] = [];
 
-  const connect = async (token = SPEC_KEY) => {
+  const connect = async (token = SPEC_KEY, to = app) => {
     const client = new Client({ name: 'spec', version: '1.0.0' });
-    const transport = new StreamableHTTPClientTransport(new URL(`${app.url}/mcp`), {
+    const transport = new StreamableHTTPClientTransport(new URL(`${to.url}/mcp`), {
       requestInit: { headers: authorization(token) },
     });
     await client.connect(transport as Transport);
@@ -150,42 +154,77 @@ describe('The Model Context Protocol at /mcp', () => {
     let granted: App;
 
     before(async () => {
-      granted = await startTestApp({ PUBLISH_KEY: '', JWT_SECRET: 'a-secret-of-thirty-two-bytes-or-more' });
+      granted = await startTestApp({
+        PUBLISH_KEY: '',
+        JWT_SECRET: SECRET,
+        STREAMS_FILE: streamsFile({
+          news: { class: 'log' },
+          analysis: { class: 'log' },
+          portfolio: { class: 'state' },
+        }),
+      });
     });
 
     after(() => granted.stop());
 
-    it('reads and publishes what the token says, and nothing else', async () => {
-      const { SignJWT } = await import('jose');
-      const token = await new SignJWT({
-        streams: { subscribe: ['news:*'], publish: ['signals:analysis/AAPL'] },
-      })
+    const tokenFor = (streams: { subscribe?: string[]; publish?: string[] }) =>
+      new SignJWT({ streams })
         .setProtectedHeader({ alg: 'HS256' })
         .setSubject('agent')
         .setAudience('axiom-streaming')
         .setIssuedAt()
         .setExpirationTime('5m')
-        .sign(new TextEncoder().encode('a-secret-of-thirty-two-bytes-or-more'));
-      const own = app;
-      app = granted;
-      try {
-        const agent = await connect(token);
-        const publishTo = (topic: string) => use(agent, 'publish', { topic, data: 1 });
-        expect((await publishTo('signals:analysis/AAPL')).isError).to.equal(false);
-        expect((await publishTo('signals:analysis/MSFT')).answer).to.include({ code: 'denied' });
-        expect((await use(agent, 'read_topic', { topic: 'signals:analysis/AAPL' })).answer).to.include({
-          code: 'denied',
-        });
-        expect((await use(agent, 'wait_for_message', { topic: 'portfolio:*' })).answer).to.include({
-          code: 'denied',
-        });
-        const { answer } = await use(agent, 'list_streams');
-        expect((answer.streams as { name: string }[]).map(({ name }) => name)).to.not.include('signals');
-        const { resources } = await agent.listResources();
-        expect(resources.filter(({ name }) => name.startsWith('signals:'))).to.deep.equal([]);
-      } finally {
-        app = own;
+        .sign(new TextEncoder().encode(SECRET));
+
+    it('reads and publishes what the token says, and nothing else', async () => {
+      const token = await tokenFor({ subscribe: ['news:*'], publish: ['analysis:AAPL'] });
+      const agent = await connect(token, granted);
+      const publishTo = (topic: string) => use(agent, 'publish', { topic, data: 1 });
+      expect((await publishTo('analysis:AAPL')).isError).to.equal(false);
+      expect((await publishTo('analysis:MSFT')).answer).to.include({ code: 'denied' });
+      expect((await use(agent, 'read_topic', { topic: 'analysis:AAPL' })).answer).to.include({
+        code: 'denied',
+      });
+      expect((await use(agent, 'wait_for_message', { topic: 'portfolio:*' })).answer).to.include({
+        code: 'denied',
+      });
+      const { answer } = await use(agent, 'list_streams');
+      expect((answer.streams as { name: string }[]).map(({ name }) => name)).to.not.include('analysis');
+      const { resources } = await agent.listResources();
+      expect(resources.filter(({ name }) => name.startsWith('analysis:'))).to.deep.equal([]);
+    });
+
+    it('lets an agent watch the news, and another see the analysis that it makes of each', async () => {
+      const analyst = await connect(
+        await tokenFor({ subscribe: ['news:*'], publish: ['analysis:*'] }),
+        granted,
+      );
+      const reader = await connect(await tokenFor({ subscribe: ['analysis:*'] }), granted);
+      const editor = await connect(await tokenFor({ publish: ['news:*'] }), granted);
+      let { cursor } = (await use(analyst, 'read_topic', { topic: 'news:*', limit: 1 })).answer;
+      for (let n = 1; n <= 5; n++) {
+        await use(editor, 'publish', { topic: 'news:AAPL', data: { headline: `Number ${n}` } });
       }
+      for (let analysed = 0; analysed < 5; ) {
+        const { answer } = await use(analyst, 'wait_for_message', {
+          topic: 'news:*',
+          since: cursor,
+          limit: 2,
+        });
+        for (const { seq, data } of answer.messages) {
+          const { headline } = data as { headline: string };
+          // An id of the source makes the analysis one, however often an agent begins again.
+          const analysis = { topic: 'analysis:digest', data: { of: headline }, id: `news-${seq}` };
+          await use(analyst, 'publish', analysis);
+          await use(analyst, 'publish', analysis);
+          analysed += 1;
+        }
+        ({ cursor } = answer);
+      }
+      const { answer } = await use(reader, 'read_topic', { topic: 'analysis:digest' });
+      expect(answer.messages.map(({ data }) => data)).to.deep.equal(
+        Array.from({ length: 5 }, (_, i) => ({ of: `Number ${i + 1}` })),
+      );
     });
   });
 });
