@@ -197,8 +197,10 @@ class CapturingGraph implements Graph {
     }
     if (query === captured.CHANGES) {
       this.asked.push(parameters);
-      const after = this.changes.findIndex(({ id }) => id === parameters.from);
-      return this.changes.slice(after + 1, after + 1 + Number(parameters.limit)) as unknown as GraphRow[];
+      // The stricter reading of the manual: what is asked for begins behind the transaction of the identifier.
+      const at = this.changes.find(({ id }) => id === parameters.from)?.txId ?? 0;
+      const later = this.changes.filter(({ txId }) => txId > at);
+      return later.slice(0, Number(parameters.limit)) as unknown as GraphRow[];
     }
     if (query === captured.KEEP) this.from = String(parameters.from);
     if (query === captured.SET_ASIDE) this.refused.push(...(parameters.refused as []));
@@ -319,6 +321,24 @@ describe('Captured changes over a stand-in for the session', () => {
     stop();
     expect((await messages()).map(([key]) => key)).to.deep.equal(
       Array.from({ length: 9 }, (_, i) => `person/${i + 1}`),
+    );
+  });
+
+  it('are all there of a transaction that is larger than a batch', async () => {
+    const graph = new CapturingGraph();
+    graph.from = 'id-0';
+    graph.add(1, 0, person('c', null, { id: 0 }));
+    for (let n = 1; n <= 20; n++) graph.add(2, n, person('c', null, { id: n }));
+    graph.add(3, 0, person('c', null, { id: 21 }));
+    const { options, messages, stop } = surroundings(graph);
+    await whileRunning(
+      captured.carryCapturedChanges({ ...options, elements }, () => undefined),
+      stop,
+      'all are kept',
+      async () => graph.from === 'id-22',
+    );
+    expect((await messages()).map(([key]) => key)).to.deep.equal(
+      Array.from({ length: 22 }, (_, i) => `person/${i}`),
     );
   });
 

@@ -88,15 +88,19 @@ export async function carryCapturedChanges(
   const writer = new SourceWriter({ ...options, source: `neo4j:${life}` });
   logger.info({ source: `neo4j:${life}` }, 'neo4j: at work, on captured changes');
   let keptAt = performance.now();
+  let limit = batch;
   for (;;) {
     signal.throwIfAborted();
     const top = await currentId(graph);
-    const changes = (await graph.run(CHANGES, {
-      from,
-      selectors,
-      limit: batch,
-    })) as unknown as CapturedChange[];
+    const found = (await graph.run(CHANGES, { from, selectors, limit })) as unknown as CapturedChange[];
     works();
+    const isFull = found.length === limit;
+    const changes = isFull ? wholeTransactions(found) : found;
+    if (isFull && changes.length === 0) {
+      limit *= 2;
+      continue;
+    }
+    limit = batch;
     const [oldest] = changes;
     metrics.lag(oldest === undefined ? 0 : (Date.now() - Date.parse(oldest.time)) / 1000);
     if (oldest !== undefined) await write(changes);
@@ -108,7 +112,7 @@ export async function carryCapturedChanges(
       await graph.run(KEEP, { name: SOURCE, from });
       keptAt = performance.now();
     }
-    if (changes.length < batch) await sleep(pollMs, signal);
+    if (!isFull) await sleep(pollMs, signal);
   }
 
   async function write(changes: readonly CapturedChange[]): Promise<void> {
@@ -122,6 +126,15 @@ export async function carryCapturedChanges(
     });
     if (refused.length > 0) await graph.run(SET_ASIDE, { life, refused });
   }
+}
+
+/**
+ * The changes without those of the last transaction, which may go on: an identifier is documented to point to a
+ * transaction, and whether one may go on in the middle of it is not.
+ */
+function wholeTransactions(changes: readonly CapturedChange[]): CapturedChange[] {
+  const last = changes.at(-1)?.txId;
+  return changes.filter(({ txId }) => txId !== last);
 }
 
 async function currentId(graph: Graph): Promise<string> {

@@ -19,6 +19,7 @@ import type { Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
 
 const MEASURE_EVERY_MS = 5_000;
+const SET_ASIDE_EVERY_MS = 60_000;
 const NUMBER_DIGITS = 20;
 
 /** Also what makes the queries below fast. */
@@ -29,7 +30,7 @@ export const CONSTRAINTS = [
 
 /** A page of changes: those of the topics after one, in the order of topics, the oldest of each first. */
 export const PAGE = `
-MATCH (c:HubChange) WHERE c.topic > $topic AND c.n IS NOT NULL
+MATCH (c:HubChange) WHERE c.topic > $topic AND c.n <= ${Number.MAX_SAFE_INTEGER}
 WITH c ORDER BY c.topic, c.n LIMIT $limit
 OPTIONAL MATCH (t:HubTopic {topic: c.topic})
 RETURN c.topic AS topic, c.n AS n, c.after AS after, c.data AS data, t.sent AS sent
@@ -53,7 +54,7 @@ FOREACH (_ IN CASE WHEN change.refused IS NULL THEN [] ELSE [1] END |
 export const SET_ASIDE = `
 MATCH (c:HubChange)
 WHERE c.topic = '' OR coalesce(toStringOrNull(c.topic) <> c.topic, true)
-  OR coalesce(toIntegerOrNull(c.n) <> c.n, true)
+  OR coalesce(toIntegerOrNull(c.n) <> c.n OR c.n > ${Number.MAX_SAFE_INTEGER}, true)
 WITH c LIMIT $limit
 REMOVE c:HubChange
 SET c:HubChangeRefused, c.refused = 'bad_request: topic and n: are missing, or no text and no whole number'
@@ -97,6 +98,7 @@ class ChangeNodes {
   /** By topic: the change that waits, since the one before it was not seen. */
   #waiting = new Map<string, number>();
   #nextMeasuring = 0;
+  #nextSettingAside = 0;
 
   constructor(options: ChangeNodesOptions, source: string) {
     this.#options = options;
@@ -125,7 +127,7 @@ class ChangeNodes {
       }
       this.#waiting = waiting;
       metrics.lag(Number.isFinite(oldest) ? (Date.now() - oldest) / 1000 : 0);
-      await this.#measure();
+      await this.#measure(sent === 0);
       if (sent === 0) await sleep(pollMs, signal);
     }
   }
@@ -194,18 +196,30 @@ class ChangeNodes {
     await graph.run(ACKNOWLEDGE, { topics });
   }
 
-  async #measure(): Promise<void> {
+  /** @param isIdle whether the last round found nothing to send */
+  async #measure(isIdle: boolean): Promise<void> {
     if (performance.now() < this.#nextMeasuring) return;
     this.#nextMeasuring = performance.now() + MEASURE_EVERY_MS;
+    const { graph, metrics } = this.#options;
+    const [left] = await graph.run(COUNT);
+    const count = Number(left?.count ?? 0);
+    metrics.backlog('messages', count);
+    // It looks at each change that waits: seldom, but at once where nothing else is there.
+    if (count === 0 || (!isIdle && performance.now() < this.#nextSettingAside)) return;
+    await this.#setAside();
+    this.#nextSettingAside = performance.now() + SET_ASIDE_EVERY_MS;
+  }
+
+  async #setAside(): Promise<void> {
     const { graph, metrics, batch, logger } = this.#options;
-    const [aside] = await graph.run(SET_ASIDE, { limit: batch });
-    const count = Number(aside?.count ?? 0);
-    if (count > 0) {
+    let count: number;
+    do {
+      const [aside] = await graph.run(SET_ASIDE, { limit: batch });
+      count = Number(aside?.count ?? 0);
+      if (count === 0) return;
       metrics.refused(count);
       logger.error({ count }, 'neo4j: changes without topic and n were set aside');
-    }
-    const [left] = await graph.run(COUNT);
-    metrics.backlog('messages', Number(left?.count ?? 0));
+    } while (count === batch);
   }
 }
 
