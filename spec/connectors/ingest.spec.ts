@@ -9,7 +9,7 @@ import type { TestClient } from '../support/client.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
 import { connectorProcess, sample } from './connector-process.js';
-import { account, type ExpectedRow, killRepeatedly, printAccount } from './killing.js';
+import { account, type ExpectedRow, haltForAWhile, killRepeatedly, printAccount } from './killing.js';
 
 const KILLS = 20;
 const KEY = 'hub:ingest';
@@ -111,11 +111,7 @@ describe('The ingest stream in Redis', function () {
         }
       })();
       await killRepeatedly(connector, KILLS);
-      // Also one that was only stopped, and comes back with what it had read long ago.
-      connector.signal('SIGSTOP');
-      await delay(300);
-      connector.signal('SIGCONT');
-      await delay(200);
+      await haltForAWhile(connector);
       stopped = true;
       await emitter;
       await until('nothing waits', async () => (await waiting()) === 0, { withinMs: 30_000 });

@@ -19,6 +19,14 @@ export async function killRepeatedly(process: ManagedProcess, times: number): Pr
   return lives;
 }
 
+/** Stops the process in the middle of its work, so that it goes on with what it had read long ago. */
+export async function haltForAWhile(process: ManagedProcess): Promise<void> {
+  process.signal('SIGSTOP');
+  await delay(300);
+  process.signal('SIGCONT');
+  await delay(200);
+}
+
 /** A row whose message is expected: `n` ascends per key. */
 export interface ExpectedRow {
   readonly key: string;
