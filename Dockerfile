@@ -2,10 +2,13 @@
 FROM node:24.11.1-bookworm-slim AS base
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY packages/protocol/package.json packages/protocol/
+COPY packages/client/package.json packages/client/
 
 FROM base AS build
 RUN npm ci --no-audit --no-fund
-COPY tsconfig.json ./
+COPY tsconfig.json tsconfig.base.json ./
+COPY packages packages
 COPY server server
 COPY web web
 RUN npm run --silent build
@@ -24,8 +27,12 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=8001
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
+COPY packages/protocol/package.json packages/protocol/
+COPY packages/client/package.json packages/client/
 COPY --from=build /app/dist/server dist/server
-COPY --from=build /app/dist/web dist/web
+COPY --from=build /app/dist/page dist/page
+COPY --from=build /app/packages/protocol/dist packages/protocol/dist
+COPY --from=build /app/packages/client/dist packages/client/dist
 COPY docker/start.mjs docker/healthcheck.mjs docker/
 USER node
 EXPOSE 8001

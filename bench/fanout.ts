@@ -11,7 +11,7 @@
  * behind is measured as it is: `share` says how much of what was published it delivered in the time, and its messages
  * per write grow with its backlog.
  */
-import { MissingProgram } from '../server/cluster/local/managed-process.js';
+import { MissingProgram } from '../server/local-cluster/managed-process.js';
 import { manyTopics, oneTopic } from './lib/cases.js';
 import { isMain, option } from './lib/main.js';
 import { saveResult } from './lib/results.js';

@@ -13,7 +13,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { LocalCluster, type LocalNode } from '../server/cluster/local/local-cluster.js';
+import { LocalCluster, type LocalNode } from '../server/local-cluster/local-cluster.js';
 import { AUTHORIZATION, PUBLISH_KEY } from './lib/credentials.js';
 import { isMain, option } from './lib/main.js';
 import { saveResult } from './lib/results.js';

@@ -1,7 +1,8 @@
 /** `npm start`: one node. */
-import { startApp } from './app.js';
-import { ConfigError, readConfig, secretsOf } from './config.js';
+
+import { ConfigError, readConfig, secretsOf } from './config/config.js';
 import { createLogger } from './logger.js';
+import { startNode } from './node/start-node.js';
 import { VERSION } from './version.js';
 
 /** Longest time from the first signal to the end of the process. */
@@ -10,7 +11,7 @@ const STOP_DEADLINE_MS = 35_000;
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const logger = createLogger(config.LOG_LEVEL, config.NODE_ID, secretsOf(config));
-  const app = await startApp(config, logger);
+  const app = await startNode(config, logger);
 
   let stopping = false;
   const stop = () => {

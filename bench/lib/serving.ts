@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
-import { redisServer } from '../../server/cluster/local/redis-server.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
+import { redisServer } from '../../server/local-cluster/redis-server.js';
 import type { Peer } from '../peers/peers.js';
 import { cpuSeconds, cpuSecondsOfTree, residentBytes } from './cpu.js';
 

@@ -7,7 +7,7 @@ import { Emitter } from '@socket.io/redis-emitter';
 import { STREAM_DEFAULTS } from '../../server/hub/streams.js';
 import { RedisStreamLog } from '../../server/log/redis-stream-log.js';
 import { silentLogger } from '../../server/logger.js';
-import { RedisLink } from '../../server/redis.js';
+import { RedisLink } from '../../server/redis/redis-link.js';
 import { streamChannel } from '../../server/transports/socketio/hub-adapter.js';
 import { natsSubject } from './connection.js';
 

@@ -2,8 +2,9 @@
  * A process of unmodified socket.io-clients, as they are by default: they lose their node, come back by themselves, and
  * note when they have caught up and whether anything is missing.
  */
+
+import type { WelcomeInfo } from '@axiom-streaming/protocol/message';
 import { io, type Socket } from 'socket.io-client';
-import type { WelcomeInfo } from '../../server/protocol/message.js';
 
 /** One client: where it appears to come from, and what it reads. */
 export interface ReconnectClient {

@@ -3,7 +3,7 @@
  * gets after its return: each message once, in order, with its own content.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatCursor, parseCursor } from '../../server/protocol/cursor.js';
+import { formatCursor, parseCursor } from '@axiom-streaming/protocol/cursor';
 import { LoadConnection, NotRecovered, type Protocol, type Resumable } from './connection.js';
 
 /** What a worker is told. */

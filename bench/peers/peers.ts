@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findProgram, ManagedProcess, MissingProgram } from '../../server/cluster/local/managed-process.js';
+import { findProgram, ManagedProcess, MissingProgram } from '../../server/local-cluster/managed-process.js';
 import type { Protocol } from '../load/connection.js';
 import type { Way } from '../load/publisher.js';
 

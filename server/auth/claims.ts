@@ -1,8 +1,9 @@
 /** What the hub reads in a token, a stored key or a ticket, and who they make of their bearer. */
+
+import type { Topic } from '@axiom-streaming/protocol/topic';
 import { z } from 'zod';
 import type { Principal } from '../hub/access.js';
 import type { StreamConfig } from '../hub/streams.js';
-import type { Topic } from '../protocol/topic.js';
 import { Grants } from './grants.js';
 
 const MAX_PATTERNS = 1_000;

@@ -4,7 +4,7 @@
  * In a pattern `{sub}` stands for the subject. It can only ever become a plain key: a subject called `*` must not turn
  * the grant of one key into that of a stream.
  */
-import { ALL_KEYS, isKey, parseTopic, type Topic } from '../protocol/topic.js';
+import { ALL_KEYS, isKey, parseTopic, type Topic } from '@axiom-streaming/protocol/topic';
 
 const SUBJECT = '{sub}';
 

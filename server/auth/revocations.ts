@@ -5,8 +5,8 @@
  */
 
 import type { Principal } from '../hub/access.js';
-import { Backoff, sleep } from '../hub/backoff.js';
 import type { Logger } from '../logger.js';
+import { Backoff, sleep } from '../time/backoff.js';
 
 /** One token, by its `jti`; or all tokens of a subject that were issued up to now. */
 export interface Revocation {

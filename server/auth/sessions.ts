@@ -3,10 +3,11 @@
  *
  * One timer looks at all of them. A timer for each connection was rejected: most tokens are renewed long before they end.
  */
+
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { HubError } from '../errors.js';
 import type { Access, Principal } from '../hub/access.js';
-import type { Subscriber } from '../hub/subscriber.js';
-import { CLOSE } from '../protocol/close-codes.js';
+import type { Subscriber } from '../hub/delivery/subscriber.js';
 import { type LimitName, type Rate, Tally } from './limits.js';
 
 export const SESSION_TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;

@@ -1,6 +1,6 @@
 /** `check`: the configuration that the environment gives, without starting anything. */
 import type { Command } from 'commander';
-import { type Config, ConfigError, readConfig, SECRET, VARIABLES } from '../config.js';
+import { type Config, ConfigError, readConfig, SECRET, VARIABLES } from '../config/config.js';
 import type { Terminal } from './output.js';
 
 export function addCheck(

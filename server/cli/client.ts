@@ -1,6 +1,7 @@
 /** The client library, as commands use it. */
-import { connect, type HubClient } from '../../web/client/client.js';
-import type { Transport } from '../../web/client/types.js';
+
+import type { Transport } from '@axiom-streaming/client';
+import { connect, type HubClient } from '@axiom-streaming/client';
 import { CliError, EXIT } from './exit-codes.js';
 import type { GlobalOptions } from './output.js';
 

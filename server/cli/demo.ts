@@ -1,11 +1,11 @@
 /** `demo`: the tour. A cluster, a reader on each transport, a node that is killed, and the count. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Recovery, Transport } from '@axiom-streaming/client';
+import { connect, type HubClient } from '@axiom-streaming/client';
 import type { Command } from 'commander';
-import { connect, type HubClient } from '../../web/client/client.js';
-import type { Recovery, Transport } from '../../web/client/types.js';
-import { LocalCluster } from '../cluster/local/local-cluster.js';
-import { MissingProgram } from '../cluster/local/managed-process.js';
+import { LocalCluster } from '../local-cluster/local-cluster.js';
+import { MissingProgram } from '../local-cluster/managed-process.js';
 import { CliError, EXIT } from './exit-codes.js';
 import { type Colour, globalOptions, messageOf, type Surroundings, type Terminal } from './output.js';
 

@@ -1,7 +1,8 @@
 /** How a command ends. Scripts rely on these. */
+
+import { HubError } from '@axiom-streaming/client';
 import { CommanderError } from 'commander';
-import { HubError } from '../../web/client/hub-error.js';
-import { ConfigError } from '../config.js';
+import { ConfigError } from '../config/config.js';
 
 export const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3, timeout: 4, interrupted: 130 } as const;
 

@@ -1,6 +1,6 @@
 /** `topics` and `nodes`: what there is. */
+import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import type { Command } from 'commander';
-import type { NodeReport } from '../cluster/node-report.js';
 import { getJson } from './http.js';
 import { globalOptions, type Surroundings } from './output.js';
 

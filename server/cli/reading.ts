@@ -1,7 +1,13 @@
 /** `sub` and `tail`: messages as they come, and as they were. */
+
+import type {
+  ClientEvents,
+  HubClient,
+  HubMessage,
+  SubscribeOptions,
+  Transport,
+} from '@axiom-streaming/client';
 import { type Command, Option } from 'commander';
-import type { HubClient } from '../../web/client/client.js';
-import type { ClientEvents, HubMessage, SubscribeOptions, Transport } from '../../web/client/types.js';
 import { interrupted, openClient } from './client.js';
 import { CliError, EXIT, fromHub, UsageError } from './exit-codes.js';
 import { positive, whole } from './numbers.js';

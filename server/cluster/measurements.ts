@@ -1,7 +1,7 @@
+import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import type { Hub } from '../hub/hub.js';
-import type { PublishCounters } from '../hub/publisher.js';
-import type { RedisLink } from '../redis.js';
-import type { NodeReport } from './node-report.js';
+import type { PublishCounters } from '../hub/operations/publisher.js';
+import type { RedisLink } from '../redis/redis-link.js';
 
 /** What a node's report is made from. */
 export interface MeasurementSources {

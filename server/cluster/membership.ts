@@ -2,9 +2,10 @@
  * Who is in the cluster: each node reports itself every second and a half, and reads everybody's report in the same
  * call. Counting by asking the other nodes (`fetchSockets`) was rejected: it times out when any of them is gone.
  */
-import { sleep } from '../hub/backoff.js';
+import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import type { Logger } from '../logger.js';
-import type { NodeReport, NodeReports } from './node-report.js';
+import { sleep } from '../time/backoff.js';
+import type { NodeReports } from './node-report.js';
 
 const REPORT_EVERY_MS = 1_500;
 

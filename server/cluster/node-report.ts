@@ -1,33 +1,6 @@
-/** What a node says of itself, every second or two. All figures are its own measurements. */
-export interface NodeReport {
-  readonly node: string;
-  /** ms since the Unix epoch, by the node's clock. */
-  readonly at: number;
-  readonly startedAt: number;
-  readonly version: string;
-  readonly connections: { readonly socketio: number; readonly websocket: number; readonly sse: number };
-  /** Topics that its connections read, each counted per connection. */
-  readonly subscriptions: number;
-  /** Since the start: messages this node committed, took from the log, wrote to connections. */
-  readonly published: number;
-  readonly received: number;
-  readonly delivered: number;
-  /** Over the time since the last report. */
-  readonly publishedPerSecond: number;
-  readonly receivedPerSecond: number;
-  readonly deliveredPerSecond: number;
-  /** One core is 100. */
-  readonly cpuPercent: number;
-  readonly rssBytes: number;
-  /** 99th percentile over the time since the last report. */
-  readonly eventLoopLagMs: number;
-  /** null: embedded, no Redis. */
-  readonly redisConnected: boolean | null;
-  readonly redisPingMs: number | null;
-  readonly draining: boolean;
-}
-
 /** Where the nodes of a cluster leave their reports; a report is gone some seconds after its node. */
+import type { NodeReport } from '@axiom-streaming/protocol/node-report';
+
 export interface NodeReports {
   /** Leaves this node's report. @returns the reports of all nodes that are alive, this one's included. */
   exchange(report: NodeReport): Promise<NodeReport[]>;

@@ -3,7 +3,7 @@ import type { Identity } from '../auth/claims.js';
 import { MAX_REVOCATIONS, type Revocation, type RevocationStore } from '../auth/revocations.js';
 import type { TicketStore } from '../auth/tickets.js';
 import { HubError } from '../errors.js';
-import { loadScript, type RedisLink } from '../redis.js';
+import { loadScript, type RedisLink } from '../redis/redis-link.js';
 
 const REVOCATIONS = loadScript(import.meta.url, 'revocations.lua');
 const REVOCATION_KEYS = ['{axiom}:revocations', '{axiom}:revocations:version'];

@@ -1,7 +1,8 @@
 /** What the nodes of a cluster share in Redis beside the streams: reports, leases. */
-import { loadScript, type RedisLink } from '../redis.js';
+import type { NodeReport } from '@axiom-streaming/protocol/node-report';
+import { loadScript, type RedisLink } from '../redis/redis-link.js';
 import type { Leases } from './leases.js';
-import { type NodeReport, type NodeReports, REPORT_EXPIRES_MS } from './node-report.js';
+import { type NodeReports, REPORT_EXPIRES_MS } from './node-report.js';
 
 const REPORT = loadScript(import.meta.url, 'report.lua');
 const LEASE = loadScript(import.meta.url, 'lease.lua');

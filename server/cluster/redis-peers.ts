@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Answer, Peers, Question } from '../auth/directory.js';
 import type { Logger } from '../logger.js';
-import type { RedisLink } from '../redis.js';
+import type { RedisLink } from '../redis/redis-link.js';
 
 const ASKED = '{axiom}:ask';
 const ANSWER_WITHIN_MS = 1_000;

@@ -1,4 +1,4 @@
-import type { RedisLink } from '../redis.js';
+import type { RedisLink } from '../redis/redis-link.js';
 import type { SessionStore, StoredSession } from '../transports/socketio/sessions.js';
 
 /** Renewals that are under way at a time. */

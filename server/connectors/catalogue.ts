@@ -1,6 +1,6 @@
 /** Which connectors there are, and how each is made from the configuration. */
 import type { StreamLog } from '../log/stream-log.js';
-import type { RedisLink } from '../redis.js';
+import type { RedisLink } from '../redis/redis-link.js';
 import type { ConnectorConfig } from './config.js';
 import type { Surroundings } from './keep-running.js';
 import { runNeo4j } from './neo4j/neo4j.js';

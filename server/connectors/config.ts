@@ -1,6 +1,6 @@
 /** The configuration of the connectors: beside the hub's own variables, these. README.md of docs/integrations shows them. */
 import { z } from 'zod';
-import { type Config, ConfigError, readConfig, type Variable, variable, whole } from '../config.js';
+import { type Config, ConfigError, readConfig, type Variable, variable, whole } from '../config/config.js';
 import { parseElementMappings } from './neo4j/element-mapping.js';
 import { parseTableMappings } from './postgres/table-mapping.js';
 

@@ -1,5 +1,5 @@
-import { Backoff } from '../hub/backoff.js';
 import type { Logger } from '../logger.js';
+import { Backoff } from '../time/backoff.js';
 import type { ConnectorMetrics } from './metrics.js';
 
 /** What every connector is given. */

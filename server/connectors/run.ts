@@ -2,10 +2,10 @@
  * `npm run connector:…`: one connector as a process of its own. It may be killed and started again at any moment, and
  * run twice: the second waits, or does what is harmless twice.
  */
-import { ConfigError } from '../config.js';
+import { ConfigError } from '../config/config.js';
 import { RedisStreamLog } from '../log/redis-stream-log.js';
 import { createLogger } from '../logger.js';
-import { RedisLink } from '../redis.js';
+import { RedisLink } from '../redis/redis-link.js';
 import { CONNECTORS, isConnector } from './catalogue.js';
 import { readConnectorConfig } from './config.js';
 import { ConnectorMetrics } from './metrics.js';

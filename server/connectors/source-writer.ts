@@ -6,12 +6,13 @@
  * log drops what it knows. Publishing over HTTP with an `Idempotency-Key` was rejected: an id is forgotten after five
  * minutes, and a connector may be down for a night.
  */
+
+import { ALL_KEYS, parseTopic, TOPIC_FORM } from '@axiom-streaming/protocol/topic';
 import { type ErrorBody, errorBody, HubError } from '../errors.js';
-import { Backoff } from '../hub/backoff.js';
-import { isDeeperThan, jsonText, MAX_DEPTH } from '../hub/publisher.js';
+import { isDeeperThan, jsonText, MAX_DEPTH } from '../hub/operations/publisher.js';
 import type { AppendEntry, StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
-import { ALL_KEYS, parseTopic, TOPIC_FORM } from '../protocol/topic.js';
+import { Backoff } from '../time/backoff.js';
 import type { ConnectorMetrics } from './metrics.js';
 
 /** Most entries in one append: as many as the log in Redis takes in one script call. */

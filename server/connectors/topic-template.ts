@@ -1,5 +1,5 @@
 /** How a topic is made from the values of a row: `signals:orders/{account}`. */
-import { STREAM_NAME } from '../protocol/topic.js';
+import { STREAM_NAME } from '@axiom-streaming/protocol/topic';
 
 const FIELD = /\{([A-Za-z_][A-Za-z0-9_$]*)\}/g;
 

@@ -2,11 +2,13 @@
  * The real prices behind the demo: the S&P 500 by day (2000 to 2020) and five shares by month (2000 to 2010), from the
  * package `vega-datasets`. The only file that imports `csv-parse`.
  */
+
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import type { PriceRow } from '@axiom-streaming/protocol/demo-data';
 import { parse } from 'csv-parse/sync';
-import type { PriceRow, PriceSeries } from './series.js';
+import type { PriceSeries } from './series.js';
 
 const PACKAGE = 'vega-datasets';
 const DAILY_FILE = 'sp500-2000.csv';

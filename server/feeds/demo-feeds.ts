@@ -1,5 +1,5 @@
 /** The feeds of the demo, for the streams that a hub has. */
-import type { NodeReport } from '../cluster/node-report.js';
+import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import { loadPriceSeries } from './dataset.js';
 import type { Feed } from './feed.js';
 import { marketFeed } from './market.js';

@@ -1,4 +1,4 @@
-import type { Publisher, PublishResult } from '../hub/publisher.js';
+import type { Publisher, PublishResult } from '../hub/operations/publisher.js';
 import type { Feed } from './feed.js';
 import { type Outage, reasonOf } from './outage.js';
 import type { Timing } from './timing.js';

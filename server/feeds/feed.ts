@@ -5,7 +5,7 @@
  * lease publish the same messages under the same ids, which commits them once. A feed that counted on from its last
  * message would need that count handed over; here the clock hands it over.
  */
-import type { Publication } from '../hub/publisher.js';
+import type { Publication } from '../hub/operations/publisher.js';
 
 /** A demo feed. Tick n is the time from `n * intervalMs` to `(n + 1) * intervalMs`, ms since the Unix epoch. */
 export interface Feed {
@@ -13,17 +13,6 @@ export interface Feed {
   readonly intervalMs: number;
   /** The messages of one tick, in the order in which they are to be committed. Often called; must be quick. */
   at(tick: number): Publication[];
-}
-
-/**
- * Where the figures of a message come from, said in its `data.source`: real prices of the past, figures computed from
- * these, invented examples, or measurements of the running nodes. No feed is live market data.
- */
-export type DataSource = 'replay' | 'derived' | 'sample' | 'measured';
-
-/** The data of every message of a feed. */
-export interface FeedData {
-  readonly source: DataSource;
 }
 
 /** The idempotent id of a feed's message; `kind` tells several messages of one key and tick apart. */

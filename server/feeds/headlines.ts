@@ -1,13 +1,5 @@
 /** Invented headlines for the demo: no company, person or event in them is real. */
-
-export type NewsCategory = 'markets' | 'macro' | 'companies';
-
-/** One headline; the sentiment, from −1 (bad) to 1 (good), was given by hand. */
-export interface Headline {
-  readonly category: NewsCategory;
-  readonly headline: string;
-  readonly sentiment: number;
-}
+import type { Headline, NewsCategory } from '@axiom-streaming/protocol/demo-data';
 
 const TABLE: readonly (readonly [NewsCategory, string, number])[] = [
   ['markets', 'Sample: Stocks open slightly higher in quiet trading', 0.3],

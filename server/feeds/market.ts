@@ -6,28 +6,10 @@
  * and for half of its years; so each message says its `frequency` and its `date`, and dates of two symbols are not
  * comparable.
  */
-import { type Feed, type FeedData, publicationId, rowAt } from './feed.js';
-import { closes, FREQUENCIES, type Frequency, type PriceRow, type PriceSeries } from './series.js';
+import type { MarketData } from '@axiom-streaming/protocol/demo-data';
+import { type Feed, publicationId, rowAt } from './feed.js';
+import { closes, FREQUENCIES, type PriceSeries } from './series.js';
 import { annualisedVolatility, round, roundOrNull } from './statistics.js';
-
-/** The data of a message of `market`. */
-export interface MarketData extends FeedData, PriceRow {
-  readonly source: 'replay';
-  readonly dataset: string;
-  readonly symbol: string;
-  readonly frequency: Frequency;
-  /** Row of the dataset, from 0, of so many: row 0 begins a new pass of the replay. */
-  readonly row: number;
-  readonly rows: number;
-  /** The row's close. */
-  readonly price: number;
-  /** Since the row before; null in the first row, whose predecessor would be the end of the last pass. */
-  readonly change: number | null;
-  /** 1 is one per cent. */
-  readonly changePercent: number | null;
-  /** Annualised, as a fraction, over 20 daily or 12 monthly log returns; null until the pass has so many. */
-  readonly volatility: number | null;
-}
 
 /** The `market` feed. A step takes `intervalMs`. */
 export function marketFeed(series: readonly PriceSeries[], intervalMs: number): Feed {

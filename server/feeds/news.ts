@@ -1,11 +1,7 @@
 /** `news:<category>`: one sample headline after the other, round and round. */
-import { type Feed, type FeedData, publicationId, rowAt } from './feed.js';
-import { HEADLINES, type Headline } from './headlines.js';
-
-/** The data of a message of `news`. */
-export interface NewsData extends FeedData, Headline {
-  readonly source: 'sample';
-}
+import type { NewsData } from '@axiom-streaming/protocol/demo-data';
+import { type Feed, publicationId, rowAt } from './feed.js';
+import { HEADLINES } from './headlines.js';
 
 /** The `news` feed: a headline every `intervalMs`. */
 export function newsFeed(intervalMs: number): Feed {

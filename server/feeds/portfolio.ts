@@ -5,15 +5,10 @@
  * (on the market since 2004) are replayed at other dates in the same step; with them the book would be worth what it
  * never was on any day.
  */
-import { type Feed, type FeedData, publicationId, rowAt } from './feed.js';
-import { closes, FREQUENCIES, type Frequency, type PriceSeries } from './series.js';
+import type { Holding, PortfolioData, PositionData } from '@axiom-streaming/protocol/demo-data';
+import { type Feed, publicationId, rowAt } from './feed.js';
+import { closes, FREQUENCIES, type PriceSeries } from './series.js';
 import { annualisedVolatility, drawdowns, round, roundOrNull, valueAtRisk95 } from './statistics.js';
-
-/** So many shares of a symbol, held through the whole pass. */
-export interface Holding {
-  readonly symbol: string;
-  readonly quantity: number;
-}
 
 /** The sample book: at the first prices some 10,000 dollars in each. */
 export const SAMPLE_BOOK: readonly Holding[] = [
@@ -27,42 +22,6 @@ export const SAMPLE_BOOK: readonly Holding[] = [
 export const VAR_WINDOW = 250;
 /** Fewer steps have no worst twentieth. */
 export const VAR_MIN_STEPS = 20;
-
-/** One holding at the prices of a step, in US dollars. */
-export interface PositionData extends Holding {
-  readonly price: number;
-  readonly value: number;
-  /** At the first price of the pass. */
-  readonly cost: number;
-  readonly pnl: number;
-}
-
-/** The data of a message of `portfolio`. Money is in US dollars. */
-export interface PortfolioData extends FeedData {
-  readonly source: 'derived';
-  readonly dataset: string;
-  readonly frequency: Frequency;
-  readonly date: string;
-  readonly value: number;
-  /** What the book cost at the first prices of the pass. */
-  readonly cost: number;
-  readonly pnl: number;
-  /** Of the cost; 1 is one per cent. */
-  readonly pnlPercent: number;
-  /** Of the book's value: annualised, a fraction, over the frequency's window; null until the pass has so many. */
-  readonly volatility: number | null;
-  /** Below the highest value of the pass so far, as a fraction. */
-  readonly drawdown: number;
-  /**
-   * 95 % one-step value at risk by historical simulation: each of the last {@link VAR_WINDOW} steps of the pass is
-   * repeated on the present positions (present value of each × its return in that step), and this is the loss that at
-   * most 5 % of these outcomes exceed. Null before {@link VAR_MIN_STEPS} steps.
-   */
-  readonly var95: number | null;
-  /** Steps that `var95` was computed from. */
-  readonly varSteps: number;
-  readonly positions: readonly PositionData[];
-}
 
 /** The `portfolio` feed. @throws Error where the book's symbols are not known, or not all of one calendar. */
 export function portfolioFeed(

@@ -6,7 +6,7 @@
  * feeds show the present, and a burst of old prices would not be it.
  */
 import type { Leases } from '../cluster/leases.js';
-import type { Publisher } from '../hub/publisher.js';
+import type { Publisher } from '../hub/operations/publisher.js';
 import type { Logger } from '../logger.js';
 import type { Feed } from './feed.js';
 import { type FeedCounters, FeedTask } from './feed-task.js';

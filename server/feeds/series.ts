@@ -1,7 +1,5 @@
 /** The price series that are replayed, and what their two frequencies mean for the figures computed from them. */
-
-/** How far apart the rows of a series are. */
-export type Frequency = 'daily' | 'monthly';
+import type { Frequency, PriceRow } from '@axiom-streaming/protocol/demo-data';
 
 /** Windows are counted in rows. */
 export interface FrequencyTraits {
@@ -18,18 +16,6 @@ export const FREQUENCIES: Readonly<Record<Frequency, FrequencyTraits>> = {
   daily: { rowsPerYear: 252, volatilityWindow: 20, fastWindow: 20, slowWindow: 50 },
   monthly: { rowsPerYear: 12, volatilityWindow: 12, fastWindow: 3, slowWindow: 12 },
 };
-
-/** What a dataset says of one day or month. Prices are in the dataset's own unit: US dollars, or index points. */
-export interface PriceRow {
-  /** `YYYY-MM-DD`; a monthly row has the first of its month. */
-  readonly date: string;
-  readonly close: number;
-  /** Only the daily dataset has these. */
-  readonly open?: number;
-  readonly high?: number;
-  readonly low?: number;
-  readonly volume?: number;
-}
 
 /** One symbol's prices, oldest first, never empty. */
 export interface PriceSeries {

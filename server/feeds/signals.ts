@@ -4,45 +4,14 @@
  * A signal stands before its execution in the ledger; both are committed in one batch. The executions keep no book: each
  * is {@link PAPER_QUANTITY} at the row's close, without costs, so a sell may come first. Nothing is traded anywhere.
  */
-import type { Publication } from '../hub/publisher.js';
-import { type Feed, type FeedData, publicationId, rowAt } from './feed.js';
-import { closes, FREQUENCIES, type Frequency, type PriceSeries } from './series.js';
+import type { ExecutionData, Side, SignalData } from '@axiom-streaming/protocol/demo-data';
+import type { Publication } from '../hub/operations/publisher.js';
+import { type Feed, publicationId, rowAt } from './feed.js';
+import { closes, FREQUENCIES, type PriceSeries } from './series.js';
 import { movingAverage, roundOrNull } from './statistics.js';
 
 /** Shares, or units of the index, of a paper execution. */
 export const PAPER_QUANTITY = 100;
-
-export type Side = 'buy' | 'sell';
-
-/** A crossing: `buy` where the fast average rises above the slow one, `sell` where it falls below. */
-export interface SignalData extends FeedData {
-  readonly source: 'derived';
-  readonly kind: 'signal';
-  readonly symbol: string;
-  readonly frequency: Frequency;
-  readonly side: Side;
-  /** The averages in this row, and how many rows they cover. */
-  readonly fast: number;
-  readonly slow: number;
-  readonly fastWindow: number;
-  readonly slowWindow: number;
-  readonly price: number;
-  readonly date: string;
-}
-
-/** The paper execution of a signal. */
-export interface ExecutionData extends FeedData {
-  readonly source: 'derived';
-  readonly kind: 'execution';
-  readonly paper: true;
-  readonly symbol: string;
-  readonly side: Side;
-  readonly quantity: number;
-  readonly price: number;
-  readonly date: string;
-  /** The idempotent id of the signal that it follows. */
-  readonly signalId: string;
-}
 
 /** The `signals` feed: most of its ticks have no message. */
 export function signalsFeed(series: readonly PriceSeries[], intervalMs: number): Feed {

@@ -4,13 +4,9 @@
  * The only feed that is no function of its tick: two nodes that publish the same tick have read different reports. The
  * ids still let only one of them in; the other is told `idempotency_conflict`, which the runner takes for a duplicate.
  */
-import type { NodeReport } from '../cluster/node-report.js';
-import { type Feed, type FeedData, publicationId } from './feed.js';
-
-/** The data of a message of `system`. */
-export interface SystemData extends FeedData, NodeReport {
-  readonly source: 'measured';
-}
+import type { SystemData } from '@axiom-streaming/protocol/demo-data';
+import type { NodeReport } from '@axiom-streaming/protocol/node-report';
+import { type Feed, publicationId } from './feed.js';
 
 /** The `system` feed. `reports` gives the newest reports of all nodes that are alive. */
 export function systemFeed(reports: () => readonly NodeReport[], intervalMs: number): Feed {

@@ -1,8 +1,8 @@
 /** `/openapi.json` and `/asyncapi.json`; the pages at `/docs/` show them. */
 import { type Request, type Response, Router } from 'express';
-import { asyncApi } from '../docs/asyncapi.js';
-import { openApi } from '../docs/openapi.js';
-import { EXAMPLE_ORIGIN } from '../docs/route.js';
+import { asyncApi } from './api-documents/asyncapi.js';
+import { openApi } from './api-documents/openapi.js';
+import { EXAMPLE_ORIGIN } from './api-documents/route.js';
 import { EXACT } from './exact.js';
 
 /** What may be written into an example; anything else could be a command there. */

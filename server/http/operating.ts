@@ -1,13 +1,14 @@
 /** Health, nodes and metrics: what operators and load balancers ask. */
+
 import { timingSafeEqual } from 'node:crypto';
+import type { NodeReport } from '@axiom-streaming/protocol/node-report';
+import { ALL_KEYS } from '@axiom-streaming/protocol/topic';
 import { type Request, type Response, Router } from 'express';
 import type { Gate } from '../auth/gate.js';
-import type { NodeReport } from '../cluster/node-report.js';
 import { ERRORS, HubError } from '../errors.js';
 import { requireRead } from '../hub/access.js';
 import type { Hub } from '../hub/hub.js';
-import type { Metrics } from '../metrics.js';
-import { ALL_KEYS } from '../protocol/topic.js';
+import type { Metrics } from '../telemetry/metrics.js';
 import { principalOf } from './authenticating.js';
 import { EXACT } from './exact.js';
 

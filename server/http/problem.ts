@@ -2,7 +2,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { Gate } from '../auth/gate.js';
 import { ERRORS, HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import type { ErrorCounts } from '../metrics.js';
+import type { ErrorCounts } from '../telemetry/metrics.js';
 
 /** Answers while the log or the node is away tell when to come back. */
 const RETRY_AFTER_S = 1;

@@ -3,14 +3,14 @@ import { type Request, type Response, Router, raw } from 'express';
 import type { Gate } from '../auth/gate.js';
 import { errorBody, HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
+import { parseRequest, publicationId, publishRequest } from '../hub/operations/handler.js';
 import {
   dataText,
   jsonText,
   type Publication,
   type Publisher,
   type PublishResult,
-} from '../hub/publisher.js';
-import { parseRequest, publicationId, publishRequest } from '../hub/requests.js';
+} from '../hub/operations/publisher.js';
 import { needsToken, principalOf } from './authenticating.js';
 import { bodyText, parseJson } from './body.js';
 import { EXACT } from './exact.js';

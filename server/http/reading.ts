@@ -1,12 +1,13 @@
 /** Topics and streams as they are now, and history. */
+
+import { formatPosition } from '@axiom-streaming/protocol/cursor';
+import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
 import { type Request, type Response, Router } from 'express';
 import { HubError } from '../errors.js';
 import { requireRead } from '../hub/access.js';
-import { readHistory } from '../hub/history.js';
 import type { Hub, HubStream } from '../hub/hub.js';
-import { historyRequest, parseRequest } from '../hub/requests.js';
-import { formatPosition } from '../protocol/cursor.js';
-import { ALL_KEYS, topicName } from '../protocol/topic.js';
+import { historyRequest, parseRequest } from '../hub/operations/handler.js';
+import { readHistory } from '../hub/operations/history.js';
 import { principalOf } from './authenticating.js';
 import { EXACT } from './exact.js';
 

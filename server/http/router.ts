@@ -1,11 +1,11 @@
 /** The Express application beside Socket.IO. */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
-import { ROUTES } from '../docs/routes.js';
 import { HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { SseTransport } from '../transports/sse/sse-transport.js';
 import { type AdministeringOptions, administeringRoutes } from './administering.js';
+import { ROUTES } from './api-documents/routes.js';
 import { authenticating, crossOrigin } from './authenticating.js';
 import { documentingRoutes } from './documenting.js';
 import { mcpRoute } from './mcp.js';

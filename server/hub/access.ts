@@ -5,8 +5,9 @@
  * read `portfolio:*`, neither all of it nor the part that the grant covers. Handing out the part was rejected: a client
  * that believes that it reads everything would miss the rest in silence.
  */
+
+import { type Topic, topicName } from '@axiom-streaming/protocol/topic';
 import { HubError } from '../errors.js';
-import { type Topic, topicName } from '../protocol/topic.js';
 
 /** Someone who asks for something, and what they may do. It never changes; another token is another principal. */
 export interface Principal {

@@ -1,6 +1,6 @@
-import { CLOSE } from '../protocol/close-codes.js';
-import type { NotRecovered } from '../protocol/message.js';
-import type { SlowCounters } from './slow-connections.js';
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
+import type { NotRecovered } from '@axiom-streaming/protocol/message';
+import type { SlowCounters } from './delivery/slow-connections.js';
 
 /** What a tail counts. */
 export interface TailCounters {

@@ -1,33 +1,34 @@
 /**
  * The hub: a node's registry of streams and subscribers. It sees neither Redis nor any transport.
  */
+
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
+import type { Positions } from '@axiom-streaming/protocol/cursor';
+import type { NotRecovered } from '@axiom-streaming/protocol/message';
+import { parseTopic, TOPIC_FORM, type Topic } from '@axiom-streaming/protocol/topic';
 import { HubError } from '../errors.js';
 import type { LogBatch, LogListener, StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
-import { CLOSE } from '../protocol/close-codes.js';
-import type { Positions } from '../protocol/cursor.js';
-import type { NotRecovered } from '../protocol/message.js';
-import { parseTopic, TOPIC_FORM, type Topic } from '../protocol/topic.js';
+import { sleep } from '../time/backoff.js';
+import { type Clock, systemClock } from '../time/clock.js';
 import type { Access } from './access.js';
-import { announceGap, announceLoss } from './backfill.js';
-import { sleep } from './backoff.js';
-import { type Clock, systemClock } from './clock.js';
-import type { Conflation } from './conflator.js';
 import { type HubCounters, hubCounters, increment } from './counters.js';
-import { Fanout } from './fanout.js';
-import { Flusher } from './flusher.js';
-import { LogPages } from './log-pages.js';
-import { LogTops } from './log-tops.js';
-import { SlowConnections } from './slow-connections.js';
-import type { StreamMessage } from './stream-message.js';
-import { type ReaderSource, StreamReader } from './stream-reader.js';
-import { StreamSets } from './stream-set.js';
-import { StreamTail, type TailListener } from './stream-tail.js';
+import { Fanout } from './delivery/fanout.js';
+import { Flusher } from './delivery/flusher.js';
+import { StreamSets } from './delivery/lanes.js';
+import { SlowConnections } from './delivery/slow-connections.js';
+import { type ReaderSource, StreamReader } from './delivery/stream-reader.js';
+import { type Sink, Subscriber } from './delivery/subscriber.js';
+import type { Conflation } from './queues/conflator.js';
+import { announceGap, announceLoss } from './recovery/backfill.js';
+import { LogPages } from './recovery/log-pages.js';
+import { LogTops } from './recovery/log-tops.js';
+import { Turns } from './recovery/semaphore.js';
+import { judge, type Verdict } from './recovery/verdict.js';
 import type { StreamConfig } from './streams.js';
-import { type Sink, Subscriber } from './subscriber.js';
+import type { StreamMessage } from './tail/stream-message.js';
+import { StreamTail, type TailListener } from './tail/stream-tail.js';
 import { deliverTraced, type Tracing } from './tracing.js';
-import { Turns } from './turns.js';
-import { judge, type Verdict } from './verdict.js';
 
 /** A quiet connection hears its cursor after 7 to 14 s, so that it stays able to resume. */
 const POSITION_EVERY_MS = 7_000;

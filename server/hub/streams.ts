@@ -1,5 +1,5 @@
+import type { StreamClass } from '@axiom-streaming/protocol/message';
 import type { Retention } from '../log/stream-log.js';
-import type { StreamClass } from '../protocol/message.js';
 import type { Principal } from './access.js';
 
 /** One entry of the catalogue: what an operator says of a stream. */

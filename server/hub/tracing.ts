@@ -1,7 +1,7 @@
 /** What the hub tells of publications where somebody traces them. Nobody does unless it is configured. */
-import type { Fanout } from './fanout.js';
-import type { Flusher } from './flusher.js';
-import type { StreamMessage } from './stream-message.js';
+import type { Fanout } from './delivery/fanout.js';
+import type { Flusher } from './delivery/flusher.js';
+import type { StreamMessage } from './tail/stream-message.js';
 
 /** A span that is under way. */
 export interface TraceSpan {

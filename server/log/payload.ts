@@ -6,8 +6,9 @@
  * element stands where the stock adapter looks for a packet: it finds none and drops the payload without an error, so
  * stock Socket.IO nodes and emitters may share the Redis.
  */
+
+import { isBoundedMsgpack } from '@axiom-streaming/protocol/msgpack-guard';
 import notepack from 'notepack.io';
-import { isBoundedMsgpack } from '../protocol/msgpack-guard.js';
 import type { LogBatch } from './stream-log.js';
 
 /** fixstr(3) "hub", nil */

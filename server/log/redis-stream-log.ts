@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { HubError } from '../errors.js';
-import { isNotTaken, loadScript, type RedisLink, type Reply } from '../redis.js';
+import { isNotTaken, loadScript, type RedisLink, type Reply } from '../redis/redis-link.js';
 import { newEpoch } from './epoch.js';
 import { decodePayload } from './payload.js';
 import {

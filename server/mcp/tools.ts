@@ -4,18 +4,19 @@
  *
  * A server is made for each request: nothing is kept between two, so that any node can answer any of them.
  */
+
+import { formatPosition } from '@axiom-streaming/protocol/cursor';
+import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
 import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mcp.js';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
 import { errorBody } from '../errors.js';
 import { type Principal, requireRead } from '../hub/access.js';
-import { type History, readHistory } from '../hub/history.js';
 import type { Hub } from '../hub/hub.js';
-import { dataText, type Publisher } from '../hub/publisher.js';
-import { publicationId } from '../hub/requests.js';
-import type { StreamMessage } from '../hub/stream-message.js';
-import { formatPosition } from '../protocol/cursor.js';
-import { ALL_KEYS, topicName } from '../protocol/topic.js';
+import { publicationId } from '../hub/operations/handler.js';
+import { type History, readHistory } from '../hub/operations/history.js';
+import { dataText, type Publisher } from '../hub/operations/publisher.js';
+import type { StreamMessage } from '../hub/tail/stream-message.js';
 import { type MessageWaits, waitForMessages } from './wait.js';
 
 /** Messages in one answer: a model reads all of it. */

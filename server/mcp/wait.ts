@@ -1,8 +1,8 @@
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
-import { sleep } from '../hub/backoff.js';
-import { type History, readHistory } from '../hub/history.js';
 import type { Hub } from '../hub/hub.js';
+import { type History, readHistory } from '../hub/operations/history.js';
+import { sleep } from '../time/backoff.js';
 
 const POLL_MS = 25;
 

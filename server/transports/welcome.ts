@@ -1,7 +1,7 @@
+import type { WelcomeInfo } from '@axiom-streaming/protocol/message';
+import type { Subscriber } from '../hub/delivery/subscriber.js';
 import type { Hub } from '../hub/hub.js';
 import { visibleStreams } from '../hub/streams.js';
-import type { Subscriber } from '../hub/subscriber.js';
-import type { WelcomeInfo } from '../protocol/message.js';
 
 /** What a connection is welcomed with: who serves it, its own id, and the streams that it may read something of. */
 export function welcomeInfo(hub: Hub, node: string, { id, access }: Subscriber): WelcomeInfo {

@@ -1,7 +1,7 @@
+import { parseTopic, type Topic, topicName } from '@axiom-streaming/protocol/topic';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Grants } from '../../server/auth/grants.js';
-import { parseTopic, type Topic, topicName } from '../../server/protocol/topic.js';
 
 const topic = (text: string): Topic => parseTopic(text)!;
 

@@ -1,7 +1,7 @@
 /** A token's life on a connection that is there: it is told, renewed, ended. */
 import { expect } from 'chai';
 import { io, type Socket } from 'socket.io-client';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { type TestClient, TRANSPORTS } from '../support/client.js';
 import { call } from '../support/http.js';
 import { connectSocketIo, request } from '../support/socketio-client.js';
@@ -12,7 +12,7 @@ import { bearer, startSecuredApp, token } from './support.js';
 
 describe('A token on a live connection', function () {
   this.timeout(30_000);
-  let app: App;
+  let app: RunningNode;
   let admin = '';
   const clients: { close(): void }[] = [];
   const kept = <T extends { close(): void }>(client: T): T => {

@@ -5,9 +5,9 @@
 import { expect } from 'chai';
 import { generateKeyPair, SignJWT } from 'jose';
 import { WebSocket } from 'ws';
-import type { App } from '../../server/app.js';
-import { errorsOf, ROUTES } from '../../server/docs/routes.js';
 import { ERRORS, type ErrorCode } from '../../server/errors.js';
+import { errorsOf, ROUTES } from '../../server/http/api-documents/routes.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { call } from '../support/http.js';
 import { connectSocketIo, request as socketIoRequest } from '../support/socketio-client.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
@@ -199,7 +199,7 @@ const WAYS: readonly Way[] = [
 
 describe('Who may', function () {
   this.timeout(30_000);
-  let app: App;
+  let app: RunningNode;
   const tokens = {} as Record<State, string>;
   const admins = {} as Record<State, string>;
 

@@ -1,6 +1,6 @@
 /** What the specs of access share: a secured node, and tokens of every kind. */
 import { SignJWT } from 'jose';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 
 export const SECRET = 'the secret of the specs, 32 bytes and more';
@@ -48,7 +48,7 @@ export function token(claims: Claims = {}): Promise<string> {
 }
 
 /** A node that wants tokens. */
-export function startSecuredApp(environment: Readonly<Record<string, string>> = {}): Promise<App> {
+export function startSecuredApp(environment: Readonly<Record<string, string>> = {}): Promise<RunningNode> {
   return startTestApp({ JWT_SECRET: SECRET, PUBLISH_KEY: '', ...environment });
 }
 

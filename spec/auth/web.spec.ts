@@ -2,10 +2,10 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
-import { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { answers } from '../../server/cluster/local/nginx.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
+import { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { answers } from '../../server/local-cluster/nginx.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { call } from '../support/http.js';
 import { connectSocketIo, request } from '../support/socketio-client.js';
@@ -16,7 +16,7 @@ const FRIEND = 'https://app.example.com';
 const STRANGER = 'https://evil.example.com';
 
 describe('A page of another origin', () => {
-  let app: App;
+  let app: RunningNode;
 
   before(async () => {
     app = await startSecuredApp({ ALLOWED_ORIGINS: FRIEND });
@@ -108,7 +108,7 @@ describe('A page of another origin', () => {
 });
 
 describe('A hub for development', () => {
-  let app: App;
+  let app: RunningNode;
 
   before(async () => {
     app = await startTestApp();
@@ -158,7 +158,7 @@ describe('A hub for development', () => {
 });
 
 describe('Limits by address', () => {
-  let app: App;
+  let app: RunningNode;
 
   before(async () => {
     app = await startSecuredApp({

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { launchChromium } from '../support/chromium.js';
 import { nodeNamed, startTestCluster } from '../support/cluster.js';
 import { SPEC_KEY } from '../support/credentials.js';

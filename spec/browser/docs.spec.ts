@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { launchChromium } from '../support/chromium.js';
 import { SPEC_KEY } from '../support/credentials.js';
@@ -9,7 +9,7 @@ import { until } from '../support/wait.js';
 describe('The pages of the documents', function () {
   this.timeout(60_000);
   let browser: Browser;
-  let app: App;
+  let app: RunningNode;
   let page: Page;
   const complaints: string[] = [];
 

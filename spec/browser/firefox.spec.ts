@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { expect } from 'chai';
 import { type Browser, launch } from 'puppeteer-core';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { publish } from '../support/http.js';
 
@@ -10,7 +10,7 @@ const PLACES = ['/usr/bin/firefox-esr', '/usr/bin/firefox'];
 describe('The dashboard in Firefox', function () {
   this.timeout(40_000);
   let browser: Browser;
-  let app: App;
+  let app: RunningNode;
 
   before(async function () {
     const executablePath = PLACES.find((place) => existsSync(place));

@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Browser, CDPSession, Page } from 'playwright-core';
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { launchChromium } from '../support/chromium.js';
 import { startTestCluster } from '../support/cluster.js';
 import { publishAll } from '../support/http.js';

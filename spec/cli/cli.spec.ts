@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { publish } from '../support/http.js';
 import { runCli } from './run-cli.js';
@@ -10,7 +10,7 @@ import { runCli } from './run-cli.js';
 const COMMANDS = ['start', 'cluster', 'token', 'sub', 'tail', 'pub', 'topics', 'nodes', 'doctor', 'check'];
 
 describe('The command line', () => {
-  let app: App;
+  let app: RunningNode;
   let dir: string;
   const run = (args: readonly string[], input = '') => runCli(args, { url: app.url, input });
 

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { nginx } from '../../server/cluster/local/nginx.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { nginx } from '../../server/local-cluster/nginx.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
 import { startTestCluster } from '../support/cluster.js';
 import { get } from '../support/http.js';
 import { until } from '../support/wait.js';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { SPEC_KEY } from '../support/credentials.js';
 
-const CLI = fileURLToPath(new URL('../../server/cli.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../server/cli/main.js', import.meta.url));
 
 export interface CliResult {
   readonly code: number | null;

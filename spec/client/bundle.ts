@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { build, type Rollup } from 'vite';
 
-const ENTRY = fileURLToPath(new URL('../../web/client/client.js', import.meta.url));
+const ENTRY = fileURLToPath(new URL('../../../packages/client/dist/client.js', import.meta.url));
 
 /** The client library as a page's bundler would make it, minified, in one file. */
 export async function bundleClient(external: readonly string[] = []): Promise<string> {

@@ -1,6 +1,6 @@
+import type * as Library from '@axiom-streaming/client';
+import type { SubscribeOptions, Transport } from '@axiom-streaming/client';
 import type { Browser, Page } from 'playwright-core';
-import type * as Library from '../../web/client/client.js';
-import type { SubscribeOptions, Transport } from '../../web/client/types.js';
 import { launchChromium } from '../support/chromium.js';
 import { SPEC_KEY } from '../support/credentials.js';
 import { bundleClient } from './bundle.js';

@@ -1,16 +1,16 @@
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ConnectOptions, Gap, HubMessage } from '@axiom-streaming/client';
+import { connect, type HubClient } from '@axiom-streaming/client';
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
-import { connect, type HubClient } from '../../web/client/client.js';
-import type { ConnectOptions, Gap, HubMessage } from '../../web/client/types.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { SPEC_KEY } from '../support/credentials.js';
 import { publish } from '../support/http.js';
 import { until } from '../support/wait.js';
 
 describe('The client library', () => {
-  let app: App;
+  let app: RunningNode;
   let proxy: BlockingProxy;
   const clients: HubClient[] = [];
 

@@ -1,5 +1,5 @@
-import { connect } from '../../web/client/client.js';
-import type { Gap, Recovery, Transport } from '../../web/client/types.js';
+import type { Gap, Recovery, Transport } from '@axiom-streaming/client';
+import { connect } from '@axiom-streaming/client';
 import { SPEC_KEY } from '../support/credentials.js';
 import { describeClient, type RunningClient } from './suite.js';
 

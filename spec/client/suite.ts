@@ -1,7 +1,8 @@
 /** What the client library promises, for every transport and wherever it runs: in Node.js and in a browser. */
+
+import type { Gap, Recovery, Status, SubscribeOptions, Transport } from '@axiom-streaming/client';
 import { expect } from 'chai';
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
-import type { Gap, Recovery, Status, SubscribeOptions, Transport } from '../../web/client/types.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { nodeNamed, startTestCluster } from '../support/cluster.js';
 import { publish } from '../support/http.js';
 import { Publishing } from '../support/publishing.js';

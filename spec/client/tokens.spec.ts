@@ -1,7 +1,7 @@
+import type { ConnectOptions, Gap, Status } from '@axiom-streaming/client';
+import { connect, type HubClient } from '@axiom-streaming/client';
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
-import { connect, type HubClient } from '../../web/client/client.js';
-import type { ConnectOptions, Gap, Status } from '../../web/client/types.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { ANONYMOUS, bearer, startSecuredApp, token } from '../auth/support.js';
 import { call, publish } from '../support/http.js';
 import { until } from '../support/wait.js';
@@ -11,7 +11,7 @@ const allowed = (lastsS: number) => token({ lastsS, subscribe: [TOPIC], publish:
 
 describe('The client library, where tokens end', function () {
   this.timeout(15_000);
-  let app: App;
+  let app: RunningNode;
   let client: HubClient | undefined;
 
   before(async () => {

@@ -1,6 +1,6 @@
 /** What the nodes of a cluster share of tokens. */
 import { expect } from 'chai';
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { bearer, SECRET, token } from '../auth/support.js';
 import { startTestCluster } from '../support/cluster.js';
 import { call } from '../support/http.js';

@@ -1,4 +1,4 @@
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { conformanceSuite } from '../conformance/suite.js';
 import { startTestCluster } from '../support/cluster.js';
 

@@ -1,6 +1,6 @@
+import type { Message } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
-import type { Message } from '../../server/protocol/message.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import type { TestClient } from '../support/client.js';
 import { startTestCluster } from '../support/cluster.js';
 import { get } from '../support/http.js';

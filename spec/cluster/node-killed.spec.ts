@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { type TestClient, TRANSPORTS } from '../support/client.js';
 import { nodeNamed, startTestCluster } from '../support/cluster.js';
 import { Publishing } from '../support/publishing.js';

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { createClient } from 'redis';
-import type { App } from '../../server/app.js';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
-import { redisServer } from '../../server/cluster/local/redis-server.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
+import { redisServer } from '../../server/local-cluster/redis-server.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { bearer, startSecuredApp, token } from '../auth/support.js';
 import { call } from '../support/http.js';
 import { connectSocketIo, request } from '../support/socketio-client.js';
@@ -18,7 +18,7 @@ const SECURITY = readFileSync(new URL('../../../SECURITY.md', import.meta.url), 
 describe('A Redis user with the rights in SECURITY.md', () => {
   const dir = mkdtempSync(join(tmpdir(), 'axiom-spec-acl-'));
   let redis: ManagedProcess | undefined;
-  const apps: App[] = [];
+  const apps: RunningNode[] = [];
 
   before(async () => {
     const port = await freePorts(1);

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
-import { redisServer } from '../../server/cluster/local/redis-server.js';
 import { STREAM_DEFAULTS } from '../../server/hub/streams.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
+import { redisServer } from '../../server/local-cluster/redis-server.js';
 import { RedisStreamLog } from '../../server/log/redis-stream-log.js';
 import { silentLogger } from '../../server/logger.js';
-import { RedisLink } from '../../server/redis.js';
+import { RedisLink } from '../../server/redis/redis-link.js';
 import { streamChannel } from '../../server/transports/socketio/hub-adapter.js';
 import { type TestClient, TRANSPORTS } from '../support/client.js';
 import { startTestCluster, subscribeOnNode } from '../support/cluster.js';

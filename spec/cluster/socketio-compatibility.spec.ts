@@ -1,8 +1,8 @@
 import { Emitter } from '@socket.io/redis-emitter';
 import { expect } from 'chai';
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { silentLogger } from '../../server/logger.js';
-import { RedisLink } from '../../server/redis.js';
+import { RedisLink } from '../../server/redis/redis-link.js';
 import { startTestCluster } from '../support/cluster.js';
 import { publish } from '../support/http.js';
 import {

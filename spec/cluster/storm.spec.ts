@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { runStorm } from '../../bench/storm/run-storm.js';
+import { runStorm } from '../storm/run-storm.js';
 
 const LENGTH_MS = 40_000;
 

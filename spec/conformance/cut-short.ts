@@ -1,5 +1,5 @@
+import type { Message } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
-import type { Message } from '../../server/protocol/message.js';
 import { TRANSPORTS, type TransportName } from '../support/client.js';
 import { until } from '../support/wait.js';
 import type { WebSocketTestClient } from '../support/websocket-client.js';

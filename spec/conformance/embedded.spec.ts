@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { answers } from '../../server/cluster/local/nginx.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
+import { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { answers } from '../../server/local-cluster/nginx.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
 import { SPEC_KEY } from '../support/credentials.js';
 import { conformanceSuite } from './suite.js';
 

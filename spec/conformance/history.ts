@@ -1,5 +1,5 @@
+import type { Message } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
-import type { Message } from '../../server/protocol/message.js';
 import { aheadOfTheLog, inAnotherEpoch, needsStream, type Target } from './target.js';
 import { eachTestHasVisitor, received, type Visitor } from './visitor.js';
 

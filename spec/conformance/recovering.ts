@@ -1,6 +1,6 @@
+import type { Message } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
 import { EventSource } from 'eventsource';
-import type { Message } from '../../server/protocol/message.js';
 import { until } from '../support/wait.js';
 import { aheadOfTheLog, inAnotherEpoch, needsStream, type Target } from './target.js';
 import { eachTestHasVisitor, received } from './visitor.js';

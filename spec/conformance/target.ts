@@ -3,7 +3,7 @@
  * it but topics of its own.
  */
 import { randomUUID } from 'node:crypto';
-import type { StreamClass } from '../../server/protocol/message.js';
+import type { StreamClass } from '@axiom-streaming/protocol/message';
 import { call, get } from '../support/http.js';
 
 /** What `/api/streams` says of a stream. */

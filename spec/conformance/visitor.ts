@@ -1,5 +1,5 @@
+import type { Message } from '@axiom-streaming/protocol/message';
 import { io, type Socket } from 'socket.io-client';
-import type { Message } from '../../server/protocol/message.js';
 import {
   nextAddress,
   type TestClient,

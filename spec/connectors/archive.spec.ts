@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type pg from 'pg';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { ArchiveTables, dayOf } from '../../server/connectors/postgres/archive-tables.js';
+import { ArchiveTables, dayOf } from '../../server/archive/archive-tables.js';
+import { connectPostgres } from '../../server/archive/postgres.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { silentLogger } from '../../server/logger.js';
-import { connectPostgres } from '../../server/postgres.js';
 import { OwnRedis } from '../log/own-redis.js';
 import { TRANSPORTS } from '../support/client.js';
 import { authorization } from '../support/credentials.js';

@@ -1,8 +1,8 @@
 /** A connector as a process of a spec's own, to be killed and started again. */
 import { fileURLToPath } from 'node:url';
-import { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
 import type { ConnectorName } from '../../server/connectors/catalogue.js';
+import { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
 
 const RUN = fileURLToPath(new URL('../../server/connectors/run.js', import.meta.url));
 

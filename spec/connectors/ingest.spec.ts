@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import type { RedisLink } from '../../server/redis.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import type { RunningNode } from '../../server/node/start-node.js';
+import type { RedisLink } from '../../server/redis/redis-link.js';
 import { startTestApp } from '../http/test-app.js';
 import { OwnRedis } from '../log/own-redis.js';
 import type { TestClient } from '../support/client.js';
@@ -18,7 +18,7 @@ describe('The ingest stream in Redis', function () {
   this.timeout(120_000);
   let redis: OwnRedis;
   let link: RedisLink;
-  let app: App;
+  let app: RunningNode;
   let client: TestClient;
   let connector: ManagedProcess;
   let url: string;

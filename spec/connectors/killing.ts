@@ -1,8 +1,8 @@
 /** Kills a connector again and again while it works, and accounts for every row. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Message } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import type { Message } from '../../server/protocol/message.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 
 /** Kills the process with SIGKILL at random moments, starting it again each time. @returns ms of each life */
 export async function killRepeatedly(process: ManagedProcess, times: number): Promise<number[]> {

@@ -6,10 +6,15 @@ import { expect } from 'chai';
 import { ConnectorMetrics } from '../../server/connectors/metrics.js';
 import * as captured from '../../server/connectors/neo4j/captured-changes.js';
 import * as nodes from '../../server/connectors/neo4j/change-nodes.js';
+import {
+  type Graph,
+  GraphError,
+  type GraphParameters,
+  type GraphRow,
+} from '../../server/connectors/neo4j/driver.js';
 import { parseElementMappings } from '../../server/connectors/neo4j/element-mapping.js';
 import { MemoryStreamLog } from '../../server/log/memory-stream-log.js';
 import { silentLogger } from '../../server/logger.js';
-import { type Graph, GraphError, type GraphParameters, type GraphRow } from '../../server/neo4j.js';
 import { until } from '../support/wait.js';
 
 const RETENTION = { maxMessages: 1_000, maxAgeMs: 3_600_000, maxKeys: 100 };

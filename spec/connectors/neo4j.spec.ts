@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
 import { PAGE } from '../../server/connectors/neo4j/change-nodes.js';
-import type { Graph } from '../../server/neo4j.js';
+import type { Graph } from '../../server/connectors/neo4j/driver.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { codeBlockWith } from '../docs/code-blocks.js';
 import { startTestApp } from '../http/test-app.js';
 import { OwnRedis } from '../log/own-redis.js';
@@ -23,7 +23,7 @@ describe('The connector of Neo4j', function () {
   this.timeout(180_000);
   let neo4j: OwnNeo4j;
   let redis: OwnRedis;
-  let app: App;
+  let app: RunningNode;
   let graph: Graph;
   let client: TestClient;
   let connector: ManagedProcess;

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import pg from 'pg';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
+import { connectPostgres, migrate } from '../../server/archive/postgres.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { silentLogger } from '../../server/logger.js';
-import { connectPostgres, migrate } from '../../server/postgres.js';
 import { until } from '../support/wait.js';
 import { connectorProcess, sample } from './connector-process.js';
 import { account, type ExpectedRow, killRepeatedly, printAccount } from './killing.js';

@@ -5,9 +5,9 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Context } from 'mocha';
-import { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
-import { connectNeo4j, type Graph } from '../../server/neo4j.js';
+import { connectNeo4j, type Graph } from '../../server/connectors/neo4j/driver.js';
+import { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
 
 const HERE = fileURLToPath(new URL('../../../spec/connectors/neo4j/', import.meta.url));
 

@@ -1,6 +1,6 @@
 /** What a connector stands between, for specs: PostgreSQL, Redis, and a node with a subscriber. */
 import type { Context } from 'mocha';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { OwnRedis } from '../log/own-redis.js';
 import type { TestClient } from '../support/client.js';
@@ -17,10 +17,10 @@ export function needsPostgres(context: Context): void {
 export class Platform {
   readonly postgres: OwnPostgres;
   readonly redis: OwnRedis;
-  readonly app: App;
+  readonly app: RunningNode;
   readonly #clients: TestClient[] = [];
 
-  private constructor(postgres: OwnPostgres, redis: OwnRedis, app: App) {
+  private constructor(postgres: OwnPostgres, redis: OwnRedis, app: RunningNode) {
     this.postgres = postgres;
     this.redis = redis;
     this.app = app;

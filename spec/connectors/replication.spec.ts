@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type pg from 'pg';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
 import { lsnText, parseLsn } from '../../server/connectors/postgres/lsn.js';
 import { parseTableMappings } from '../../server/connectors/postgres/table-mapping.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { until } from '../support/wait.js';
 import { connectorProcess, sample } from './connector-process.js';
 import { account, type ExpectedRow, killRepeatedly, printAccount } from './killing.js';

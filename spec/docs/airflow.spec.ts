@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { authorization, SPEC_KEY } from '../support/credentials.js';
 import { call, publish } from '../support/http.js';
@@ -56,7 +56,7 @@ async function startLosingProxy(
 describe('The DAG for Airflow', function () {
   this.timeout(300_000);
   const airflow = airflowProgram();
-  let app: App;
+  let app: RunningNode;
   let proxy: Awaited<ReturnType<typeof startLosingProxy>>;
   let home: string;
 

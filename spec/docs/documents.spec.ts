@@ -10,9 +10,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
-import type { App } from '../../server/app.js';
-import { ROUTES } from '../../server/docs/routes.js';
-import { OPERATIONS } from '../../server/hub/requests.js';
+import { ROUTES } from '../../server/http/api-documents/routes.js';
+import { OPERATIONS } from '../../server/hub/operations/handler.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { bearer, startSecuredApp, token } from '../auth/support.js';
 import { get } from '../support/http.js';
 import { until } from '../support/wait.js';
@@ -41,7 +41,7 @@ const HTTP_SOURCES = fileURLToPath(new URL('../../../server/http', import.meta.u
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 
 describe('The documents of a node', () => {
-  let app: App;
+  let app: RunningNode;
   let openApi: OpenApi;
   let asyncApi: AsyncApi;
   let admin: string;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { connectorProcess } from '../connectors/connector-process.js';
 import { needsPostgres, Platform } from '../connectors/platform.js';
 import { startTestApp } from '../http/test-app.js';
@@ -22,7 +22,7 @@ const DIST = fileURLToPath(new URL('../..', import.meta.url));
 describe('The examples of the page on Redis', function () {
   this.timeout(60_000);
   let redis: OwnRedis;
-  let app: App;
+  let app: RunningNode;
   let ingest: ManagedProcess;
   let dir: string;
 

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
-import { nginx } from '../../server/cluster/local/nginx.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
+import { nginx } from '../../server/local-cluster/nginx.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startSecuredApp } from '../auth/support.js';
 import { startTestApp } from '../http/test-app.js';
 import { OwnRedis } from '../log/own-redis.js';
@@ -44,7 +44,7 @@ describe('docs/OPERATIONS.md', () => {
   describe('on sticky sessions', function () {
     this.timeout(30_000);
     const [byAddress = '', byCookie = '', maps = '', header = ''] = blocks('nginx');
-    const apps: App[] = [];
+    const apps: RunningNode[] = [];
     let ends: (() => Promise<unknown>)[] = [];
 
     before(async () => {
@@ -155,7 +155,7 @@ describe('docs/OPERATIONS.md', () => {
   describe('on Redis', function () {
     this.timeout(30_000);
     let redis: OwnRedis;
-    let app: App | undefined;
+    let app: RunningNode | undefined;
 
     beforeEach(async () => {
       redis = await OwnRedis.start();

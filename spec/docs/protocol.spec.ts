@@ -1,12 +1,12 @@
 /** Holds `docs/PROTOCOL.md` to the code: nothing is missing in its tables, nothing is documented but gone. */
 import { readFileSync } from 'node:fs';
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
+import type { NotRecovered, StreamClass } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
-import { VARIABLES } from '../../server/config.js';
+import { VARIABLES } from '../../server/config/config.js';
 import { ERRORS } from '../../server/errors.js';
-import { HISTORY_DEFAULT_LIMIT, HISTORY_MAX_LIMIT } from '../../server/hub/history.js';
-import { OPERATIONS } from '../../server/hub/requests.js';
-import { CLOSE } from '../../server/protocol/close-codes.js';
-import type { NotRecovered, StreamClass } from '../../server/protocol/message.js';
+import { OPERATIONS } from '../../server/hub/operations/handler.js';
+import { HISTORY_DEFAULT_LIMIT, HISTORY_MAX_LIMIT } from '../../server/hub/operations/history.js';
 
 /** The document, seen from the compiled file. */
 const PROTOCOL = readFileSync(new URL('../../../docs/PROTOCOL.md', import.meta.url), 'utf8');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { Context } from 'mocha';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { SPEC_KEY } from '../support/credentials.js';
 import { publish } from '../support/http.js';
@@ -82,7 +82,7 @@ describe('The recipes', function () {
     codeBlocksOf('integrations/recipes.md').map(({ file, text }) => [file ?? 'a block without a file', text]),
   );
   const programs: Program[] = [];
-  let app: App;
+  let app: RunningNode;
   let proxy: TcpProxy;
   let dir: string;
   let env: Record<string, string>;

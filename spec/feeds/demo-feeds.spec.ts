@@ -1,9 +1,9 @@
+import type { NodeReport } from '@axiom-streaming/protocol/node-report';
+import { parseTopic } from '@axiom-streaming/protocol/topic';
 import { expect } from 'chai';
-import type { NodeReport } from '../../server/cluster/node-report.js';
 import { demoFeeds } from '../../server/feeds/demo-feeds.js';
 import { HEADLINES } from '../../server/feeds/headlines.js';
 import { DEFAULT_STREAMS } from '../../server/hub/streams.js';
-import { parseTopic } from '../../server/protocol/topic.js';
 
 const STREAMS = new Set(DEFAULT_STREAMS.map(({ name }) => name));
 const SOURCES: Readonly<Record<string, string>> = {

@@ -1,7 +1,8 @@
+import type { PortfolioData } from '@axiom-streaming/protocol/demo-data';
 import { expect } from 'chai';
 import { loadPriceSeries } from '../../server/feeds/dataset.js';
 import { marketFeed } from '../../server/feeds/market.js';
-import { type PortfolioData, portfolioFeed, SAMPLE_BOOK, VAR_WINDOW } from '../../server/feeds/portfolio.js';
+import { portfolioFeed, SAMPLE_BOOK, VAR_WINDOW } from '../../server/feeds/portfolio.js';
 import type { PriceSeries } from '../../server/feeds/series.js';
 import { csvCloses, dataAt } from './support.js';
 

@@ -3,7 +3,7 @@ import type { Leases } from '../../server/cluster/leases.js';
 import { SingleNodeLeases } from '../../server/cluster/leases.js';
 import type { Feed } from '../../server/feeds/feed.js';
 import { FeedRunner, type FeedRunnerOptions } from '../../server/feeds/runner.js';
-import type { Publication, PublishResult } from '../../server/hub/publisher.js';
+import type { Publication, PublishResult } from '../../server/hub/operations/publisher.js';
 import { silentLogger } from '../../server/logger.js';
 import { FakeClock, FakeLeases, recordingLogger, settle } from './support.js';
 

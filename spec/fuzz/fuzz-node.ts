@@ -2,9 +2,10 @@
  * A node in a process of its own that tells how it fares: whether it was ever busy for long, and its heap. Busy means
  * CPU time between two turns of its event loop, so that a machine that is busy otherwise proves nothing.
  */
-import { startApp } from '../../server/app.js';
-import { readConfig } from '../../server/config.js';
+
+import { readConfig } from '../../server/config/config.js';
 import { silentLogger } from '../../server/logger.js';
+import { startNode } from '../../server/node/start-node.js';
 
 /** What it answers to `report`. */
 export interface NodeState {
@@ -16,7 +17,7 @@ export interface NodeState {
   readonly connections: number;
 }
 
-const app = await startApp(readConfig(process.env), silentLogger);
+const app = await startNode(readConfig(process.env), silentLogger);
 let longestTurnMs = 0;
 let cpu = process.cpuUsage();
 const look = () => {

@@ -1,8 +1,8 @@
 /** What is thrown at a node, and where: right inputs, of which wrong ones are made. */
 import { randomBytes } from 'node:crypto';
+import { messageText } from '@axiom-streaming/protocol/message';
 import fc from 'fast-check';
 import parser from 'socket.io-msgpack-parser';
-import { messageText } from '../../server/protocol/message.js';
 import { exchange, type Outcome, wrongWithHttp, wrongWithSocket } from './exchange.js';
 
 export interface Target {

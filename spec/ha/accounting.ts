@@ -1,7 +1,7 @@
 /** Accounts for every message of a publisher at a client, over failovers that may lose what was acknowledged. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { GapInfo, Message } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
-import type { GapInfo, Message } from '../../server/protocol/message.js';
 import type { TestClient } from '../support/client.js';
 import { publish } from '../support/http.js';
 

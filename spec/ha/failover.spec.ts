@@ -1,6 +1,6 @@
 /** The hub on Redis deployments that fail over: what was lost is announced, and nothing else is missing. */
 import { expect } from 'chai';
-import type { LocalCluster } from '../../server/cluster/local/local-cluster.js';
+import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { type TestClient, TRANSPORTS, type TransportName } from '../support/client.js';
 import { startTestCluster, subscribeOnNode } from '../support/cluster.js';
 import { get } from '../support/http.js';

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { findProgram, type ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
-import { redisServer } from '../../server/cluster/local/redis-server.js';
+import { findProgram, type ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
+import { redisServer } from '../../server/local-cluster/redis-server.js';
 import { until } from '../support/wait.js';
 
 const run = promisify(execFile);

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { expect } from 'chai';
-import { freePorts } from '../../server/cluster/local/ports.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
 import { OwnRedis } from '../log/own-redis.js';
 import { connectSocketIo } from '../support/socketio-client.js';
 import { subscribeSse } from '../support/sse-client.js';
@@ -60,7 +60,7 @@ describe('A node', () => {
       it(`when it has stopped, ${kind}`, async () => {
         const { output, code } = await run(`
           const config = readConfig({ PORT: '0', REDIS_URL: '${address()}', FEEDS: 'on', DRAIN_MS: '0' });
-          const node = await startApp(config, silentLogger);
+          const node = await startNode(config, silentLogger);
           await (await fetch(node.url + '/health')).text();
           const reading = (await fetch(node.url + '/stream?topics=market:*')).text();
           await node.stop();
@@ -73,7 +73,7 @@ describe('A node', () => {
       it(`when it cannot start because its port is taken, ${kind}`, async () => {
         const { output, code } = await run(`
           const config = readConfig({ PORT: '${port}', REDIS_URL: '${address()}', FEEDS: 'off' });
-          await startApp(config, silentLogger).catch((error) => console.log(error.code));`);
+          await startNode(config, silentLogger).catch((error) => console.log(error.code));`);
         expect(output).to.equal('EADDRINUSE\n');
         expect(code, 'how its process ended').to.equal(0);
       });
@@ -85,8 +85,8 @@ describe('A node', () => {
 async function run(program: string): Promise<{ output: string; code: number | string | null }> {
   const module = (path: string) => JSON.stringify(new URL(`../../server/${path}`, import.meta.url).href);
   const imports = `
-    import { startApp } from ${module('app.js')};
-    import { readConfig } from ${module('config.js')};
+    import { startNode } from ${module('node/start-node.js')};
+    import { readConfig } from ${module('config/config.js')};
     import { silentLogger } from ${module('logger.js')};`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', imports + program], {
     stdio: ['ignore', 'pipe', 'inherit'],

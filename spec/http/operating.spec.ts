@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { VERSION } from '../../server/version.js';
 import { call, get, publish } from '../support/http.js';
 import { until } from '../support/wait.js';
@@ -31,7 +31,7 @@ function parseMetrics(text: string): Map<string, number> {
 }
 
 describe('Operating over HTTP', () => {
-  let app: App;
+  let app: RunningNode;
 
   beforeEach(async () => {
     app = await startTestApp();

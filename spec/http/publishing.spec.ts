@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { call, get, publish, publishAll } from '../support/http.js';
 import { until } from '../support/wait.js';
 import { type Problem, startTestApp } from './test-app.js';
@@ -14,7 +14,7 @@ interface Result {
 }
 
 describe('Publishing over HTTP', () => {
-  let app: App;
+  let app: RunningNode;
   let topics = 0;
 
   before(async () => {

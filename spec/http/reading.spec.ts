@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { OwnRedis } from '../log/own-redis.js';
 import { get, publish, publishAll } from '../support/http.js';
 import { until } from '../support/wait.js';
@@ -20,7 +20,7 @@ interface HistoryBody {
 }
 
 describe('Reading over HTTP', () => {
-  let app: App;
+  let app: RunningNode;
 
   before(async () => {
     app = await startTestApp();
@@ -162,7 +162,7 @@ describe('Reading over HTTP', () => {
 
   describe('of a node that has just started over a log with messages', () => {
     let redis: OwnRedis;
-    let other: App | undefined;
+    let other: RunningNode | undefined;
 
     before(async () => {
       redis = await OwnRedis.start();

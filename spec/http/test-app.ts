@@ -1,10 +1,11 @@
 /** A node of its own for specs of HTTP: embedded, without feeds, on a port that is free. */
-import { type App, startApp } from '../../server/app.js';
-import { readConfig } from '../../server/config.js';
+
+import { readConfig } from '../../server/config/config.js';
 import { silentLogger } from '../../server/logger.js';
+import { type RunningNode, startNode } from '../../server/node/start-node.js';
 import { SPEC_KEY } from '../support/credentials.js';
 
-export function startTestApp(environment: Readonly<Record<string, string>> = {}): Promise<App> {
+export function startTestApp(environment: Readonly<Record<string, string>> = {}): Promise<RunningNode> {
   const config = readConfig({
     PORT: '0',
     NODE_ID: 'test-node',
@@ -13,7 +14,7 @@ export function startTestApp(environment: Readonly<Record<string, string>> = {})
     PUBLISH_KEY: SPEC_KEY,
     ...environment,
   });
-  return startApp(config, silentLogger);
+  return startNode(config, silentLogger);
 }
 
 /** What a problem document says. */

@@ -1,10 +1,10 @@
-import { Account, newCounts } from '../../bench/storm/account.js';
-import type { Publications } from '../../bench/storm/publications.js';
+import type { Message } from '@axiom-streaming/protocol/message';
+import type { Subscriber } from '../../server/hub/delivery/subscriber.js';
 import type { Hub } from '../../server/hub/hub.js';
+import { subscribe } from '../../server/hub/operations/subscribe.js';
 import type { StreamConfig } from '../../server/hub/streams.js';
-import type { Subscriber } from '../../server/hub/subscriber.js';
-import { subscribe } from '../../server/hub/subscriptions.js';
-import type { Message } from '../../server/protocol/message.js';
+import { Account, newCounts } from '../storm/account.js';
+import type { Publications } from '../storm/publications.js';
 import { RecordingSink } from './support.js';
 
 /** A client that keeps the last cursor, and comes back with it. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../../server/hub/clock.js';
+import type { Clock } from '../../server/time/clock.js';
 
 /** A clock that goes on when a spec says so. */
 export class FakeClock implements Clock {

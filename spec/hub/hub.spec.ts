@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Hub } from '../../server/hub/hub.js';
-import { subscribe } from '../../server/hub/subscriptions.js';
+import { subscribe } from '../../server/hub/operations/subscribe.js';
 import { until } from '../support/wait.js';
 import { planned, STREAMS, settle, TestHub } from './support.js';
 

@@ -4,8 +4,8 @@
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Subscriber } from '../../server/hub/subscriber.js';
-import { type SubscribeResult, subscribe } from '../../server/hub/subscriptions.js';
+import type { Subscriber } from '../../server/hub/delivery/subscriber.js';
+import { type SubscribeResult, subscribe } from '../../server/hub/operations/subscribe.js';
 import { FakeClock } from './fake-clock.js';
 import { type RecordingSink, seqIn, settle, TestHub } from './support.js';
 

@@ -1,15 +1,15 @@
 /**
  * Subscriptions and tail against a model, over random schedules with losses: besides what `property.spec.ts` does to
  * them, messages are trimmed, epochs change, and the log comes back empty or with older data. The model is the account
- * of each client: whatever it was told is held against what was published (see `bench/storm/account.ts`).
+ * of each client: whatever it was told is held against what was published (see `spec/storm/account.ts`).
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Publications } from '../../bench/storm/publications.js';
 import { Hub } from '../../server/hub/hub.js';
 import type { LogBatch } from '../../server/log/stream-log.js';
 import { silentLogger } from '../../server/logger.js';
+import { Publications } from '../storm/publications.js';
 import { until } from '../support/wait.js';
 import { AccountedClient } from './accounted-client.js';
 import { ModelLog } from './model-log.js';

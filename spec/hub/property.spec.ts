@@ -6,9 +6,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import type { Subscriber } from '../../server/hub/delivery/subscriber.js';
 import type { Hub } from '../../server/hub/hub.js';
-import type { Subscriber } from '../../server/hub/subscriber.js';
-import { subscribe, unsubscribe } from '../../server/hub/subscriptions.js';
+import { subscribe, unsubscribe } from '../../server/hub/operations/subscribe.js';
 import type { LogBatch } from '../../server/log/stream-log.js';
 import { type RecordingSink, STREAMS, settle, TestHub } from './support.js';
 

@@ -1,19 +1,19 @@
 /** What the specs of the hub share: a sink that records, a log that can be held, broken and changed, a hub around it. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Link } from '../../server/hub/chain.js';
-import type { Clock } from '../../server/hub/clock.js';
-import type { Encoding, Frame } from '../../server/hub/encoding.js';
+import type { CloseCode } from '@axiom-streaming/protocol/close-codes';
+import { parseCursor } from '@axiom-streaming/protocol/cursor';
+import type { DegradedInfo, ExpiringInfo, GapInfo, Message } from '@axiom-streaming/protocol/message';
+import type { Encoding, Frame } from '../../server/hub/delivery/encoding.js';
+import type { Link } from '../../server/hub/delivery/frame-chain.js';
+import type { Sink, Subscriber } from '../../server/hub/delivery/subscriber.js';
 import { Hub, type HubLimits } from '../../server/hub/hub.js';
-import { Publisher } from '../../server/hub/publisher.js';
+import { Publisher } from '../../server/hub/operations/publisher.js';
+import type { SubscribeResult } from '../../server/hub/operations/subscribe.js';
 import type { StreamConfig } from '../../server/hub/streams.js';
-import type { Sink, Subscriber } from '../../server/hub/subscriber.js';
-import type { SubscribeResult } from '../../server/hub/subscriptions.js';
 import { MemoryStreamLog } from '../../server/log/memory-stream-log.js';
 import type { LogBatch, LogEntry, LogListener, LogTop } from '../../server/log/stream-log.js';
 import { silentLogger } from '../../server/logger.js';
-import type { CloseCode } from '../../server/protocol/close-codes.js';
-import { parseCursor } from '../../server/protocol/cursor.js';
-import type { DegradedInfo, ExpiringInfo, GapInfo, Message } from '../../server/protocol/message.js';
+import type { Clock } from '../../server/time/clock.js';
 import { until } from '../support/wait.js';
 
 interface RecordedFrame extends Frame {

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { findProgram, ManagedProcess, MissingProgram } from '../../server/cluster/local/managed-process.js';
-import { renderTemplate } from '../../server/cluster/local/nginx.js';
-import { freePorts, isFree } from '../../server/cluster/local/ports.js';
+import { findProgram, ManagedProcess, MissingProgram } from '../../server/local-cluster/managed-process.js';
+import { renderTemplate } from '../../server/local-cluster/nginx.js';
+import { freePorts, isFree } from '../../server/local-cluster/ports.js';
 import { until } from '../support/wait.js';
 
 const TEMPLATES = fileURLToPath(new URL('../../../nginx', import.meta.url));
@@ -155,7 +155,7 @@ describe('A process that is managed', () => {
 
   it('ends with the process that started it', async () => {
     const file = join(dir, 'parent.mjs');
-    const module = new URL('../../server/cluster/local/managed-process.js', import.meta.url).href;
+    const module = new URL('../../server/local-cluster/managed-process.js', import.meta.url).href;
     const port = await freePorts(1);
     const listen = `require('node:net').createServer().listen(${port}, () => console.log('listening'))`;
     writeFileSync(

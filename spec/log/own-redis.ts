@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
-import { redisServer } from '../../server/cluster/local/redis-server.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
+import { redisServer } from '../../server/local-cluster/redis-server.js';
 import { silentLogger } from '../../server/logger.js';
-import { RedisLink } from '../../server/redis.js';
+import { RedisLink } from '../../server/redis/redis-link.js';
 
 export class OwnRedis {
   readonly url: string;

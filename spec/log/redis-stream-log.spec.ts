@@ -7,7 +7,7 @@ import { HubError } from '../../server/errors.js';
 import { isHubPayload } from '../../server/log/payload.js';
 import { RedisStreamLog } from '../../server/log/redis-stream-log.js';
 import type { LogListener, Retention } from '../../server/log/stream-log.js';
-import type { RedisLink } from '../../server/redis.js';
+import type { RedisLink } from '../../server/redis/redis-link.js';
 import { until } from '../support/wait.js';
 import { callsOf, OwnRedis } from './own-redis.js';
 import {

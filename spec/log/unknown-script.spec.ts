@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
-import { redisServer } from '../../server/cluster/local/redis-server.js';
 import { STREAM_DEFAULTS } from '../../server/hub/streams.js';
+import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
+import { redisServer } from '../../server/local-cluster/redis-server.js';
 import { RedisStreamLog } from '../../server/log/redis-stream-log.js';
 import { silentLogger } from '../../server/logger.js';
-import { RedisLink } from '../../server/redis.js';
+import { RedisLink } from '../../server/redis/redis-link.js';
 
 describe('A publisher whose Redis forgets its scripts', () => {
   let dir: string;

@@ -3,7 +3,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { expect } from 'chai';
 import { SignJWT } from 'jose';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { authorization, SPEC_KEY } from '../support/credentials.js';
 import { publish } from '../support/http.js';
@@ -17,7 +17,7 @@ type Answer = Record<string, unknown> & {
 };
 
 describe('The Model Context Protocol at /mcp', () => {
-  let app: App;
+  let app: RunningNode;
   const clients: Client[] = [];
 
   const connect = async (token = SPEC_KEY, to = app) => {
@@ -151,7 +151,7 @@ describe('The Model Context Protocol at /mcp', () => {
   });
 
   describe('with the grants of a token', () => {
-    let granted: App;
+    let granted: RunningNode;
 
     before(async () => {
       granted = await startTestApp({

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { ConnectorMetrics } from '../../server/connectors/metrics.js';
-import { METRICS } from '../../server/metrics/catalogue.js';
+import { METRICS } from '../../server/telemetry/catalogue.js';
 
 export const MONITORING = fileURLToPath(new URL('../../../monitoring', import.meta.url));
 

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import { ManagedProcess } from '../../server/cluster/local/managed-process.js';
-import { answers } from '../../server/cluster/local/nginx.js';
-import { freePorts } from '../../server/cluster/local/ports.js';
+import { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { answers } from '../../server/local-cluster/nginx.js';
+import { freePorts } from '../../server/local-cluster/ports.js';
 import { readMonitoring, ruleFiles } from './files.js';
 
 /** Where a job finds what it scrapes here: addresses by the name that each should have. */

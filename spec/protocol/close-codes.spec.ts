@@ -1,5 +1,5 @@
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { expect } from 'chai';
-import { CLOSE } from '../../server/protocol/close-codes.js';
 
 describe('The close codes', () => {
   it('are those that clients were promised', () => {

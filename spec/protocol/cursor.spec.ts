@@ -1,6 +1,6 @@
+import { EMPTY_CURSOR, formatCursor, parseCursor } from '@axiom-streaming/protocol/cursor';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { EMPTY_CURSOR, formatCursor, parseCursor } from '../../server/protocol/cursor.js';
 
 const positions = fc
   .uniqueArray(

@@ -1,5 +1,5 @@
+import { messageText } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
-import { messageText } from '../../server/protocol/message.js';
 
 describe('The text of a message', () => {
   it('is the JSON of the message, with its data as it was', () => {

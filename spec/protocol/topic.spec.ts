@@ -1,6 +1,6 @@
+import { isKey, isStreamName, parseTopic, topicName } from '@axiom-streaming/protocol/topic';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { isKey, isStreamName, parseTopic, topicName } from '../../server/protocol/topic.js';
 
 describe('A topic', () => {
   it('is a stream and a key', () => {

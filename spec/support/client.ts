@@ -2,7 +2,7 @@
  * One face for clients of the three transports, so that a spec of behaviour is written once. Each is an ordinary
  * client: the unmodified `socket.io-client`, the `eventsource` package, a `ws` socket that resends its cursor.
  */
-import type { GapInfo, Message, TopicVerdict } from '../../server/protocol/message.js';
+import type { GapInfo, Message, TopicVerdict } from '@axiom-streaming/protocol/message';
 
 export const TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;
 export type TransportName = (typeof TRANSPORTS)[number];

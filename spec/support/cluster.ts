@@ -2,7 +2,7 @@ import {
   LocalCluster,
   type LocalClusterOptions,
   type LocalNode,
-} from '../../server/cluster/local/local-cluster.js';
+} from '../../server/local-cluster/local-cluster.js';
 import { nextAddress, type TestClient, type TestSubscription, type TransportName } from './client.js';
 import { SPEC_KEY } from './credentials.js';
 import { subscribeOver } from './subscribe.js';

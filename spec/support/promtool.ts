@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { findProgram, MissingProgram } from '../../server/cluster/local/managed-process.js';
+import { findProgram, MissingProgram } from '../../server/local-cluster/managed-process.js';
 
 /** The path of a program. Where it is missing, the spec is skipped, and says so. */
 export function programOrSkip(spec: Mocha.Context, program: string, debianPackage: string): string {

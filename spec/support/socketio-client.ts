@@ -1,6 +1,6 @@
+import type { GapInfo, Message, TopicVerdict, WelcomeInfo } from '@axiom-streaming/protocol/message';
 import { io, type Socket } from 'socket.io-client';
 import parser from 'socket.io-msgpack-parser';
-import type { GapInfo, Message, TopicVerdict, WelcomeInfo } from '../../server/protocol/message.js';
 import {
   nextAddress,
   Seen,

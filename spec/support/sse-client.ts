@@ -1,5 +1,5 @@
+import type { GapInfo, Message, TopicVerdict } from '@axiom-streaming/protocol/message';
 import { EventSource } from 'eventsource';
-import type { GapInfo, Message, TopicVerdict } from '../../server/protocol/message.js';
 import {
   nextAddress,
   Seen,

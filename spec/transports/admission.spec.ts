@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
 import type { Hub } from '../../server/hub/hub.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { Admission } from '../../server/transports/admission.js';
 import { startTestApp } from '../http/test-app.js';
 import { RecordingSink } from '../hub/support.js';
@@ -52,7 +52,7 @@ const HANDSHAKES: readonly [name: string, path: string, headers: Record<string, 
 ];
 
 describe('A new connection', () => {
-  let app: App;
+  let app: RunningNode;
 
   afterEach(() => app?.stop());
 

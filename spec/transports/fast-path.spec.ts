@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { type TestClient, TRANSPORTS } from '../support/client.js';
 import { publishAll } from '../support/http.js';
@@ -10,7 +10,7 @@ const MESSAGES = 600;
 
 for (const fastPath of ['on', 'off']) {
   describe(`With FAST_PATH=${fastPath}`, () => {
-    let app: App;
+    let app: RunningNode;
     const clients: TestClient[] = [];
 
     before(async () => {

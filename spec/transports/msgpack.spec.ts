@@ -1,8 +1,8 @@
+import { isPlainMsgpack } from '@axiom-streaming/protocol/msgpack-guard';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import parser from 'socket.io-msgpack-parser';
-import type { App } from '../../server/app.js';
-import { isPlainMsgpack } from '../../server/protocol/msgpack-guard.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { publish } from '../support/http.js';
 import {
@@ -71,7 +71,7 @@ describe('The guard before MessagePack', () => {
 });
 
 describe('Socket.IO with MessagePack', () => {
-  let app: App;
+  let app: RunningNode;
   const clients: SocketIoTestClient[] = [];
 
   before(async () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { RedisSessionStore } from '../../server/cluster/redis-sessions.js';
-import type { RedisLink } from '../../server/redis.js';
+import type { RedisLink } from '../../server/redis/redis-link.js';
 import {
   MemorySessionStore,
   type SessionStore,

@@ -1,6 +1,6 @@
 /** Readers that really stop, on each transport, against a node with its log in memory. */
 import { expect } from 'chai';
-import type { App } from '../../server/app.js';
+import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import type { Seen } from '../support/client.js';
 import { publishAll } from '../support/http.js';
@@ -13,7 +13,7 @@ const TEXT = 'x'.repeat(50_000);
 
 for (const transport of STALLING_TRANSPORTS) {
   describe(`A reader that stops, over ${transport}`, () => {
-    let app: App;
+    let app: RunningNode;
     let client: StallingClient | undefined;
     const published = new Map<string, number>();
 

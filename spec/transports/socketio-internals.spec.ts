@@ -5,14 +5,14 @@
 import type { EventEmitter } from 'node:events';
 import { createServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, Socket as TcpSocket } from 'node:net';
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { createAdapter, RedisAdapter } from '@socket.io/redis-adapter';
 import { expect } from 'chai';
 import notepack from 'notepack.io';
 import { Server, type Socket } from 'socket.io';
 import { Adapter, type Session } from 'socket.io-adapter';
 import { type Socket as ClientSocket, io } from 'socket.io-client';
-import { Link } from '../../server/hub/chain.js';
-import { CLOSE } from '../../server/protocol/close-codes.js';
+import { Link } from '../../server/hub/delivery/frame-chain.js';
 import {
   bufferedBytes,
   directSocket,

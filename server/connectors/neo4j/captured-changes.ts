@@ -6,10 +6,10 @@
  * The identifier to go on from is kept in the graph itself, after the log has the messages; killed in between, the
  * connector gets the same ones again. It lies on a node that is never captured, since only mapped elements are.
  */
-import { sleep } from '../../hub/backoff.js';
-import { type Graph, GraphError } from '../../neo4j.js';
+import { sleep } from '../../time/backoff.js';
 import type { Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
+import { type Graph, GraphError } from './driver.js';
 import type { ElementMapping } from './element-mapping.js';
 
 /** An identifier that nothing was found after is kept so often: older ones are given up with Neo4j's own log. */

@@ -13,10 +13,10 @@
  * Any number of connectors may run: they would do the same twice, and the log takes it once.
  */
 import type { ErrorBody } from '../../errors.js';
-import { sleep } from '../../hub/backoff.js';
-import type { Graph } from '../../neo4j.js';
+import { sleep } from '../../time/backoff.js';
 import type { Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
+import type { Graph } from './driver.js';
 
 const MEASURE_EVERY_MS = 5_000;
 const SET_ASIDE_EVERY_MS = 60_000;

@@ -1,9 +1,10 @@
 /** Changes of a graph in Neo4j become messages: as its edition tells them, or as the application writes them. */
-import { connectNeo4j, type Neo4jOptions } from '../../neo4j.js';
+
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import type { SourceWriterOptions } from '../source-writer.js';
 import { carryCapturedChanges } from './captured-changes.js';
 import { carryChangeNodes } from './change-nodes.js';
+import { connectNeo4j, type Neo4jOptions } from './driver.js';
 import type { ElementMapping } from './element-mapping.js';
 
 export interface Neo4jConnectorOptions

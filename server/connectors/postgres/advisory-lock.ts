@@ -1,6 +1,6 @@
-import { sleep } from '../../hub/backoff.js';
+import type { Postgres } from '../../archive/postgres.js';
 import type { Logger } from '../../logger.js';
-import type { Postgres } from '../../postgres.js';
+import { sleep } from '../../time/backoff.js';
 
 const POLL_MS = 250;
 

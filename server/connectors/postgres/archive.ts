@@ -5,12 +5,13 @@
  * any moment, it goes on after the last message that is there. It asks for new messages instead of following the
  * announcements: those are lost with a connection, the log is not.
  */
-import { sleep } from '../../hub/backoff.js';
+
+import { type ArchivePosition, ArchiveTables, dayOf } from '../../archive/archive-tables.js';
+import { connectPostgres, migrate } from '../../archive/postgres.js';
 import type { LogEntry, LogTop, StreamLog } from '../../log/stream-log.js';
-import { connectPostgres, migrate } from '../../postgres.js';
+import { sleep } from '../../time/backoff.js';
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import { waitForLock } from './advisory-lock.js';
-import { type ArchivePosition, ArchiveTables, dayOf } from './archive-tables.js';
 
 /** Any number: the archive connector that works holds this advisory lock. */
 const ARCHIVE_LOCK = 7_206_127;

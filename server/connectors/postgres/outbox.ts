@@ -8,8 +8,9 @@
  *
  * NOTIFY wakes it; polling makes up for notifications that were lost with a connection.
  */
+
+import { connectPostgres, migrate, type Postgres } from '../../archive/postgres.js';
 import type { Logger } from '../../logger.js';
-import { connectPostgres, migrate, type Postgres } from '../../postgres.js';
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
 import { waitForLock } from './advisory-lock.js';

@@ -6,7 +6,7 @@
  * that are in the log; killed before that, the connector gets them again and the log takes none twice.
  */
 import type { Pgoutput } from 'pg-logical-replication';
-import { connectPostgres, migrate, type Postgres } from '../../postgres.js';
+import { connectPostgres, migrate, type Postgres } from '../../archive/postgres.js';
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
 import { waitForLock } from './advisory-lock.js';

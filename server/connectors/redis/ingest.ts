@@ -7,7 +7,7 @@
  * moment, without a lease: they would do the same twice, and the log takes it once.
  */
 import { type ErrorBody, errorBody, HubError } from '../../errors.js';
-import type { RedisLink, Reply } from '../../redis.js';
+import type { RedisLink, Reply } from '../../redis/redis-link.js';
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
 

@@ -3,12 +3,12 @@
  * opened. Sessions that are taken up pass here as well, with the token that the client has now.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { parseTopic } from '@axiom-streaming/protocol/topic';
 import type { Socket } from 'socket.io';
 import type { Gate } from '../../auth/gate.js';
 import type { Session } from '../../auth/sessions.js';
 import { HubError } from '../../errors.js';
 import type { Principal } from '../../hub/access.js';
-import { parseTopic } from '../../protocol/topic.js';
 import { refusalOf, refuseUpgrade } from '../refusal.js';
 import type { Resumption } from './resume.js';
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { CloseCode } from '@axiom-streaming/protocol/close-codes';
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import type { Socket as SocketIoSocket } from 'socket.io';
-import type { CloseCode } from '../../protocol/close-codes.js';
-import { CLOSE } from '../../protocol/close-codes.js';
 import { OVERLOADED, refuseRequest } from '../admission.js';
 import { refusalOf, refuseUpgrade } from '../refusal.js';
 

@@ -3,10 +3,11 @@
  * hand two things to the hub: payloads of the stream log that arrive on the adapter's channel, and the question whether
  * a returning client's session can be taken up.
  */
+
+import { isBoundedMsgpack } from '@axiom-streaming/protocol/msgpack-guard';
 import { RedisAdapter } from '@socket.io/redis-adapter';
 import type { Namespace } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room, type Session } from 'socket.io-adapter';
-import { isBoundedMsgpack } from '../../protocol/msgpack-guard.js';
 
 /** Requests of other nodes may be JSON. */
 const BRACE = 0x7b;

@@ -1,4 +1,4 @@
-import type { Encoding, Frame } from '../../hub/encoding.js';
+import type { Encoding, Frame } from '../../hub/delivery/encoding.js';
 import { textFrame } from '../server-frame.js';
 import { type EnginePacketOptions, packetOptions } from './engine-connection.js';
 

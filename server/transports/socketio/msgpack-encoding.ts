@@ -1,7 +1,8 @@
 /** Socket.IO packets in MessagePack, for clients that use `socket.io-msgpack-parser`. */
+
+import { isPlainMsgpack } from '@axiom-streaming/protocol/msgpack-guard';
 import parser from 'socket.io-msgpack-parser';
-import type { EncodableMessage, Encoding } from '../../hub/encoding.js';
-import { isPlainMsgpack } from '../../protocol/msgpack-guard.js';
+import type { EncodableMessage, Encoding } from '../../hub/delivery/encoding.js';
 import { binaryFrame } from '../server-frame.js';
 import { packetOptions } from './engine-connection.js';
 import type { SocketIoFrame } from './message-encoding.js';

@@ -2,17 +2,18 @@
  * What an unmodified Socket.IO client may take up again: its session from the store, its cursor from the client
  * library, which returns the last one that it saw.
  */
+
+import { formatCursor, type Position, parseCursor } from '@axiom-streaming/protocol/cursor';
+import type { NotRecovered, TopicVerdict } from '@axiom-streaming/protocol/message';
+import { parseTopic } from '@axiom-streaming/protocol/topic';
 import { LRUCache } from 'lru-cache';
 import type { Session } from 'socket.io-adapter';
 import { HubError } from '../../errors.js';
-import { Backoff } from '../../hub/backoff.js';
-import type { Conflation } from '../../hub/conflator.js';
 import type { Hub } from '../../hub/hub.js';
-import { topicVerdict } from '../../hub/verdict.js';
+import type { Conflation } from '../../hub/queues/conflator.js';
+import { topicVerdict } from '../../hub/recovery/verdict.js';
 import type { Logger } from '../../logger.js';
-import { formatCursor, type Position, parseCursor } from '../../protocol/cursor.js';
-import type { NotRecovered, TopicVerdict } from '../../protocol/message.js';
-import { parseTopic } from '../../protocol/topic.js';
+import { Backoff } from '../../time/backoff.js';
 import type { SessionStore, StoredSession } from './sessions.js';
 
 /** A handshake waits so long for a session store, or a log, that is out of reach; then the client starts anew. */

@@ -1,4 +1,4 @@
-import type { Conflation } from '../../hub/conflator.js';
+import type { Conflation } from '../../hub/queues/conflator.js';
 
 /**
  * Sessions: what a Socket.IO client may take up again on any node. Written when its subscriptions change, and not when

@@ -1,9 +1,9 @@
+import type { CloseCode } from '@axiom-streaming/protocol/close-codes';
+import type { DegradedInfo, ExpiringInfo, GapInfo } from '@axiom-streaming/protocol/message';
 import type { Socket } from 'socket.io';
-import type { Link } from '../../hub/chain.js';
-import type { Encoding } from '../../hub/encoding.js';
-import type { Sink } from '../../hub/subscriber.js';
-import type { CloseCode } from '../../protocol/close-codes.js';
-import type { DegradedInfo, ExpiringInfo, GapInfo } from '../../protocol/message.js';
+import type { Encoding } from '../../hub/delivery/encoding.js';
+import type { Link } from '../../hub/delivery/frame-chain.js';
+import type { Sink } from '../../hub/delivery/subscriber.js';
 import {
   bufferedBytes,
   directSocket,

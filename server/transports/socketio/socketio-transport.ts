@@ -2,17 +2,17 @@
  * Socket.IO: the hub's verbs and events for clients that were never told about a hub (DESIGN section 3.4).
  */
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
+import { EMPTY_CURSOR, formatCursor, parseCursor } from '@axiom-streaming/protocol/cursor';
 import { Server, type Socket } from 'socket.io';
 import type { Gate } from '../../auth/gate.js';
 import { errorBody } from '../../errors.js';
-import type { Encoding } from '../../hub/encoding.js';
+import type { Encoding } from '../../hub/delivery/encoding.js';
+import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
-import { type Acknowledgement, OPERATIONS, type RequestHandler } from '../../hub/requests.js';
-import type { Subscriber } from '../../hub/subscriber.js';
-import { subscribe } from '../../hub/subscriptions.js';
+import { type Acknowledgement, OPERATIONS, type RequestHandler } from '../../hub/operations/handler.js';
+import { subscribe } from '../../hub/operations/subscribe.js';
 import type { Logger } from '../../logger.js';
-import { CLOSE } from '../../protocol/close-codes.js';
-import { EMPTY_CURSOR, formatCursor, parseCursor } from '../../protocol/cursor.js';
 import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { Authentication } from './authentication.js';

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import type { Link } from '../../hub/chain.js';
-import type { Encoding, Frame } from '../../hub/encoding.js';
-import type { Sink } from '../../hub/subscriber.js';
-import { CLOSE, type CloseCode } from '../../protocol/close-codes.js';
-import type { DegradedInfo, ExpiringInfo, GapInfo } from '../../protocol/message.js';
+import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
+import type { DegradedInfo, ExpiringInfo, GapInfo } from '@axiom-streaming/protocol/message';
+import type { Encoding, Frame } from '../../hub/delivery/encoding.js';
+import type { Link } from '../../hub/delivery/frame-chain.js';
+import type { Sink } from '../../hub/delivery/subscriber.js';
 
 /** What a client waits before it returns. */
 export const RETRY_MS = 1_000;

@@ -6,17 +6,17 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
+import { parseCursor } from '@axiom-streaming/protocol/cursor';
 import type { Gate } from '../../auth/gate.js';
 import { HubError } from '../../errors.js';
 import { requireRead } from '../../hub/access.js';
-import { checkConflatable, requestedConflation } from '../../hub/conflated-topics.js';
+import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
-import { parseRequest, subscribeRequest } from '../../hub/requests.js';
-import type { Subscriber } from '../../hub/subscriber.js';
-import { subscribe, tooManyTopics } from '../../hub/subscriptions.js';
+import { checkConflatable, requestedConflation } from '../../hub/operations/conflation-rules.js';
+import { parseRequest, subscribeRequest } from '../../hub/operations/handler.js';
+import { subscribe, tooManyTopics } from '../../hub/operations/subscribe.js';
 import type { Logger } from '../../logger.js';
-import { CLOSE } from '../../protocol/close-codes.js';
-import { parseCursor } from '../../protocol/cursor.js';
 import { type Admission, hasNextUpstream, refuseRequest } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { RETRY_MS, SseSink } from './sse-sink.js';

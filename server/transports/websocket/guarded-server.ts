@@ -4,8 +4,8 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { CLOSE } from '../../protocol/close-codes.js';
 
 /** Pings of a client in so many ms. A library that sends its own heartbeat needs one or two. */
 const MAX_PINGS = 50;

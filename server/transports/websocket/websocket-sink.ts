@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
+import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
+import type { DegradedInfo, ExpiringInfo, GapInfo } from '@axiom-streaming/protocol/message';
 import type { WebSocket } from 'ws';
-import type { Link } from '../../hub/chain.js';
-import type { Encoding, Frame } from '../../hub/encoding.js';
-import type { Sink } from '../../hub/subscriber.js';
-import { CLOSE, type CloseCode } from '../../protocol/close-codes.js';
-import type { DegradedInfo, ExpiringInfo, GapInfo } from '../../protocol/message.js';
+import type { Encoding, Frame } from '../../hub/delivery/encoding.js';
+import type { Link } from '../../hub/delivery/frame-chain.js';
+import type { Sink } from '../../hub/delivery/subscriber.js';
 import { textFrame } from '../server-frame.js';
 
 const webSocketEncoding: Encoding = {

@@ -1,8 +1,9 @@
 /** The page's connection, as the head of the page and the connection panel show it. */
+
+import type { DemoStreams, Gap, Recovery, Status, Transport } from '@axiom-streaming/client';
+import { connect } from '@axiom-streaming/client';
+import type { DegradedInfo } from '@axiom-streaming/protocol/message';
 import { signal } from '@preact/signals';
-import type { DegradedInfo } from '../../../server/protocol/message.js';
-import { connect } from '../../client/client.js';
-import type { DemoStreams, Gap, Recovery, Status, Transport } from '../../client/types.js';
 import { count, messages } from './format.js';
 import { Painted } from './painter.js';
 import { reasonText, transportText } from './words.js';

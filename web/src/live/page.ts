@@ -1,7 +1,7 @@
 /** The page: one connection, and what is kept of each stream. */
 
-import type { StreamClass, WelcomeInfo } from '../../../server/protocol/message.js';
-import type { HubMessage } from '../../client/types.js';
+import type { HubMessage } from '@axiom-streaming/client';
+import type { StreamClass, WelcomeInfo } from '@axiom-streaming/protocol/message';
 import { MarketStore } from '../views/markets/market-store.js';
 import { NewsStore } from '../views/news/news-store.js';
 import { PortfolioStore } from '../views/portfolio/portfolio-store.js';

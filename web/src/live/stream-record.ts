@@ -1,5 +1,5 @@
 /** What this page itself counts of one stream: how much came, and whether the numbering has holes. */
-import type { StreamClass } from '../../../server/protocol/message.js';
+import type { StreamClass } from '@axiom-streaming/protocol/message';
 import { Rate } from './rate.js';
 
 /** After a subscription or a gap the first seqs may leap: a snapshot has the newest of each key alone. */

@@ -1,5 +1,5 @@
 /** Words of the protocol as sentences. One that is not here is shown as it is. */
-import type { Transport } from '../../client/types.js';
+import type { Transport } from '@axiom-streaming/client';
 
 const REASONS: Readonly<Record<string, string>> = {
   ahead: 'this page was ahead of the log',

@@ -1,7 +1,8 @@
 /** The connection: a pill that is always in view, and a panel with what happened and what can be chosen. */
+
+import type { State, Transport } from '@axiom-streaming/client';
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import type { State, Transport } from '../../client/types.js';
 import { remember, wanted } from '../live/connection.js';
 import { timeOfDay } from '../live/format.js';
 import { page } from '../live/page.js';

@@ -1,8 +1,9 @@
 /** The explorer: a connection of its own, with every option, and the messages as they come. */
+
+import type { HubMessage, Status, SubscribeOptions, Transport } from '@axiom-streaming/client';
+import { connect, type HubClient } from '@axiom-streaming/client';
+import { parseCursor } from '@axiom-streaming/protocol/cursor';
 import { signal } from '@preact/signals';
-import { parseCursor } from '../../../../server/protocol/cursor.js';
-import { connect, type HubClient } from '../../../client/client.js';
-import type { HubMessage, Status, SubscribeOptions, Transport } from '../../../client/types.js';
 import { gapText, recoveryText, type Tone, wanted } from '../../live/connection.js';
 import { count } from '../../live/format.js';
 import { Painted } from '../../live/painter.js';

@@ -1,7 +1,8 @@
 /** Explorer: any topic with every option, and the messages as they come over the wire. */
+
+import type { Transport } from '@axiom-streaming/client';
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Transport } from '../../../client/types.js';
 import { count, decimal, timeOfDay } from '../../live/format.js';
 import { transportText } from '../../live/words.js';
 import { Chips, Panel } from '../../parts/panel.js';

@@ -1,5 +1,5 @@
 /** The points of the symbol that is charted: the last messages by `rewind`, then live. One at a time. */
-import type { Subscription } from '../../../client/types.js';
+import type { Subscription } from '@axiom-streaming/client';
 import { numberOf } from '../../live/fields.js';
 import { page } from '../../live/page.js';
 import { Painted } from '../../live/painter.js';

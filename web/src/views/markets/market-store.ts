@@ -1,5 +1,5 @@
 /** The newest price of each key of `market`, with a short trend. */
-import type { HubMessage } from '../../../client/types.js';
+import type { HubMessage } from '@axiom-streaming/client';
 import { numberOf, textOf } from '../../live/fields.js';
 import type { StreamStore } from '../../live/page.js';
 import { Painted } from '../../live/painter.js';

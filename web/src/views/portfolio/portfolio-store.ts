@@ -1,4 +1,4 @@
-import type { HubMessage } from '../../../client/types.js';
+import type { HubMessage } from '@axiom-streaming/client';
 import { fieldOf, numberOf, textOf } from '../../live/fields.js';
 import type { StreamStore } from '../../live/page.js';
 import { Painted } from '../../live/painter.js';

@@ -1,4 +1,4 @@
-import type { HubMessage } from '../../../client/types.js';
+import type { HubMessage } from '@axiom-streaming/client';
 import { numberOf, textOf } from '../../live/fields.js';
 import { Latency } from '../../live/latency.js';
 import type { StreamStore } from '../../live/page.js';

@@ -1,0 +1,142 @@
+/** Connections to PostgreSQL, and the migrations of what the connectors keep there. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import type { Logger } from '../logger.js';
+
+/** One connection. */
+export type Postgres = pg.Client;
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** A server that is gone without a word is noticed after about so long. */
+const KEEPALIVE_MS = 10_000;
+/** Any number: who migrates holds this advisory lock. */
+const MIGRATION_LOCK = 7_206_125;
+
+export interface PostgresOptions {
+  /** `postgres://…` */
+  readonly url: string;
+  /** Shown in `pg_stat_activity`. */
+  readonly application: string;
+  readonly logger: Logger;
+  /** Called once when the connection is lost; queries that are under way are rejected by themselves. */
+  readonly onLost?: (error: Error) => void;
+  readonly replication?: 'database';
+}
+
+/** Connects. @throws Error where the server cannot be reached within 5 s or refuses. */
+export async function connectPostgres(options: PostgresOptions): Promise<Postgres> {
+  const { url, application, logger, onLost, replication } = options;
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: application,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEPALIVE_MS,
+    ...(replication === undefined ? {} : { replication }),
+  });
+  client.on('error', (error: Error) => {
+    logger.debug({ error: error.message }, 'postgres: connection error');
+    onLost?.(error);
+  });
+  client.on('end', () => onLost?.(new Error('the connection to PostgreSQL has ended')));
+  await client.connect();
+  return client;
+}
+
+/** Runs `work` in a transaction. @throws what `work` throws, after a rollback. */
+export async function inTransaction<T>(client: Postgres, work: () => Promise<T>): Promise<T> {
+  await client.query('BEGIN');
+  try {
+    const result = await work();
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    // Without a connection the server rolls back by itself.
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * Brings the schema up to date: the SQL files of a folder in the order of their names, each once, in a transaction.
+ * Where nothing is missing it only reads, so that a role without the right to create tables can run a connector.
+ */
+export async function migrate(client: Postgres, folder: URL): Promise<string[]> {
+  const files = readdirSync(folder)
+    .filter((file) => file.endsWith('.sql'))
+    .sort();
+  if ((await missing(client, files)).length === 0) return [];
+  return inTransaction(client, async () => {
+    await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    await client.query('CREATE SCHEMA IF NOT EXISTS hub');
+    await client.query(
+      'CREATE TABLE IF NOT EXISTS hub.migration (name text PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())',
+    );
+    const applied = await missing(client, files);
+    for (const file of applied) {
+      await client.query(readFileSync(new URL(file, folder), 'utf8'));
+      await client.query('INSERT INTO hub.migration (name) VALUES ($1)', [file]);
+    }
+    return applied;
+  });
+}
+
+async function missing(client: Postgres, files: readonly string[]): Promise<string[]> {
+  const table = await client.query<{ there: boolean }>(
+    "SELECT to_regclass('hub.migration') IS NOT NULL AS there",
+  );
+  if (table.rows[0]?.there !== true) return [...files];
+  const { rows } = await client.query<{ name: string }>('SELECT name FROM hub.migration');
+  const applied = new Set(rows.map(({ name }) => name));
+  return files.filter((file) => !applied.has(file));
+}
+
+/** Several connections that are made when they are needed, and made again. */
+export type PostgresPool = pg.Pool;
+
+const POOL_SIZE = 4;
+const STATEMENT_TIMEOUT_MS = 10_000;
+
+/** For readers. Nothing is connected before the first query. */
+export function createPool({ url, application, logger }: PostgresOptions): PostgresPool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: application,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: STATEMENT_TIMEOUT_MS,
+    max: POOL_SIZE,
+  });
+  pool.on('error', (error) =>
+    logger.debug({ error: error.message }, 'postgres: a resting connection failed'),
+  );
+  return pool;
+}
+
+/** Sends rows by COPY. @param rows text lines as `COPY … FROM STDIN` reads them, without their line ends */
+export async function copyRows(client: Postgres, statement: string, rows: Iterable<string>): Promise<void> {
+  await pipeline(
+    Readable.from(
+      (function* lines() {
+        for (const row of rows) yield `${row}\n`;
+      })(),
+      { objectMode: false },
+    ),
+    client.query(copyFrom(statement)),
+  );
+}
+
+/** A value of a row for {@link copyRows}. */
+export function copyText(value: string | number): string {
+  return String(value).replace(/[\\\t\n\r]/g, (char) => COPY_ESCAPES[char]!);
+}
+
+const COPY_ESCAPES: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\r': '\\r',
+};

@@ -1,0 +1,81 @@
+/** `doctor`: what a proxy before the hub does to its connections, and how to mend it. */
+import type { Command } from 'commander';
+import { CliError } from '../exit-codes.js';
+import { getJson } from '../http.js';
+import { positive } from '../numbers.js';
+import { globalOptions, type Surroundings, type Terminal } from '../output.js';
+import { CHECKS, type Patient } from './checks.js';
+import type { Finding } from './finding.js';
+
+/** The hub says something on every connection at least every 25 s; a little more tells whether that was in time. */
+const WAIT_S = 28;
+const MARKS = {
+  ok: ['green', '✓'],
+  warning: ['yellow', '!'],
+  failed: ['red', '✗'],
+  skipped: ['grey', '–'],
+} as const;
+
+interface Health {
+  readonly instances: number;
+  readonly load_balancer: boolean;
+}
+
+export function addDoctor(program: Command, surroundings: Surroundings): void {
+  program
+    .command('doctor [url]')
+    .description(
+      'examines the way to a hub: buffering, time limits, stickiness, upgrades; says how to mend what it finds',
+    )
+    .option('--wait <s>', 'how long quiet connections are watched', positive(600), WAIT_S)
+    .addHelpText(
+      'after',
+      `
+Ends with 1 where something has to be mended.
+
+Examples:
+  axiom-streaming doctor https://hub.example.com
+  axiom-streaming --json doctor http://localhost:8001 --wait 5`,
+    )
+    .action(async (url: string | undefined, { wait }: { wait: number }, command: Command) => {
+      const global = globalOptions(command, surroundings);
+      const options = { ...global, url: (url ?? global.url).replace(/\/+$/, '') };
+      const { terminal } = surroundings;
+      const patient = await examine(options, wait * 1000);
+      if (!options.json)
+        terminal.print(
+          `${options.url}: ${patient.instances} node${patient.instances === 1 ? '' : 's'}, watched for ${wait} s`,
+        );
+      // All at once: the longest of them only waits.
+      const findings = (await Promise.all(CHECKS.map((check) => check(patient)))).flat();
+      for (const finding of findings) show(terminal, finding, options.json);
+      const failed = findings.filter(({ state }) => state === 'failed').length;
+      if (failed > 0)
+        throw new CliError(
+          'unhealthy',
+          `${failed} ${failed === 1 ? 'thing has' : 'things have'} to be mended`,
+        );
+    });
+}
+
+/** @throws CliError where there is no hub at all. */
+async function examine(
+  options: { url: string; token: string | undefined; json: boolean },
+  waitMs: number,
+): Promise<Patient> {
+  const { instances, load_balancer: behindProxy } = await getJson<Health>('/health', options);
+  if (instances === undefined) throw new CliError('no_hub', `${options.url}/health is no hub's`);
+  const { streams } = await getJson<{ streams: { name: string }[] }>('/api/streams', options);
+  const { url, token } = options;
+  return { url, token, instances, behindProxy, waitMs, stream: streams[0]?.name };
+}
+
+function show(terminal: Terminal, finding: Finding, json: boolean): void {
+  if (json) {
+    terminal.print(JSON.stringify(finding));
+    return;
+  }
+  const [colour, mark] = MARKS[finding.state];
+  terminal.print(`${terminal.paint(terminal.stdout, colour, mark)} ${finding.check}: ${finding.what}`);
+  for (const line of finding.mend?.split('\n') ?? []) terminal.print(`    ${line}`);
+}

@@ -1,0 +1,109 @@
+#!/usr/bin/env node
+/** `axiom-streaming`, the command line: starts hubs, and is a client of them. */
+import { Command, CommanderError, Option } from 'commander';
+import { ConfigError } from '../config/config.js';
+import { VERSION } from '../version.js';
+import { addCheck } from './check.js';
+import { addDemo } from './demo.js';
+import { addDoctor } from './doctor/doctor.js';
+import { CliError, EXIT, exitCodeOf, UsageError } from './exit-codes.js';
+import { addListing } from './listing.js';
+import { messageOf, Terminal } from './output.js';
+import { addPublishing } from './publishing.js';
+import { addReading } from './reading.js';
+
+const EXAMPLES = `
+Examples:
+  axiom-streaming start                                   one node, its log in memory
+  axiom-streaming sub 'market:*' --conflate latest --max-rate 2
+  axiom-streaming pub market:TEST '{"price":1}' --token "$KEY"
+  axiom-streaming doctor https://hub.example.com
+
+AXIOM_URL and AXIOM_TOKEN stand for --url and --token.
+Exit codes: 0 done · 1 refused, or something was found · 2 wrong usage or configuration · 3 the hub was not reached ·
+4 the time was over`;
+
+async function main(): Promise<void> {
+  const program = new Command('axiom-streaming')
+    .description('A real-time hub, and the way to it from a shell.')
+    .version(VERSION)
+    .addOption(new Option('--url <url>', 'the hub').env('AXIOM_URL').default('http://localhost:8001'))
+    // Not with `env`: the help would show the value.
+    .option('--token <token>', 'token or publish key (env: AXIOM_TOKEN)')
+    .option('--json', 'answers as JSON, one object per line, nothing else on standard output', false)
+    .addHelpText('after', EXAMPLES)
+    .showHelpAfterError('(--help says how it is used)')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride();
+  const terminal = new Terminal(process.stdout, process.stderr, process.env);
+  // Whoever reads has heard enough, as in `| head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.refused),
+  );
+  addStarting(program);
+  for (const add of [addReading, addPublishing, addListing, addDoctor, addDemo]) {
+    add(program, { terminal, token: process.env.AXIOM_TOKEN });
+  }
+  addCheck(program, terminal, process.env);
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    report(error, terminal, program.opts<{ json: boolean }>().json);
+    process.exit(exitCodeOf(error));
+  }
+}
+
+/** What is a program of its own is run as such, with the arguments that it knows. */
+function addStarting(program: Command): void {
+  program
+    .command('start')
+    .description('starts one node; the environment configures it (see README)')
+    .option('--port <n>', 'PORT, for once')
+    .option('--redis <url>', 'REDIS_URL, for once')
+    .option('--no-feeds', 'without the demo feeds')
+    .addHelpText('after', '\nExample:\n  axiom-streaming start --port 9000 --no-feeds')
+    .action(async ({ port, redis, feeds }: { port?: string; redis?: string; feeds: boolean }) => {
+      setEnvironment({ PORT: port, REDIS_URL: redis, FEEDS: feeds ? undefined : 'off' });
+      await import('../main.js');
+    });
+  program
+    .command('cluster')
+    .description('starts Redis, nodes and NGINX on this machine')
+    .option('--port <n>', 'PORT, for once')
+    .option('--nodes <n>', 'NODES, for once')
+    .addHelpText('after', '\nExample:\n  axiom-streaming cluster --nodes 5')
+    .action(async ({ port, nodes }: { port?: string; nodes?: string }) => {
+      setEnvironment({ PORT: port, NODES: nodes });
+      await import('../local-cluster/run.js');
+    });
+  program
+    .command('token')
+    .description('mints a token, or a key for a service; "token --help" says how')
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async () => {
+      process.argv.splice(2, process.argv.indexOf('token') - 1);
+      await import('./token.js');
+    });
+}
+
+function setEnvironment(values: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, value] of Object.entries(values)) if (value !== undefined) process.env[name] = value;
+}
+
+function report(error: unknown, terminal: Terminal, json: boolean): void {
+  // Commander has said it already.
+  if (error instanceof CommanderError) return;
+  const mistakes = error instanceof ConfigError ? error.mistakes : undefined;
+  if (json) terminal.error(JSON.stringify({ error: codeOf(error), message: messageOf(error), mistakes }));
+  else terminal.error(terminal.paint(terminal.stderr, 'red', messageOf(error)));
+  if (!json && error instanceof UsageError) terminal.error('(--help says how it is used)');
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof CliError) return error.code;
+  return error instanceof ConfigError ? 'configuration' : 'internal';
+}
+
+void main();

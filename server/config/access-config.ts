@@ -1,0 +1,54 @@
+/** The part of the configuration that says who may read and write. */
+import { readFileSync } from 'node:fs';
+import { isLoopback } from '../auth/addresses.js';
+import { readKeysFile, type StoredKeys } from '../auth/api-keys.js';
+
+const TOKEN_SOURCES = ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWKS_URL'] as const;
+
+/** Adds what makes no sense together to the mistakes. @returns whether the hub is for development */
+export function checkAccess(
+  environment: Readonly<Record<string, string | undefined>>,
+  host: string,
+  mistakes: string[],
+): boolean {
+  const sources = TOKEN_SOURCES.filter((name) => environment[name]);
+  const development = sources.length === 0 && !environment.API_KEYS_FILE;
+  if (sources.length > 1) {
+    mistakes.push(
+      `${sources[1]}: cannot be combined with ${sources[0]}; tokens are checked with one of them`,
+    );
+  }
+  if (environment.JWKS_URL && !environment.JWT_ISSUER) {
+    mistakes.push('JWT_ISSUER: must be set with JWKS_URL, whose keys may sign for others as well');
+  }
+  if (!development && environment.PUBLISH_KEY) {
+    mistakes.push('PUBLISH_KEY: is for development; tokens or API_KEYS_FILE are configured, so leave it out');
+  }
+  if (development && host !== 'localhost' && !isLoopback(host)) {
+    mistakes.push(
+      `HOST: "${host}" can be reached by others, and nothing says who may read and write; set JWT_SECRET (\`openssl rand -base64 32\` makes one), JWT_PUBLIC_KEY, JWKS_URL or API_KEYS_FILE`,
+    );
+  }
+  return development;
+}
+
+/** The file of keys. Its mistakes are added to the others. */
+export function readApiKeys(file: string, mistakes: string[]): StoredKeys {
+  try {
+    return readKeysFile(file);
+  } catch (error) {
+    for (const line of (error as Error).message.split('\n')) mistakes.push(`API_KEYS_FILE: ${line}`);
+    return {};
+  }
+}
+
+/** PEM as it is, with its line breaks written as \\n, or from a file. */
+export function readPublicKey(text: string, mistakes: string[]): string {
+  if (text === '' || text.includes('-----BEGIN')) return text.replaceAll('\\n', '\n');
+  try {
+    return readFileSync(text, 'utf8');
+  } catch (error) {
+    mistakes.push(`JWT_PUBLIC_KEY: ${error instanceof Error ? error.message : String(error)}`);
+    return '';
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * AsyncAPI 3 of the two kinds of sockets. `receive` is what the hub receives: a client's requests; `send` is what it
+ * sends.
+ */
+import type { z } from 'zod';
+import {
+  authRequest,
+  historyRequest,
+  OPERATIONS,
+  type Operation,
+  publishRequest,
+  subscribeRequest,
+  unsubscribeRequest,
+} from '../../hub/operations/handler.js';
+import { type Json, jsonSchema } from './json-schema.js';
+import type { DocumentOptions } from './openapi.js';
+import * as schemas from './schemas.js';
+
+const REQUESTS: Record<Operation, { summary: string; schema: z.ZodType; example: Record<string, unknown> }> =
+  {
+    subscribe: {
+      summary: 'Reads topics: from a cursor, from the last n messages, or from now',
+      schema: subscribeRequest,
+      example: { topics: ['market:DEMO'], rewind: 3 },
+    },
+    unsubscribe: {
+      summary: 'Stops reading topics',
+      schema: unsubscribeRequest,
+      example: { topics: ['market:DEMO'] },
+    },
+    publish: {
+      summary: 'Appends one message to a stream',
+      schema: publishRequest,
+      example: { topic: 'market:DEMO', data: { price: 1 } },
+    },
+    history: {
+      summary: 'Reads messages of one topic that are over',
+      schema: historyRequest,
+      example: { topic: 'market:DEMO', limit: 5 },
+    },
+    auth: {
+      summary: 'Says who the connection is, or renews its token in place',
+      schema: authRequest,
+      example: { token: '$TOKEN' },
+    },
+  };
+
+interface ServerEvent {
+  readonly summary: string;
+  readonly info?: z.ZodType;
+  /** Whether a cursor comes with it; on Socket.IO it is the last argument. */
+  readonly cursor: boolean;
+  readonly example?: Json;
+}
+
+const CURSOR = 'market.HaTSfK.2';
+/** What a reader of the document installs. */
+const CLIENT = "'socket.io-client'";
+const EVENTS: Record<string, ServerEvent> = {
+  welcome: {
+    summary: 'A connection begins',
+    info: schemas.events.welcome,
+    cursor: true,
+    example: {
+      node: 'node1',
+      connection: 'IMCQo8ThY219O7IHAAAA',
+      streams: [{ name: 'market', class: 'state' }],
+    },
+  },
+  message: {
+    summary: 'A message of a topic that the connection reads',
+    info: schemas.message,
+    cursor: true,
+    example: { topic: 'market:DEMO', seq: 2, time: 1795459362473, data: { price: 1 } },
+  },
+  position: { summary: 'Up to here everything was sent', cursor: true },
+  gap: {
+    summary: 'Messages that this connection will not get',
+    info: schemas.events.gap,
+    cursor: false,
+    example: {
+      stream: 'news',
+      topics: ['news:*'],
+      recovered: false,
+      reason: 'slow',
+      from: 3,
+      to: 9,
+      epoch: 'zK4A1o',
+    },
+  },
+  degraded: {
+    summary: 'The log is out of reach, or the connection is slow; and when that is over',
+    info: schemas.events.degraded,
+    cursor: false,
+    example: { degraded: true, reason: 'log_unavailable' },
+  },
+  drain: {
+    summary: 'The node is about to close the connection: come back, and meet another',
+    info: schemas.events.drain,
+    cursor: false,
+    example: { reconnectInMs: 1500 },
+  },
+  expiring: {
+    summary: 'The token is about to end',
+    info: schemas.events.expiring,
+    cursor: false,
+    example: { expiresInMs: 60000 },
+  },
+};
+
+/** How the two kinds of sockets write the same things down. */
+interface Dialect {
+  readonly id: 'socketio' | 'websocket';
+  readonly address: string;
+  readonly title: string;
+  readonly description: (origin: string) => string;
+  request(operation: Operation): { schema: Json; example: unknown };
+  acknowledgement(operation: Operation): Json;
+  event(name: string, event: ServerEvent): { schema: Json; example: unknown };
+}
+
+const draft7 = (schema: z.ZodType) => jsonSchema(schema, 'draft-7');
+const REFUSED = draft7(schemas.refusal);
+const cursorSchema = draft7(schemas.cursor);
+
+const tuple = (...items: Json[]): Json => ({
+  type: 'array',
+  items,
+  minItems: items.length,
+  maxItems: items.length,
+});
+
+/** An object with fields before those of another. */
+function withFields(fields: Record<string, Json>, schema: Json, required = Object.keys(fields)): Json {
+  return {
+    ...schema,
+    properties: { ...fields, ...(schema.properties as Json | undefined) },
+    required: [...required, ...((schema.required as string[] | undefined) ?? [])],
+  };
+}
+
+const OK: Json = { const: true };
+
+const SOCKET_IO: Dialect = {
+  id: 'socketio',
+  address: '/socket.io/',
+  title: 'Socket.IO 4',
+  description: (
+    origin,
+  ) => `Any client of Socket.IO 4; none has to be changed. An operation is an event with one argument and an
+acknowledgement. The client recovers by itself: what it missed follows \`welcome\`.
+
+\`\`\`js
+import { io } from ${CLIENT};
+
+const [, , token] = process.argv;
+const socket = io('${origin}', { auth: { token } });
+socket.on('message', (message, cursor) => console.log(message.topic, message.seq, message.data));
+socket.on('gap', (info) => console.warn('lost', info));
+socket.on('connect', async () => {
+  if (socket.recovered) return;
+  const answer = await socket.emitWithAck('subscribe', { topics: ['market:*'], rewind: 3 });
+  if (!answer.ok) console.error(answer.error.message);
+});
+\`\`\``,
+  request(operation) {
+    const { schema, example } = REQUESTS[operation];
+    return { schema: tuple({ const: operation }, draft7(schema)), example: [operation, example] };
+  },
+  acknowledgement(operation) {
+    const accepted = withFields({ ok: OK }, draft7(schemas.acknowledgements[operation]));
+    return tuple({ anyOf: [accepted, REFUSED] });
+  },
+  event(name, { info, cursor, example }) {
+    const args = [...(info === undefined ? [] : [draft7(info)]), ...(cursor ? [cursorSchema] : [])];
+    const values = [...(example === undefined ? [] : [example]), ...(cursor ? [CURSOR] : [])];
+    return { schema: tuple({ const: name }, ...args), example: [name, ...values] };
+  },
+};
+
+const ID: Json = {
+  type: ['string', 'number'],
+  description: 'chosen by the client, returned in the acknowledgement',
+};
+
+const WEBSOCKET: Dialect = {
+  id: 'websocket',
+  address: '/ws',
+  title: 'WebSocket',
+  description: (
+    origin,
+  ) => `Text frames, one JSON object each. The client keeps the cursor that came last, and comes back with it as
+\`since\`. The id of a publication is \`messageId\` here.
+
+\`\`\`js
+const socket = new WebSocket('${origin.replace(/^http/, 'ws')}/ws');
+socket.onopen = () => socket.send('{"op":"subscribe","id":1,"topics":["market:*"],"rewind":3}');
+socket.onmessage = ({ data }) => console.log(data);
+\`\`\``,
+  request(operation) {
+    const { schema, example } = REQUESTS[operation];
+    const { properties, ...rest } = draft7(schema);
+    const { id, ...fields } = properties as Record<string, Json>;
+    const named = { ...rest, properties: { ...fields, ...(id === undefined ? {} : { messageId: id }) } };
+    return {
+      schema: withFields({ op: { const: operation }, id: ID }, named, ['op']),
+      example: { op: operation, id: 1, ...example },
+    };
+  },
+  acknowledgement(operation) {
+    const head = { op: { const: 'ack' }, id: ID };
+    const accepted = draft7(schemas.acknowledgements[operation]);
+    return {
+      anyOf: [withFields({ ...head, ok: OK }, accepted, ['op', 'ok']), withFields(head, REFUSED, ['op'])],
+    };
+  },
+  event(name, { info, cursor, example }) {
+    const op = { const: name };
+    const tail: Record<string, Json> = cursor ? { cursor: cursorSchema } : {};
+    const tailExample = cursor ? { cursor: CURSOR } : {};
+    // A message keeps its fields to itself; other events lie flat in their frame.
+    if (name === 'message' || info === undefined) {
+      const own: Record<string, Json> = info === undefined ? {} : { message: draft7(info) };
+      const fields = { op, ...own, ...tail };
+      const value = info === undefined ? {} : { message: example };
+      return {
+        schema: { type: 'object', properties: fields, required: Object.keys(fields) },
+        example: { op: name, ...value, ...tailExample },
+      };
+    }
+    return {
+      schema: withFields({ op, ...tail }, draft7(info)),
+      example: { op: name, ...example, ...tailExample },
+    };
+  },
+};
+
+/** @returns the document, fit for `JSON.stringify` */
+export function asyncApi({ version, origin }: DocumentOptions): Json {
+  const { host, protocol } = new URL(origin);
+  const dialects = [SOCKET_IO, WEBSOCKET];
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'Axiom Streaming over Socket.IO and WebSocket',
+      version,
+      description: dialects
+        .map((dialect) => `## ${dialect.title}\n\n${dialect.description(origin)}`)
+        .join('\n\n'),
+    },
+    defaultContentType: 'application/json',
+    servers: Object.fromEntries(
+      dialects.map(({ id, title, address }) => [
+        id,
+        {
+          host,
+          pathname: address,
+          protocol: protocol === 'https:' ? 'wss' : 'ws',
+          title,
+          security: [{ $ref: '#/components/securitySchemes/bearer' }],
+        },
+      ]),
+    ),
+    channels: Object.fromEntries(dialects.map((dialect) => [dialect.id, channel(dialect)])),
+    operations: Object.assign({}, ...dialects.map(operations)) as Json,
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'A JWT, or the key of a service. Socket.IO: `auth: { token }`. What is public needs none.',
+        },
+      },
+    },
+  };
+}
+
+function channel(dialect: Dialect): Json {
+  const messages: Record<string, Json> = {};
+  for (const operation of OPERATIONS) {
+    const { schema, example } = dialect.request(operation);
+    messages[operation] = {
+      name: operation,
+      title: operation,
+      summary: REQUESTS[operation].summary,
+      payload: schema,
+      examples: [{ payload: example }],
+    };
+    messages[`${operation}Acknowledged`] = {
+      name: `${operation} acknowledged`,
+      title: `Acknowledgement of ${operation}`,
+      payload: dialect.acknowledgement(operation),
+    };
+  }
+  for (const [name, event] of Object.entries(EVENTS)) {
+    const { schema, example } = dialect.event(name, event);
+    messages[name] = {
+      name,
+      title: name,
+      summary: event.summary,
+      payload: schema,
+      examples: [{ payload: example }],
+    };
+  }
+  return {
+    address: dialect.address,
+    title: dialect.title,
+    servers: [{ $ref: `#/servers/${dialect.id}` }],
+    messages,
+  };
+}
+
+function operations({ id, title }: Dialect): Json {
+  const channel = { $ref: `#/channels/${id}` };
+  const message = (name: string) => ({ $ref: `#/channels/${id}/messages/${name}` });
+  const requests = OPERATIONS.map((operation) => [
+    `${id}.${operation}`,
+    {
+      action: 'receive',
+      channel,
+      title: `${title}: ${operation}`,
+      summary: REQUESTS[operation].summary,
+      messages: [message(operation)],
+      reply: { channel, messages: [message(`${operation}Acknowledged`)] },
+    },
+  ]);
+  const events = Object.entries(EVENTS).map(([name, { summary }]) => [
+    `${id}.${name}`,
+    { action: 'send', channel, title: `${title}: ${name}`, summary, messages: [message(name)] },
+  ]);
+  return Object.fromEntries([...requests, ...events]) as Json;
+}

@@ -1,0 +1,108 @@
+/** OpenAPI 3.1 of what the hub answers over HTTP. */
+import { ERRORS, type ErrorCode } from '../../errors.js';
+import { type Json, jsonSchema } from './json-schema.js';
+import { type Answer, EXAMPLE_ORIGIN, type Parameter, type Route } from './route.js';
+import { errorsOf, ROUTES } from './routes.js';
+import { problem } from './schemas.js';
+
+export interface DocumentOptions {
+  readonly version: string;
+  /** `http://host:port` under which the reader reached the hub; examples are written for it. */
+  readonly origin: string;
+}
+
+/** @returns the document, fit for `JSON.stringify` */
+export function openApi({ version, origin }: DocumentOptions): Json {
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const route of ROUTES) {
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method]: operation(route, origin) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Axiom Streaming over HTTP',
+      version,
+      description:
+        'Publish, read, and operate the hub. Socket.IO and WebSocket are in `/asyncapi.json`; how order, recovery and gaps work is told in `docs/PROTOCOL.md`. Examples are for a shell; `TOKEN` is a token that allows what they do, or the publish key that a hub without a secret prints when it starts.',
+    },
+    servers: [{ url: origin }],
+    tags: [
+      { name: 'Publish', description: 'Messages into streams.' },
+      { name: 'Read', description: 'Live, newest, and past messages.' },
+      { name: 'Operate', description: 'Health, nodes, metrics.' },
+      { name: 'Administer', description: 'Tokens and connections.' },
+      { name: 'Agents', description: 'For language models.' },
+    ],
+    paths,
+    components: {
+      schemas: { Problem: jsonSchema(problem) },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'A JWT, or the key of a service.' },
+      },
+    },
+  };
+}
+
+function operation(route: Route, origin: string): Json {
+  const { id, tag, summary, description, token, parameters, body, example } = route;
+  const text = [description, `\`\`\`sh\n${example.replaceAll(EXAMPLE_ORIGIN, origin)}\n\`\`\``];
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    description: text.filter((part) => part !== undefined).join('\n\n'),
+    security: { none: [], optional: [{}, { bearer: [] }], required: [{ bearer: [] }] }[token],
+    ...(parameters === undefined ? {} : { parameters: parameters.map(parameter) }),
+    ...(body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: true,
+            description: body.description,
+            content: { 'application/json': { schema: jsonSchema(body.schema), example: body.example } },
+          },
+        }),
+    responses: { ...Object.fromEntries(route.answers.map(answer)), ...refusals(route) },
+  };
+}
+
+function parameter({ name, in: place, description, schema, example }: Parameter): Json {
+  return {
+    name,
+    in: place,
+    description,
+    required: place === 'path' || name === 'topics',
+    schema: jsonSchema(schema),
+    ...(example === undefined ? {} : { example }),
+  };
+}
+
+function answer({ status, description, type, schema }: Answer): [string, Json] {
+  if (type === undefined) return [String(status), { description }];
+  const content = { [type]: { schema: schema === undefined ? { type: 'string' } : jsonSchema(schema) } };
+  return [String(status), { description, content }];
+}
+
+/** One answer for each status, with the codes that it may carry. */
+function refusals(route: Route): Record<string, Json> {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of errorsOf(route)) {
+    const { status } = ERRORS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  const known = new Set(route.answers.map(({ status }) => status));
+  const found = [...byStatus].filter(([status]) => !known.has(status));
+  return Object.fromEntries(
+    found.map(([status, codes]) => [
+      String(status),
+      {
+        description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' '),
+        ...(status === 429 || status === 503
+          ? { headers: { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } } }
+          : {}),
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
+    ]),
+  );
+}

@@ -1,0 +1,180 @@
+import { historyRequest, subscribeRequest } from '../../hub/operations/handler.js';
+import { BEARER, EXAMPLE_ORIGIN, json, type Parameter, type Route } from './route.js';
+import * as schemas from './schemas.js';
+
+const since = (name = 'since'): Parameter => ({
+  name,
+  in: 'query',
+  description: 'Cursor to go on from.',
+  schema: historyRequest.shape.since,
+});
+
+export function topicInPath(example: string): Parameter {
+  return {
+    name: 'topic',
+    in: 'path',
+    description: 'The topic; percent-encoded where its key has a `/`.',
+    schema: schemas.topic,
+    example,
+  };
+}
+
+export const READING_ROUTES: readonly Route[] = [
+  {
+    method: 'get',
+    path: '/stream',
+    id: 'stream',
+    tag: 'Read',
+    summary: 'Read topics as an event stream',
+    description:
+      'Server-sent events, for `EventSource` and scripts. `Last-Event-ID` outranks `lastEventId`, which outranks `since`; each of them outranks `rewind`.',
+    token: 'optional',
+    parameters: [
+      {
+        name: 'topics',
+        in: 'query',
+        description: 'Topics, separated by commas.',
+        schema: schemas.topic.describe('topics, separated by commas'),
+        example: 'market:*',
+      },
+      since(),
+      since('lastEventId'),
+      {
+        name: 'Last-Event-ID',
+        in: 'header',
+        description: 'Cursor to go on from.',
+        schema: historyRequest.shape.since,
+      },
+      {
+        name: 'rewind',
+        in: 'query',
+        description: 'Begin with the last n messages of each topic.',
+        schema: subscribeRequest.shape.rewind,
+      },
+      {
+        name: 'conflate',
+        in: 'query',
+        description: 'The newest value per key.',
+        schema: subscribeRequest.shape.conflate,
+      },
+      {
+        name: 'maxRate',
+        in: 'query',
+        description: 'Messages per second and key, with `conflate`.',
+        schema: subscribeRequest.shape.maxRate,
+      },
+      {
+        name: 'ticket',
+        in: 'query',
+        description: 'Of `POST /api/tickets`, instead of a token.',
+        schema: schemas.ticket.shape.ticket.optional(),
+      },
+    ],
+    answers: [
+      {
+        status: 200,
+        description:
+          'Events: unnamed ones are messages, `id` is the cursor; `position`, `gap`, `degraded`, `drain`, `expiring`.',
+        type: 'text/event-stream',
+      },
+    ],
+    errors: [
+      'bad_topic',
+      'denied',
+      'token_missing',
+      'unknown_stream',
+      'unsupported',
+      'too_many_topics',
+      'too_many_connections',
+      'origin_denied',
+      'log_unavailable',
+      'overloaded',
+    ],
+    example: `curl -sN '${EXAMPLE_ORIGIN}/stream?topics=market:*&rewind=3'`,
+  },
+  {
+    method: 'get',
+    path: '/api/topics/:topic/messages',
+    id: 'history',
+    tag: 'Read',
+    summary: 'Messages of a topic that are over',
+    token: 'optional',
+    parameters: [
+      topicInPath('market:*'),
+      since(),
+      {
+        name: 'limit',
+        in: 'query',
+        description: 'Most messages in one answer; 100.',
+        schema: historyRequest.shape.limit,
+      },
+    ],
+    answers: [json('Oldest first.', schemas.history)],
+    errors: [
+      'bad_topic',
+      'bad_cursor',
+      'denied',
+      'token_missing',
+      'unknown_stream',
+      'log_unavailable',
+      'overloaded',
+    ],
+    example: `curl -s '${EXAMPLE_ORIGIN}/api/topics/market:*/messages?limit=5'`,
+  },
+  {
+    method: 'get',
+    path: '/api/topics/:topic',
+    id: 'latest',
+    tag: 'Read',
+    summary: 'The newest message of a topic',
+    token: 'optional',
+    parameters: [topicInPath('market:DEMO')],
+    answers: [json('Its newest message.', schemas.lastMessage)],
+    errors: ['bad_topic', 'denied', 'token_missing', 'unknown_stream', 'not_found'],
+    example: `curl -s '${EXAMPLE_ORIGIN}/api/topics/market:DEMO'`,
+  },
+  {
+    method: 'get',
+    path: '/api/streams',
+    id: 'streams',
+    tag: 'Read',
+    summary: 'The streams of the hub',
+    token: 'optional',
+    answers: [json('Those of which something may be read.', schemas.streams)],
+    errors: [],
+    example: `curl -s '${EXAMPLE_ORIGIN}/api/streams'`,
+  },
+  {
+    method: 'get',
+    path: '/api/streams/:stream',
+    id: 'streamTopics',
+    tag: 'Read',
+    summary: 'A stream and its topics',
+    token: 'optional',
+    parameters: [
+      {
+        name: 'stream',
+        in: 'path',
+        description: 'Its name.',
+        schema: schemas.streamInfo.shape.name,
+        example: 'market',
+      },
+    ],
+    answers: [json('With up to 1,000 of its topics.', schemas.streamTopics)],
+    errors: ['denied', 'token_missing', 'unknown_stream'],
+    example: `curl -s '${EXAMPLE_ORIGIN}/api/streams/market'`,
+  },
+  {
+    method: 'post',
+    path: '/api/tickets',
+    id: 'ticket',
+    tag: 'Read',
+    summary: 'A ticket for one event stream',
+    description:
+      'For an `EventSource`, which can send no header: good once, for 30 s, for what the token may read.',
+    token: 'required',
+    answers: [json('The ticket.', schemas.ticket, 201)],
+    errors: ['token_missing', 'overloaded', 'log_unavailable'],
+    example: `curl -s ${BEARER} -X POST '${EXAMPLE_ORIGIN}/api/tickets'`,
+  },
+];

@@ -1,0 +1,46 @@
+/** One route in the document of HTTP. */
+import type { z } from 'zod';
+import type { ErrorCode } from '../../errors.js';
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+  readonly description: string;
+  readonly schema: z.ZodType;
+  readonly example?: string | number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly description: string;
+  readonly type?: 'application/json' | 'text/event-stream' | 'text/plain';
+  readonly schema?: z.ZodType;
+}
+
+export interface Route {
+  readonly method: 'get' | 'post' | 'delete';
+  /** As Express writes it. */
+  readonly path: string;
+  readonly id: string;
+  readonly tag: 'Publish' | 'Read' | 'Operate' | 'Administer' | 'Agents';
+  readonly summary: string;
+  readonly description?: string;
+  /** `optional`: a token shows more. */
+  readonly token: 'none' | 'optional' | 'required';
+  readonly parameters?: readonly Parameter[];
+  readonly body?: { readonly description: string; readonly schema: z.ZodType; readonly example: unknown };
+  readonly answers: readonly Answer[];
+  /** What it may refuse with, besides what every route may. */
+  readonly errors: readonly ErrorCode[];
+  /** For a shell with `TOKEN`; the hub's address is written as in {@link EXAMPLE_ORIGIN}. */
+  readonly example: string;
+}
+
+/** The address of the hub in examples; a reader sees the one that they use. */
+export const EXAMPLE_ORIGIN = 'http://localhost:8001';
+/** For curl. */
+export const BEARER = '-H "Authorization: Bearer $TOKEN"';
+
+export function json(description: string, schema: z.ZodType, status = 200): Answer {
+  return { status, description, type: 'application/json', schema };
+}

@@ -1,0 +1,223 @@
+/**
+ * The answers and events of the hub as schemas, for the documents at `/openapi.json` and `/asyncapi.json`. Requests are
+ * not here: they are documented by the schemas that validate them. A spec holds these against what a node answers.
+ */
+import { z } from 'zod';
+import { ERRORS, type ErrorCode } from '../../errors.js';
+import { historyRequest } from '../../hub/operations/handler.js';
+
+const codes = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
+const time = z.number().int().describe('ms since the Unix epoch');
+const count = z.number().int().min(0);
+const streamClass = z.enum(['state', 'log', 'ledger']);
+
+export const topic = z
+  .string()
+  .max(161)
+  .regex(/^[a-z][a-z0-9_-]{0,31}:([A-Za-z0-9._/-]{1,128}|\*)$/)
+  .describe('`stream:key`, or `stream:*` for a whole stream')
+  .meta({ examples: ['market:AAPL'] });
+
+export const cursor = historyRequest.shape.since
+  .unwrap()
+  .describe('opaque; the one that came last is the one to keep');
+
+export const message = z.object({
+  topic: topic.describe('one key, never `*`'),
+  seq: z.number().int().min(1).describe('contiguous in its stream and epoch'),
+  time: time.describe('when the log took it: ms since the Unix epoch'),
+  data: z.unknown().describe('any JSON value'),
+  conflated: count.optional().describe('how many older messages were folded into this one'),
+});
+
+export const problem = z.object({
+  type: z.string().describe('`urn:axiom-streaming:` and the code'),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string().describe('for people; may change'),
+  code: z.enum(codes),
+  field: z.string().optional().describe('the field that is wrong, where one is'),
+});
+
+export const errorBody = z.object({
+  code: z.enum(codes),
+  message: z.string().describe('for people; may change'),
+  field: z.string().optional(),
+  retryAfterMs: count.optional(),
+});
+
+export const published = z.object({
+  topic,
+  seq: z.number().int().min(1),
+  epoch: z.string(),
+  time,
+  duplicate: z.literal(true).optional().describe('the id was known: nothing was appended'),
+});
+
+const ok = { ok: z.literal(true) };
+export const refusal = z.object({ ok: z.literal(false), error: errorBody });
+export const batchResults = z.object({
+  results: z.array(z.union([published.extend(ok), refusal])).describe('for each item, in order'),
+});
+
+const notRecovered = z.enum([
+  'epoch_changed',
+  'trimmed',
+  'ahead',
+  'limit',
+  'no_position',
+  'conflated',
+  'denied',
+]);
+export const verdict = z.object({
+  topic,
+  recovered: z.boolean().optional().describe('missing where there was nothing to recover'),
+  reason: notRecovered.optional(),
+});
+
+export const history = z.object({
+  topic,
+  cursor,
+  more: z.boolean(),
+  recovered: z.boolean().optional().describe('only with `since`'),
+  reason: notRecovered.optional(),
+  messages: z.array(message),
+});
+
+export const lastMessage = z.object({ topic, class: streamClass, epoch: z.string(), last: message });
+
+export const streamInfo = z.object({
+  name: z.string(),
+  class: streamClass,
+  live: z.boolean(),
+  epoch: z.string(),
+  lastSeq: count,
+  cursor,
+  keys: count,
+  retention: z.object({
+    maxMessages: count,
+    maxAgeMs: count.nullable().optional(),
+    maxKeys: count,
+  }),
+});
+export const streams = z.object({ streams: z.array(streamInfo) });
+export const streamTopics = streamInfo.extend({ topics: z.array(topic), moreTopics: z.boolean() });
+
+const state = z.enum(['ok', 'draining', 'degraded']);
+export const health = z.object({
+  status: state,
+  node: z.string(),
+  version: z.string(),
+  instances: count.describe('nodes that are alive'),
+  connections: count.describe('of all nodes'),
+  redis_connected: z.boolean().nullable(),
+  load_balancer: z.boolean().describe('the request came through a proxy'),
+  log: z.enum(['memory', 'redis']),
+  uptime_seconds: count,
+});
+export const liveness = z.object({ status: z.literal('ok'), node: z.string() });
+export const readiness = z.object({ status: state, node: z.string() });
+
+export const nodeReport = z.object({
+  node: z.string(),
+  at: time,
+  startedAt: time,
+  version: z.string(),
+  connections: z.object({ socketio: count, websocket: count, sse: count }),
+  subscriptions: count,
+  published: count,
+  received: count,
+  delivered: count,
+  publishedPerSecond: z.number(),
+  receivedPerSecond: z.number(),
+  deliveredPerSecond: z.number(),
+  cpuPercent: z.number().describe('one core is 100'),
+  rssBytes: count,
+  eventLoopLagMs: z.number().describe('99th percentile'),
+  redisConnected: z.boolean().nullable(),
+  redisPingMs: z.number().nullable(),
+  draining: z.boolean(),
+});
+export const nodes = z.object({
+  node: z.string().describe('the one that answers'),
+  nodes: z.array(nodeReport),
+});
+
+export const ticket = z.object({ ticket: z.string(), expiresInMs: count });
+export const revocation = z.object({
+  jti: z.string().optional(),
+  sub: z.string().optional(),
+  at: time,
+  expiresAt: time,
+});
+export const connection = z.object({
+  id: z.string(),
+  node: z.string(),
+  transport: z.enum(['socketio', 'websocket', 'sse']),
+  address: z.string(),
+  subject: z.string().nullable(),
+  connectedAt: time,
+  expiresAt: time.nullable(),
+  topics: count,
+});
+export const connections = z.object({
+  connections: z.array(connection),
+  more: z.boolean(),
+  silent: z.array(z.string()).describe('nodes that did not answer in time'),
+});
+
+/** What an operation is acknowledged with where it succeeded, without `ok`. */
+export const acknowledgements = {
+  subscribe: z.object({ topics: z.array(verdict), cursor }),
+  unsubscribe: z.object({ topics: z.array(topic).describe('what the connection still reads') }),
+  publish: published,
+  history,
+  auth: z.object({
+    subject: z.string(),
+    expiresAt: time.optional(),
+    streams: z.array(z.object({ name: z.string(), class: streamClass })),
+    topics: z.array(topic).describe('what the connection reads'),
+    ended: z.array(topic).describe('what it may not read any more'),
+  }),
+} as const;
+
+/** What the events carry besides a cursor. */
+export const events = {
+  welcome: z.object({
+    node: z.string(),
+    connection: z.string(),
+    streams: z.array(z.object({ name: z.string(), class: streamClass })),
+    recovered: z.boolean().optional().describe('only where a session was to be resumed'),
+    reason: z.union([notRecovered, z.literal('session_expired')]).optional(),
+    topics: z.array(verdict).optional(),
+  }),
+  gap: z.object({
+    stream: z.string(),
+    topics: z.array(topic),
+    recovered: z.literal(false),
+    reason: z.union([notRecovered, z.literal('slow')]),
+    from: count.optional(),
+    to: count.optional(),
+    epoch: z.string(),
+  }),
+  degraded: z.object({
+    degraded: z.boolean(),
+    reason: z.enum(['log_unavailable', 'slow']),
+    streams: z.array(z.string()).optional(),
+  }),
+  drain: z.object({ reconnectInMs: count }),
+  expiring: z.object({ expiresInMs: count }),
+} as const;
+
+export const jsonRpcRequest = z.object({
+  jsonrpc: z.literal('2.0'),
+  id: z.union([z.string(), z.number()]).optional(),
+  method: z.string(),
+  params: z.record(z.string(), z.unknown()).optional(),
+});
+export const jsonRpcAnswer = z.object({
+  jsonrpc: z.literal('2.0'),
+  id: z.union([z.string(), z.number()]).nullable().optional(),
+  result: z.unknown().optional(),
+  error: z.object({ code: z.number(), message: z.string() }).optional(),
+});

@@ -1,0 +1,78 @@
+import { ALL_KEYS } from '@axiom-streaming/protocol/topic';
+import type { StreamMessage } from '../tail/stream-message.js';
+import type { ReaderCounts, StreamReader } from './stream-reader.js';
+
+/**
+ * Who reads what of one stream, and the way of a message to them: the one place on the hot path.
+ *
+ * A reader of the whole stream stands only in the list of all keys, whatever single keys it also asked for, so that
+ * nobody gets a message twice.
+ */
+export class Fanout {
+  readonly #byKey = new Map<string, StreamReader[]>();
+  /** What became of the stream's messages so far, summed over its readers. */
+  readonly counts: ReaderCounts = { delivered: 0, conflated: 0, dropped: 0 };
+
+  /** Takes the reader's keys as they are now. */
+  update(reader: StreamReader, before: ReadonlySet<string>): void {
+    const [from, to] = [effective(before), effective(reader.keys)];
+    for (const key of from) if (!to.has(key)) this.#remove(key, reader);
+    for (const key of to) if (!from.has(key)) this.#add(key, reader);
+  }
+
+  /** Messages handed to connections so far. */
+  get delivered(): number {
+    return this.counts.delivered;
+  }
+
+  deliver(message: StreamMessage): void {
+    this.#deliverTo(this.#byKey.get(message.key), message);
+    this.#deliverTo(this.#byKey.get(ALL_KEYS), message);
+  }
+
+  // Nothing is written here, so nobody joins or leaves while a list is walked.
+  #deliverTo(readers: readonly StreamReader[] | undefined, message: StreamMessage): void {
+    if (readers === undefined) return;
+    let apart = 0;
+    for (let i = 0; i < readers.length; i++) {
+      const reader = readers[i]!;
+      if (reader.apart) {
+        apart += 1;
+        reader.take(message);
+      } else reader.subscriber.deliver(message);
+    }
+    this.counts.delivered += readers.length - apart;
+  }
+
+  #add(key: string, reader: StreamReader): void {
+    const readers = this.#byKey.get(key);
+    if (readers === undefined) this.#byKey.set(key, [reader]);
+    else readers.push(reader);
+  }
+
+  #remove(key: string, reader: StreamReader): void {
+    const readers = this.#byKey.get(key);
+    const index = readers?.indexOf(reader) ?? -1;
+    if (readers === undefined || index < 0) return;
+    // The order of a list means nothing: the last one takes the place.
+    const last = readers.pop()!;
+    if (last !== reader) readers[index] = last;
+    if (readers.length === 0) this.#byKey.delete(key);
+  }
+
+  /** Every reader of the stream, once. */
+  *readers(): Generator<StreamReader> {
+    const seen = new Set<StreamReader>();
+    for (const readers of this.#byKey.values()) {
+      for (const reader of readers) {
+        if (seen.has(reader)) continue;
+        seen.add(reader);
+        yield reader;
+      }
+    }
+  }
+}
+
+function effective(keys: ReadonlySet<string>): ReadonlySet<string> {
+  return keys.has(ALL_KEYS) ? new Set([ALL_KEYS]) : keys;
+}

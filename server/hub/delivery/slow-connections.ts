@@ -1,0 +1,128 @@
+import type { Logger } from '../../logger.js';
+import type { Clock } from '../../time/clock.js';
+import { STALLED_AFTER_MS } from '../recovery/backfill.js';
+import type { SlowWatch, Subscriber } from './subscriber.js';
+
+/** A slow connection is looked at so often. */
+const POLL_MS = 20;
+/** It has drained when no more than this part of its budget waits. */
+const DRAINED_AT = 0.25;
+
+/** What was done about slow connections. */
+export interface SlowCounters {
+  /** `state` streams were conflated: connections. */
+  conflated: number;
+  /** The oldest of a `log` stream were dropped: connections. */
+  dropped: number;
+  /** Ended with 4008: connections. */
+  closed: number;
+}
+
+interface Drain {
+  /** The least that has waited so far, bytes, and since when. */
+  least: number;
+  since: number;
+  dropped: boolean;
+}
+
+/**
+ * Connections that read more slowly than they are written to. From the moment when more waits for one than its budget
+ * allows nothing more is written to it, until it has drained. What its streams bring in the meantime is conflated,
+ * kept up to a bound, or ends it: by the class of each (see {@link StreamReader.take}).
+ */
+export class SlowConnections implements SlowWatch {
+  readonly #budgetBytes: number;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #counters: SlowCounters;
+  readonly #draining = new Map<Subscriber, Drain>();
+  #cancel: () => void = () => undefined;
+
+  constructor(options: { budgetBytes: number; clock: Clock; logger: Logger; counters: SlowCounters }) {
+    this.#budgetBytes = options.budgetBytes;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#counters = options.counters;
+  }
+
+  /** Connections that are slow at present. */
+  get size(): number {
+    return this.#draining.size;
+  }
+
+  stop(): void {
+    this.#cancel();
+    this.#draining.clear();
+  }
+
+  above(subscriber: Subscriber): void {
+    // There is nothing that could be conflated or dropped to let it catch up.
+    const classes = [...subscriber.readers.values()].map(({ streamClass }) => streamClass);
+    if (classes.length > 0 && classes.every((streamClass) => streamClass === 'ledger')) {
+      subscriber.endSlow();
+      return;
+    }
+    subscriber.beginSlow();
+    this.#draining.set(subscriber, {
+      least: Number.POSITIVE_INFINITY,
+      since: this.#clock.now(),
+      dropped: false,
+    });
+    if (this.#draining.size === 1) this.#lookLater();
+    const streams = stateStreams(subscriber);
+    if (streams.length === 0) return;
+    this.#counters.conflated += 1;
+    subscriber.degraded({ degraded: true, reason: 'slow', streams });
+  }
+
+  dropped(subscriber: Subscriber): void {
+    const drain = this.#draining.get(subscriber);
+    if (drain === undefined || drain.dropped) return;
+    drain.dropped = true;
+    this.#counters.dropped += 1;
+  }
+
+  ended(subscriber: Subscriber): void {
+    this.#draining.delete(subscriber);
+    this.#counters.closed += 1;
+    this.#logger.warn(
+      { connection: subscriber.id, topics: subscriber.topicCount },
+      'hub: a slow connection is ended',
+    );
+  }
+
+  #lookLater(): void {
+    this.#cancel = this.#clock.after(POLL_MS, () => {
+      for (const [subscriber, drain] of this.#draining) this.#look(subscriber, drain);
+      if (this.#draining.size > 0) this.#lookLater();
+    });
+  }
+
+  #look(subscriber: Subscriber, drain: Drain): void {
+    if (subscriber.closed || subscriber.ended) {
+      this.#draining.delete(subscriber);
+      return;
+    }
+    const now = this.#clock.now();
+    const drained = this.#budgetBytes * DRAINED_AT;
+    const waiting = subscriber.bufferedBytes();
+    if (waiting < drain.least) {
+      drain.least = waiting;
+      drain.since = now;
+    } else if (now - drain.since >= STALLED_AFTER_MS) subscriber.endSlow();
+    if (waiting > drained || subscriber.ended) return;
+    if (!subscriber.catchUp(drained)) {
+      drain.least = Number.POSITIVE_INFINITY;
+      return;
+    }
+    this.#draining.delete(subscriber);
+    const streams = stateStreams(subscriber);
+    if (streams.length > 0) subscriber.degraded({ degraded: false, reason: 'slow', streams });
+  }
+}
+
+function stateStreams({ readers }: Subscriber): string[] {
+  return [...readers.values()]
+    .filter(({ streamClass }) => streamClass === 'state')
+    .map(({ tail }) => tail.stream);
+}

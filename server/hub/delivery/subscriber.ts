@@ -1,0 +1,286 @@
+import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
+import { formatPosition, joinPositions } from '@axiom-streaming/protocol/cursor';
+import type { DegradedInfo, ExpiringInfo, GapInfo } from '@axiom-streaming/protocol/message';
+import { topicName } from '@axiom-streaming/protocol/topic';
+import { type Access, FULL_ACCESS } from '../access.js';
+import type { Conflation } from '../queues/conflator.js';
+import type { StreamMessage } from '../tail/stream-message.js';
+import type { EncodableMessage, Encoding, Frame } from './encoding.js';
+import type { Flusher } from './flusher.js';
+import { Link } from './frame-chain.js';
+import type { Lane, StreamSet } from './lanes.js';
+import type { StreamReader } from './stream-reader.js';
+
+/**
+ * A transport's end of one connection. Its methods do not throw, and do nothing once the connection is closed. They
+ * are for {@link Subscriber} alone, which keeps frames and events in order.
+ */
+export interface Sink {
+  readonly encoding: Encoding;
+  /** Writes frames that {@link encoding} made. @returns as {@link bufferedBytes} */
+  write(frames: Link): number;
+  /** Tells the connection its cursor. */
+  position(cursor: string): void;
+  gap(info: GapInfo): void;
+  degraded(info: DegradedInfo): void;
+  drain(reconnectInMs: number): void;
+  expiring(info: ExpiringInfo): void;
+  /** Bytes that were written and have not left this process. */
+  bufferedBytes(): number;
+  /** Ends the connection at once, with what it still has to read. */
+  close(code: CloseCode): void;
+}
+
+/** While a connection catches up, its buffer is looked at after so many messages. */
+const CATCH_UP_MESSAGES = 64;
+
+export interface SubscriberOptions {
+  readonly id: string;
+  readonly sink: Sink;
+  readonly set: StreamSet;
+  readonly flusher: Flusher;
+  readonly budgetBytes: number;
+  readonly watch: SlowWatch;
+  /** What it may do. Default: everything. */
+  readonly access?: Access | undefined;
+}
+
+/** Who hears of a connection that reads slowly. */
+export interface SlowWatch {
+  /** More waits for the connection than its budget allows. */
+  above(subscriber: Subscriber): void;
+  /** It has lost the oldest messages of a stream, and will be told. */
+  dropped(subscriber: Subscriber): void;
+  /** It is about to be ended with 4008. */
+  ended(subscriber: Subscriber): void;
+}
+
+/**
+ * One connection in the hub, whatever its transport.
+ *
+ * Frames wait in {@link pending} until the next flush. Everything else that is said to the connection, and everything
+ * that looks at its cursor, flushes first: a cursor that overtook its messages would lose them at the next cut.
+ */
+export class Subscriber {
+  readonly id: string;
+  readonly access: Access;
+  readonly readers = new Map<string, StreamReader>();
+  /** Requests that change subscriptions run one after the other. */
+  turn: Promise<unknown> = Promise.resolve();
+  closed = false;
+  /** True once the connection has been told to end; nothing is written to it then. */
+  ended = false;
+  /** Why this node ended it. Undefined where the client or the network did. */
+  endedBy: CloseCode | undefined;
+  /** True from when more waits for it than its budget allows until it has drained and caught up. */
+  slow = false;
+  /** Set by the hub now and then; false again once something is written. */
+  quiet = false;
+  readonly #sink: Sink;
+  readonly #flusher: Flusher;
+  #pending: Link | undefined;
+  #lane: Lane;
+  #held = 0;
+  /** Readers that are not on the shared path. While there are any, frames and cursors are this connection's own. */
+  #apart = 0;
+  #toldCursor = '';
+  readonly #budgetBytes: number;
+  readonly #watch: SlowWatch;
+
+  constructor({ id, sink, set, flusher, budgetBytes, watch, access }: SubscriberOptions) {
+    this.id = id;
+    this.access = access ?? FULL_ACCESS;
+    this.#sink = sink;
+    this.#lane = set.lane(sink.encoding);
+    this.#flusher = flusher;
+    this.#budgetBytes = budgetBytes;
+    this.#watch = watch;
+  }
+
+  /** True while no backfill is under way. */
+  get settled(): boolean {
+    return this.#held === 0;
+  }
+
+  /** Number of topics it reads. */
+  get topicCount(): number {
+    let count = 0;
+    for (const { keys } of this.readers.values()) count += keys.size;
+    return count;
+  }
+
+  topics(): string[] {
+    return [...this.readers.values()].flatMap((reader) => reader.topics());
+  }
+
+  /** By topic: what was asked to be conflated. */
+  conflations(): Map<string, Conflation> {
+    const all = new Map<string, Conflation>();
+    for (const { tail, conflations } of this.readers.values()) {
+      for (const [key, conflation] of conflations) all.set(topicName(tail.stream, key), conflation);
+    }
+    return all;
+  }
+
+  /** A reader has left the shared path (1), or has come back to it (-1). */
+  countApart(change: 1 | -1): void {
+    this.#apart += change;
+  }
+
+  /** The streams that it reads have changed. */
+  useSet(set: StreamSet): void {
+    this.#lane = set.lane(this.#sink.encoding);
+  }
+
+  /** Holds a stream's live messages back, from where the subscriber is in it. */
+  hold(reader: StreamReader, position: number): void {
+    this.flush();
+    if (!reader.held) this.#held += 1;
+    reader.held = true;
+    reader.position = position;
+    reader.epoch = reader.tail.epoch;
+    reader.refresh();
+  }
+
+  release(reader: StreamReader): void {
+    if (reader.held) this.#held -= 1;
+    reader.held = false;
+    reader.refresh();
+  }
+
+  /** What the connection may resume from: everything up to here has been written to it. */
+  cursor(): string {
+    this.flush();
+    return this.#cursorOfPending();
+  }
+
+  /** Delivers a live message of the tail that it just came from. */
+  deliver(message: StreamMessage): void {
+    this.#append(this.#apart === 0 ? this.#lane.frame(message) : this.#encode(message));
+  }
+
+  /** Writes a message to this connection alone. @returns the size of its frame, bytes */
+  write(message: EncodableMessage): number {
+    const frame = this.#encode(message);
+    this.#append(frame);
+    return frame.wire.length;
+  }
+
+  /** Tells the connection its cursor, unless it was told the same. */
+  position(): void {
+    const cursor = this.cursor();
+    if (cursor === this.#toldCursor || this.closed || this.ended) return;
+    this.#toldCursor = cursor;
+    this.quiet = false;
+    this.#sink.position(cursor);
+  }
+
+  gap(info: GapInfo): void {
+    this.flush();
+    this.#sink.gap(info);
+  }
+
+  degraded(info: DegradedInfo): void {
+    this.flush();
+    this.#sink.degraded(info);
+  }
+
+  drain(reconnectInMs: number): void {
+    this.flush();
+    this.#sink.drain(reconnectInMs);
+  }
+
+  /** Tells the connection that its token is about to end. */
+  expiring(info: ExpiringInfo): void {
+    if (this.closed || this.ended) return;
+    this.flush();
+    this.#sink.expiring(info);
+  }
+
+  close(code: CloseCode): void {
+    if (this.ended) return;
+    this.flush();
+    this.ended = true;
+    this.endedBy = code;
+    this.#sink.close(code);
+  }
+
+  /** Bytes that were written and have not left this process. */
+  bufferedBytes(): number {
+    this.flush();
+    return this.#sink.bufferedBytes();
+  }
+
+  /** Writes what waits, and minds the budget. */
+  flush(): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    if (this.closed || this.ended) return;
+    this.quiet = false;
+    if (this.#sink.write(pending) > this.#budgetBytes && !this.slow) this.#watch.above(this);
+  }
+
+  /** Takes every stream off the shared path; what becomes of its messages depends on its class. */
+  beginSlow(): void {
+    this.slow = true;
+    for (const reader of this.readers.values()) reader.pause();
+  }
+
+  /**
+   * Writes what was kept aside while the connection was slow, until so many bytes wait.
+   *
+   * @returns true where nothing is left and the connection is live again
+   */
+  catchUp(untilBytes: number): boolean {
+    for (const reader of this.readers.values()) {
+      let messages = 0;
+      for (const _ of reader.aside()) {
+        messages += 1;
+        if (messages % CATCH_UP_MESSAGES === 0 && this.bufferedBytes() > untilBytes) return false;
+      }
+      if (messages > 0 && this.bufferedBytes() > untilBytes) return false;
+    }
+    this.slow = false;
+    for (const reader of this.readers.values()) reader.resume();
+    return true;
+  }
+
+  /** Messages of a slow `log` stream were dropped; it is told before the next one. */
+  droppedWhileSlow(): void {
+    this.#watch.dropped(this);
+  }
+
+  /**
+   * Ends the connection for being slow. Nothing that waits is written any more: its cursor might stand behind what
+   * could not be kept. The end itself comes after this turn: whoever calls this may be walking the readers.
+   */
+  endSlow(): void {
+    if (this.ended) return;
+    this.#watch.ended(this);
+    this.ended = true;
+    this.endedBy = CLOSE.slow;
+    queueMicrotask(() => this.#sink.close(CLOSE.slow));
+  }
+
+  #append(frame: Frame): void {
+    if (this.#pending === undefined) {
+      // A chain of its own, where it shares no frames: it must not come between those who do.
+      this.#pending = this.#apart === 0 ? this.#lane.start(this.#flusher.round) : Link.start();
+      this.#flusher.add(this);
+    }
+    this.#pending = this.#pending.followedBy(frame);
+  }
+
+  #encode(message: EncodableMessage): Frame {
+    return this.#sink.encoding.encode(message, this.#cursorOfPending());
+  }
+
+  #cursorOfPending(): string {
+    if (this.#apart === 0) return this.#lane.cursor();
+    const parts = [...this.readers.values()]
+      .sort((a, b) => (a.tail.stream < b.tail.stream ? -1 : 1))
+      .map(({ tail, held, epoch, seq }) => formatPosition(tail.stream, held ? epoch : tail.epoch, seq));
+    return joinPositions(parts);
+  }
+}

@@ -1,0 +1,62 @@
+/** What a `subscribe` says of conflation: whether it may, and what it means for what was missed. */
+
+import { ALL_KEYS, type Topic, topicName } from '@axiom-streaming/protocol/topic';
+import { HubError } from '../../errors.js';
+import type { Subscriber } from '../delivery/subscriber.js';
+import type { Hub } from '../hub.js';
+import type { Conflation } from '../queues/conflator.js';
+import type { StreamMessage } from '../tail/stream-message.js';
+import type { StreamTail } from '../tail/stream-tail.js';
+
+/** What a request says of conflation: both or neither. */
+export interface ConflationRequest {
+  readonly conflate?: Conflation['mode'] | undefined;
+  readonly maxRate?: number | undefined;
+}
+
+/** The conflation that a request asks for. */
+export function requestedConflation({ conflate, maxRate }: ConflationRequest): Conflation | undefined {
+  return conflate === undefined || maxRate === undefined ? undefined : { mode: conflate, maxRate };
+}
+
+/** @throws HubError `unsupported` where a topic is of a `ledger` stream: nothing of it may be skipped. */
+export function checkConflatable(
+  hub: Hub,
+  topics: readonly Topic[],
+  conflation: Conflation | undefined,
+): void {
+  if (conflation === undefined) return;
+  const ledger = topics.find(({ stream }) => hub.stream(stream).config.class === 'ledger');
+  if (ledger === undefined) return;
+  const topic = topicName(ledger.stream, ledger.key);
+  throw new HubError('unsupported', `conflate: ${topic} is of a ledger, of which nothing may be skipped`, {
+    field: 'conflate',
+  });
+}
+
+/** @throws HubError `bad_request` where a topic is conflated already, at a lower rate than this one. */
+export function checkNotRaised(
+  subscriber: Subscriber,
+  topics: readonly Topic[],
+  conflation: Conflation | undefined,
+): void {
+  if (conflation === undefined) return;
+  for (const { stream, key } of topics) {
+    const now = subscriber.readers.get(stream)?.conflations.get(key);
+    if (now === undefined || now.maxRate >= conflation.maxRate) continue;
+    throw new HubError(
+      'bad_request',
+      `maxRate: ${topicName(stream, key)} has ${now.maxRate}; a rate can only be lowered, unsubscribe first`,
+      { field: 'maxRate' },
+    );
+  }
+}
+
+/** The newest message of each key of a topic that has changed after `since`, ascending by seq. */
+export function changedSince(tail: StreamTail, key: string, since: number): StreamMessage[] {
+  const newest =
+    key === ALL_KEYS
+      ? [...tail.lastValues.values()]
+      : [tail.lastValues.get(key)].filter((m) => m !== undefined);
+  return newest.filter(({ seq }) => seq > since).sort((a, b) => a.seq - b.seq);
+}

@@ -1,0 +1,85 @@
+import { formatPosition, parseCursor } from '@axiom-streaming/protocol/cursor';
+import type { NotRecovered } from '@axiom-streaming/protocol/message';
+import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
+import { HubError } from '../../errors.js';
+import { HUB_ITSELF, type Principal, requireRead } from '../access.js';
+import type { Hub } from '../hub.js';
+import { lookBack } from '../recovery/rewind.js';
+import type { StreamMessage } from '../tail/stream-message.js';
+import { READ_WAIT_MS, whenLive } from '../tail/when-live.js';
+
+/** Messages of a topic that are over, ascending. */
+export interface History {
+  readonly topic: string;
+  readonly messages: readonly StreamMessage[];
+  /** To go on from: as `since` of the next call, or of a `subscribe`. */
+  readonly cursor: string;
+  /** True while there are more messages after these. */
+  readonly more: boolean;
+  /** Only with `since`: whether nothing is missing between it and the first message. */
+  readonly recovered?: boolean;
+  readonly reason?: NotRecovered;
+}
+
+/** Messages of one topic per call, unless the caller says less. */
+export const HISTORY_DEFAULT_LIMIT = 100;
+export const HISTORY_MAX_LIMIT = 1000;
+
+/**
+ * The messages of a topic after a cursor, or its newest ones.
+ *
+ * @param principal who asks; default: the hub itself
+ * @throws HubError for a bad topic or cursor, `denied` or `token_missing`, and `log_unavailable`.
+ */
+export async function readHistory(
+  hub: Hub,
+  request: {
+    readonly topic: string;
+    readonly since?: string | undefined;
+    readonly limit?: number | undefined;
+  },
+  principal: Principal = HUB_ITSELF,
+): Promise<History> {
+  const { stream, key } = hub.topic(request.topic, 'topic');
+  requireRead(principal, { stream, key }, 'topic');
+  const limit = request.limit ?? HISTORY_DEFAULT_LIMIT;
+  const { tail } = hub.stream(stream);
+  await whenLive(hub, stream, READ_WAIT_MS);
+  const topic = topicName(stream, key);
+  const page = async (): Promise<History> => {
+    const [epoch, last] = [tail.epoch, tail.last];
+    const messages = await lookBack(tail, new Set([key]), limit, last, hub.pages);
+    return { topic, messages, cursor: formatPosition(stream, epoch, last), more: false };
+  };
+  if (request.since === undefined) return page();
+
+  const positions = parseCursor(request.since);
+  if (positions === undefined) {
+    throw new HubError('bad_cursor', 'since: this is no cursor of this hub', { field: 'since' });
+  }
+  const [verdict] = await hub.judge([{ stream, key }], positions);
+  const { epoch } = tail;
+  if (verdict?.recovered !== true) {
+    return { ...(await page()), recovered: false, reason: verdict?.reason ?? 'no_position' };
+  }
+  const found: StreamMessage[] = [];
+  let seq = verdict.from;
+  const end = tail.last;
+  while (seq < end && found.length < limit) {
+    const first = tail.window.first;
+    const inWindow = first !== undefined && first <= seq + 1;
+    const { to, messages } = inWindow
+      ? { to: 0, messages: tail.window.slice(seq + 1, 512) }
+      : await hub.pages.read(tail, seq + 1);
+    // What was found so far belongs to a life of the log that is over.
+    if (tail.epoch !== epoch) return { ...(await page()), recovered: false, reason: 'epoch_changed' };
+    for (const message of messages) {
+      if (message.seq <= seq || found.length >= limit) continue;
+      seq = message.seq;
+      if (key === ALL_KEYS || message.key === key) found.push(message);
+    }
+    if (found.length < limit) seq = Math.max(seq, to);
+  }
+  const cursor = formatPosition(stream, epoch, seq);
+  return { topic, messages: found, cursor, more: seq < tail.last && found.length >= limit, recovered: true };
+}

@@ -1,0 +1,287 @@
+import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
+import { ERRORS, type ErrorBody, errorBody, HubError } from '../../errors.js';
+import type { AppendEntry, AppendResult, StreamLog } from '../../log/stream-log.js';
+import { HUB_ITSELF, type Principal, requirePublish } from '../access.js';
+import type { Hub } from '../hub.js';
+import type { TraceSpan, Tracing } from '../tracing.js';
+
+/** One message to publish. */
+export interface Publication {
+  readonly topic: string;
+  /** JSON text, see {@link jsonText}. */
+  readonly data: string;
+  /** Makes a repeat within five minutes harmless. */
+  readonly id?: string | undefined;
+  /** `traceparent` of whoever publishes; looked at only where publications are traced. */
+  readonly traceparent?: string | undefined;
+}
+
+/** What a publisher is told. */
+export interface Published {
+  readonly topic: string;
+  readonly seq: number;
+  readonly epoch: string;
+  /** Log time, ms since the Unix epoch. */
+  readonly time: number;
+  /** Present where the id was known: this is what the first publication was told. */
+  readonly duplicate?: true;
+}
+
+/** The result of one item of a batch. */
+export type PublishResult =
+  | ({ readonly ok: true } & Published)
+  | { readonly ok: false; readonly error: ErrorBody };
+
+/** What was published by this node, for metrics. */
+export interface PublishCounters {
+  /** Committed messages by stream. */
+  readonly published: Map<string, number>;
+  readonly refused: Map<Refusal, number>;
+}
+
+/** Why publications that could be read are refused. */
+const REFUSALS = ['too_large', 'too_deep', 'idempotency_conflict', 'too_many_keys'] as const;
+type Refusal = (typeof REFUSALS)[number];
+
+/**
+ * JSON text of a message's data, as it will be carried: without line breaks, which SSE could not carry. In JSON a line
+ * break can only be white space between tokens, so the value is the same, and numbers keep their digits.
+ */
+export function jsonText(text: string): string {
+  return /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ').trim() : text.trim();
+}
+
+/**
+ * JSON text of data that has been parsed already, in a batch or on a socket. @throws HubError `bad_request` for a number
+ * beyond the range of a 64-bit float, which would silently become null.
+ */
+export function dataText(data: unknown): string {
+  let text: string;
+  try {
+    text = JSON.stringify(data);
+  } catch (error) {
+    throw new HubError('bad_request', `data: cannot be written as JSON: ${(error as Error).message}`, {
+      field: 'data',
+      cause: error,
+    });
+  }
+  if (text.includes('null') && hasEndlessNumber(data)) {
+    throw new HubError('bad_request', 'data: has a number beyond the range of a 64-bit float', {
+      field: 'data',
+    });
+  }
+  return text;
+}
+
+/** Clients and encoders walk through data by recursion: what is deeper than this could be stored, but not read. */
+export const MAX_DEPTH = 128;
+
+/** Whether arrays and objects of a JSON text are nested deeper than `limit`. */
+export function isDeeperThan(json: string, limit: number): boolean {
+  // Most texts are too short to be.
+  if (json.length <= 2 * limit) return false;
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < json.length; i++) {
+    const char = json.charCodeAt(i);
+    if (inString) {
+      if (char === 0x5c) i += 1;
+      else if (char === 0x22) inString = false;
+    } else if (char === 0x22) {
+      inString = true;
+    } else if (char === 0x5b || char === 0x7b) {
+      depth += 1;
+      if (depth > limit) return true;
+    } else if (char === 0x5d || char === 0x7d) {
+      depth -= 1;
+    }
+  }
+  return false;
+}
+
+function hasEndlessNumber(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value);
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasEndlessNumber);
+}
+
+/** Validates and commits publications. */
+export class Publisher {
+  readonly counters: PublishCounters = {
+    published: new Map(),
+    refused: new Map(REFUSALS.map((reason) => [reason, 0])),
+  };
+  readonly #hub: Hub;
+  readonly #log: StreamLog;
+  readonly #maxBytes: number;
+  readonly #onCommit: (ms: number) => void;
+  readonly #tracing: Tracing | undefined;
+
+  /** @param options.onCommit called for each request to the log that succeeded, with the time it took, ms */
+  constructor(options: {
+    hub: Hub;
+    log: StreamLog;
+    maxMessageBytes: number;
+    onCommit?: (ms: number) => void;
+    tracing?: Tracing | undefined;
+  }) {
+    this.#tracing = options.tracing;
+    this.#onCommit = options.onCommit ?? (() => undefined);
+    this.#hub = options.hub;
+    this.#log = options.log;
+    this.#maxBytes = options.maxMessageBytes;
+  }
+
+  /**
+   * Publishes one message.
+   *
+   * @param principal who publishes; default: the hub itself
+   * @throws HubError where it is not committed, or it is unknown whether it is.
+   */
+  async publish(publication: Publication, principal: Principal = HUB_ITSELF): Promise<Published> {
+    if (this.#tracing === undefined) return this.#publish(publication, principal);
+    const { topic, traceparent } = publication;
+    return this.#tracing.publish(traceparent, topic, async (span) => {
+      const published = await this.#publish(publication, principal, span);
+      span.set('axiom.seq', published.seq);
+      return published;
+    });
+  }
+
+  /**
+   * Publishes many: those of one stream in order, each with a result of its own. A message that is refused does not
+   * hold back the others. Traced as one, in the trace of the first.
+   */
+  async publishAll(
+    publications: readonly Publication[],
+    principal: Principal = HUB_ITSELF,
+  ): Promise<PublishResult[]> {
+    const [first] = publications;
+    if (this.#tracing === undefined || first === undefined) return this.#publishAll(publications, principal);
+    const { topic, traceparent } = first;
+    return this.#tracing.publish(traceparent, topic, (span) => {
+      span.set('messaging.batch.message_count', publications.length);
+      return this.#publishAll(publications, principal, span);
+    });
+  }
+
+  async #publish(publication: Publication, principal: Principal, span?: TraceSpan): Promise<Published> {
+    const { stream, entry } = this.#check(publication, principal);
+    const [result] = await this.#append(stream, [entry], span);
+    return this.#outcome(stream, entry, result!);
+  }
+
+  async #publishAll(
+    publications: readonly Publication[],
+    principal: Principal,
+    span?: TraceSpan,
+  ): Promise<PublishResult[]> {
+    const results = new Array<PublishResult>(publications.length);
+    const byStream = new Map<string, { index: number; entry: AppendEntry }[]>();
+    publications.forEach((publication, index) => {
+      try {
+        const { stream, entry } = this.#check(publication, principal);
+        const items = byStream.get(stream) ?? [];
+        items.push({ index, entry });
+        byStream.set(stream, items);
+      } catch (error) {
+        results[index] = { ok: false, error: errorBody(error) };
+      }
+    });
+    await Promise.all(
+      [...byStream].map(async ([stream, items]) => {
+        try {
+          const outcomes = await this.#append(
+            stream,
+            items.map(({ entry }) => entry),
+            span,
+          );
+          items.forEach(({ index, entry }, i) => {
+            try {
+              results[index] = { ok: true, ...this.#outcome(stream, entry, outcomes[i]!) };
+            } catch (error) {
+              results[index] = { ok: false, error: errorBody(error) };
+            }
+          });
+        } catch (error) {
+          for (const { index } of items) results[index] = { ok: false, error: errorBody(error) };
+        }
+      }),
+    );
+    return results;
+  }
+
+  async #append(stream: string, entries: readonly AppendEntry[], span?: TraceSpan): Promise<AppendResult[]> {
+    const started = performance.now();
+    const results =
+      span?.trace === undefined || this.#tracing === undefined
+        ? await this.#log.append(stream, entries)
+        : await this.#tracing.commit(span, stream, entries.length, ({ trace }) =>
+            this.#log.append(
+              stream,
+              entries.map((entry) => (trace === undefined ? entry : { ...entry, trace })),
+            ),
+          );
+    this.#onCommit(performance.now() - started);
+    return results;
+  }
+
+  /** Checks what can be checked without the log. @throws HubError that names the field. */
+  #check(
+    { topic: text, data, id }: Publication,
+    principal: Principal,
+  ): { stream: string; entry: AppendEntry } {
+    const { stream, key } = this.#hub.topic(text, `topic`);
+    if (key === ALL_KEYS) {
+      throw new HubError('bad_topic', `topic: "${text}" names a whole stream; a message has one key`, {
+        field: `topic`,
+      });
+    }
+    requirePublish(principal, { stream, key }, 'topic');
+    const bytes = Buffer.byteLength(data);
+    if (bytes > this.#maxBytes) {
+      this.#refuse('too_large');
+      throw new HubError('too_large', `data: ${bytes} bytes; a message has at most ${this.#maxBytes}`, {
+        field: `data`,
+      });
+    }
+    if (isDeeperThan(data, MAX_DEPTH)) {
+      this.#refuse('too_deep');
+      throw new HubError('bad_request', `data: is nested more than ${MAX_DEPTH} deep`, { field: 'data' });
+    }
+    return { stream, entry: id === undefined ? { key, data } : { key, data, id } };
+  }
+
+  #outcome(stream: string, { key, id }: AppendEntry, result: AppendResult): Published {
+    const topic = topicName(stream, key);
+    switch (result.status) {
+      case 'appended': {
+        const { published } = this.counters;
+        published.set(stream, (published.get(stream) ?? 0) + 1);
+        return { topic, seq: result.seq, epoch: result.epoch, time: result.time };
+      }
+      case 'duplicate':
+        return { topic, seq: result.seq, epoch: result.epoch, time: result.time, duplicate: true };
+      case 'conflict':
+        this.#refuse('idempotency_conflict');
+        throw new HubError('idempotency_conflict', `id: "${id}" was used for another message`, {
+          field: 'id',
+        });
+      case 'passed':
+        throw new Error('a publication has no position in a source');
+      case 'too_many_keys':
+        this.#refuse('too_many_keys');
+        throw new HubError(
+          'too_many_keys',
+          `topic: "${stream}" takes no further key (${ERRORS.too_many_keys.title})`,
+          {
+            field: 'topic',
+          },
+        );
+    }
+  }
+
+  #refuse(reason: Refusal): void {
+    const { refused } = this.counters;
+    refused.set(reason, (refused.get(reason) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,45 @@
+import type { LogTop, StreamLog } from '../../log/stream-log.js';
+import type { StreamMessage } from '../tail/stream-message.js';
+
+/**
+ * Where the log of a stream begins and ends, for recoveries. A thousand connections that come back at a time share a few
+ * questions: whoever asks while an answer is under way gets that one.
+ */
+export class LogTops {
+  readonly #log: Pick<StreamLog, 'check'>;
+  readonly #inFlight = new Map<string, Promise<LogTop>>();
+
+  constructor(log: Pick<StreamLog, 'check'>) {
+    this.#log = log;
+  }
+
+  /** May be as old as the question that is under way: a message that was committed since is missing in it. */
+  recent(stream: string): Promise<LogTop> {
+    return this.#inFlight.get(stream) ?? this.#ask(stream);
+  }
+
+  /** As of now, or later. */
+  async now(stream: string): Promise<LogTop> {
+    const before = this.#inFlight.get(stream);
+    // What is under way may have been answered before the caller asked; the one after that is shared again.
+    if (before !== undefined) await before.catch(() => undefined);
+    return this.recent(stream);
+  }
+
+  #ask(stream: string): Promise<LogTop> {
+    const asked = this.#log.check(stream, 0).finally(() => this.#inFlight.delete(stream));
+    this.#inFlight.set(stream, asked);
+    return asked;
+  }
+}
+
+/** Whether a log still is the one that was followed up to `last`, a seq, by whoever got `ours` under it. */
+export function holdsOurs(
+  { top, first, own }: LogTop,
+  last: number,
+  ours: StreamMessage | undefined,
+): boolean {
+  if (top < last) return false;
+  if (last === 0 || last < first || ours === undefined) return true;
+  return own !== null && own.key === ours.key && own.time === ours.time && own.data === ours.data;
+}

@@ -1,0 +1,22 @@
+import { HubError } from '../../errors.js';
+import { sleep } from '../../time/backoff.js';
+import type { Hub } from '../hub.js';
+
+/** What reads or subscribes waits so long for a log that is out of reach before it is refused. */
+export const READ_WAIT_MS = 5_000;
+
+/**
+ * Resolves when a stream is followed live.
+ *
+ * @param waitMs undefined: as long as it takes
+ * @throws HubError `log_unavailable` after `waitMs`
+ */
+export async function whenLive(hub: Hub, stream: string, waitMs: number | undefined): Promise<void> {
+  const { tail } = hub.stream(stream);
+  if (tail.live) return;
+  if (waitMs === undefined) return tail.whenLive();
+  const given = new AbortController();
+  await Promise.race([tail.whenLive(), sleep(waitMs, given.signal)]);
+  given.abort();
+  if (!tail.live) throw new HubError('log_unavailable', `The log of "${stream}" is out of reach`);
+}

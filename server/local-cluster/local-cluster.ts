@@ -1,0 +1,157 @@
+/**
+ * A whole cluster as processes on this machine: Redis, nodes, NGINX. `npm run cluster`, the specs and the benches
+ * start theirs here.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ManagedProcess } from './managed-process.js';
+import { answers, type NginxTls, nginx } from './nginx.js';
+import { freePorts } from './ports.js';
+import { redisServer } from './redis-server.js';
+
+const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
+
+export interface LocalClusterOptions {
+  /** Default 3. */
+  readonly nodes?: number;
+  /** NGINX's port, with the nodes on the next ones. Default: some that are free. */
+  readonly port?: number;
+  /** A Redis that runs already. Default: one of the cluster's own. */
+  readonly redisUrl?: string;
+  /** Configuration of the nodes, beside what the cluster itself decides. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Options of Node.js for the nodes, before the program. */
+  readonly nodeArgs?: readonly string[];
+  /** Options of the cluster's own Redis. Default: it keeps nothing on disk. */
+  readonly redisArgs?: readonly string[];
+  /** Addresses whose X-Forwarded-For NGINX believes: so a spec appears to come from many. Default none. */
+  readonly realIpFrom?: readonly string[];
+  /** TLS with HTTP/2 on another port of NGINX. Default none. */
+  readonly tls?: NginxTls;
+  /** Each line that a process writes. */
+  readonly onLine?: (process: string, line: string) => void;
+}
+
+/** A node of a local cluster. */
+export interface LocalNode {
+  readonly name: string;
+  readonly port: number;
+  readonly url: string;
+  readonly process: ManagedProcess;
+}
+
+export class LocalCluster {
+  /** Where clients connect: NGINX. */
+  readonly url: string;
+  readonly port: number;
+  readonly redisUrl: string;
+  readonly nodes: readonly LocalNode[];
+  /** Undefined where the Redis is somebody else's. */
+  readonly redis: ManagedProcess | undefined;
+  readonly nginx: ManagedProcess;
+  /** Where the processes keep their files; removed by {@link stop}. */
+  readonly dir: string;
+
+  private constructor(parts: {
+    port: number;
+    redisUrl: string;
+    nodes: readonly LocalNode[];
+    redis: ManagedProcess | undefined;
+    nginx: ManagedProcess;
+    dir: string;
+  }) {
+    this.port = parts.port;
+    this.url = `http://127.0.0.1:${parts.port}`;
+    this.redisUrl = parts.redisUrl;
+    this.nodes = parts.nodes;
+    this.redis = parts.redis;
+    this.nginx = parts.nginx;
+    this.dir = parts.dir;
+  }
+
+  /** Starts everything and waits until it serves. @throws Error with what did not start; nothing is left running. */
+  static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
+    const { nodes: count = 3, env, nodeArgs = [], redisArgs, onLine, realIpFrom = [], tls } = options;
+    const port = options.port ?? (await freePorts(count + 2));
+    const redisPort = options.port === undefined ? port + count + 1 : await freePorts(1);
+    const redisUrl = options.redisUrl ?? `redis://127.0.0.1:${redisPort}`;
+    const dir = mkdtempSync(join(tmpdir(), 'axiom-cluster-'));
+    try {
+      const nodes = Array.from({ length: count }, (_, i) =>
+        localNode({ name: `node${i + 1}`, port: port + 1 + i, redisUrl, env, nodeArgs, onLine }),
+      );
+      const cluster = new LocalCluster({
+        port,
+        redisUrl,
+        nodes,
+        redis:
+          options.redisUrl === undefined
+            ? redisServer({ port: redisPort, dir, ...(redisArgs === undefined ? {} : { args: redisArgs }) })
+            : undefined,
+        nginx: nginx({
+          dir: join(dir, 'nginx'),
+          host: '127.0.0.1',
+          port,
+          nodePorts: nodes.map((node) => node.port),
+          realIpFrom,
+          tls,
+          onLine: onLine && ((line) => onLine('nginx', line)),
+        }),
+        dir,
+      });
+      await cluster.#startAll();
+      return cluster;
+    } catch (error) {
+      rmSync(dir, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Drains the nodes one after the other, then ends NGINX and Redis. */
+  async stop(): Promise<void> {
+    for (const { process } of this.nodes) {
+      // A stopped process (SIGSTOP) would never hear of its end.
+      process.signal('SIGCONT');
+      await process.stop('SIGTERM');
+    }
+    await this.nginx.stop('SIGQUIT', 5_000);
+    this.redis?.signal('SIGCONT');
+    await this.redis?.stop('SIGTERM', 5_000);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async #startAll(): Promise<void> {
+    try {
+      await this.redis?.start();
+      await Promise.all(this.nodes.map(({ process }) => process.start()));
+      await this.nginx.start();
+    } catch (error) {
+      const all = [this.redis, this.nginx, ...this.nodes.map(({ process }) => process)];
+      await Promise.all(all.map((process) => process?.stop('SIGKILL')));
+      throw error;
+    }
+  }
+}
+
+function localNode(options: {
+  name: string;
+  port: number;
+  redisUrl: string;
+  env: Readonly<Record<string, string>> | undefined;
+  nodeArgs: readonly string[];
+  onLine: LocalClusterOptions['onLine'];
+}): LocalNode {
+  const { name, port, redisUrl, env, nodeArgs, onLine } = options;
+  const url = `http://127.0.0.1:${port}`;
+  const process = new ManagedProcess({
+    name,
+    command: globalThis.process.execPath,
+    args: [...nodeArgs, '--enable-source-maps', MAIN],
+    env: { ...env, NODE_ID: name, HOST: '127.0.0.1', PORT: String(port), REDIS_URL: redisUrl },
+    ready: () => answers(`${url}/health/ready`),
+    ...(onLine === undefined ? {} : { onLine: (line: string) => onLine(name, line) }),
+  });
+  return { name, port, url, process };
+}

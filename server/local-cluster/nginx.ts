@@ -1,0 +1,103 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findProgram, ManagedProcess } from './managed-process.js';
+
+/** `nginx/` of the project, seen from the compiled file. */
+const TEMPLATES = fileURLToPath(new URL('../../../nginx', import.meta.url));
+
+export interface NginxTls {
+  readonly port: number;
+  /** Folder of `fullchain.pem` and `privkey.pem`. */
+  readonly certificates: string;
+  /** Value of Strict-Transport-Security. Default none. */
+  readonly hsts?: string;
+}
+
+export interface NginxOptions {
+  readonly dir: string;
+  readonly host: string;
+  readonly port: number;
+  /** Ports of the nodes on 127.0.0.1. */
+  readonly nodePorts: readonly number[];
+  /** TLS with HTTP/2 on a port of its own. Default none. */
+  readonly tls?: NginxTls | undefined;
+  /** Default 20,000: on one machine everybody has the same address. */
+  readonly connectionsPerAddress?: number;
+  /** Addresses of proxies whose X-Forwarded-For is believed. Default none. */
+  readonly realIpFrom?: readonly string[];
+  /** Each line of its error log. */
+  readonly onLine?: ((line: string) => void) | undefined;
+}
+
+/** Fills `${NAME}` in. NGINX's own `$names` have no braces in the templates. @throws Error for a name without value. */
+export function renderTemplate(template: string, values: Readonly<Record<string, string>>): string {
+  return template.replace(/\$\{([A-Z_]+)\}/g, (_, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`the NGINX template wants ${name}`);
+    return value;
+  });
+}
+
+/** NGINX before the nodes, with everything that it writes in `dir`. */
+export function nginx(options: NginxOptions): ManagedProcess {
+  const {
+    dir,
+    host,
+    port,
+    nodePorts,
+    connectionsPerAddress = 20_000,
+    realIpFrom = [],
+    tls,
+    onLine,
+  } = options;
+  const command = findProgram('nginx', 'nginx-light');
+  mkdirSync(join(dir, 'http'), { recursive: true });
+  const render = (file: string, values: Readonly<Record<string, string>>) => {
+    const template = readFileSync(join(TEMPLATES, `${file.split('/').at(-1)}.template`), 'utf8');
+    writeFileSync(join(dir, file), renderTemplate(template, values));
+  };
+  if (tls !== undefined) render('tls.conf', { HUB_TLS_DIR: tls.certificates });
+  render('http/hub.conf', {
+    HUB_LISTEN: `${host}:${port}`,
+    // The older form of `http2 on`, which every version knows.
+    HUB_TLS:
+      tls === undefined ? '' : `listen ${host}:${tls.port} ssl http2; include ${join(dir, 'tls.conf')};`,
+    HUB_HSTS: tls?.hsts ?? '',
+    HUB_UPSTREAM_SERVERS: nodePorts
+      .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=2 fail_timeout=1s;`)
+      .join('\n    '),
+    HUB_CONNECTION_SERVERS: nodePorts
+      .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=0;`)
+      .join('\n    '),
+    HUB_REAL_IP: realIpFrom.map((address) => `set_real_ip_from ${address};`).join('\n'),
+    HUB_CACHE_DIR: join(dir, 'cache'),
+    HUB_CONNECTIONS_PER_ADDRESS: String(connectionsPerAddress),
+    HUB_METRICS_ALLOW: 'allow 127.0.0.1;',
+  });
+  render('nginx.conf', {
+    NGINX_DIR: dir,
+    NGINX_FILES: '20000',
+    NGINX_CONNECTIONS: '16384',
+    NGINX_USER: process.getuid?.() === 0 ? 'user root;' : '',
+    NGINX_WORKERS: '1',
+  });
+  return new ManagedProcess({
+    name: 'nginx',
+    command,
+    args: ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', 'stderr'],
+    ready: () => answers(`http://${host}:${port}/health/live`),
+    ...(onLine === undefined ? {} : { onLine }),
+  });
+}
+
+/** Whether an address answers 200. */
+export async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(1_000) });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,47 @@
+/** Builds what differs between a node of a cluster and a node alone: a part of the composition root. */
+import { type Leases, SingleNodeLeases } from '../cluster/leases.js';
+import { SingleNodeReports } from '../cluster/node-report.js';
+import { RedisLeases, RedisNodeReports } from '../cluster/redis-cluster-state.js';
+import { RedisSessionStore } from '../cluster/redis-sessions.js';
+import type { Config } from '../config/config.js';
+import { MemoryStreamLog } from '../log/memory-stream-log.js';
+import { RedisStreamLog } from '../log/redis-stream-log.js';
+import type { StreamLog } from '../log/stream-log.js';
+import type { Logger } from '../logger.js';
+import { RedisLink } from '../redis/redis-link.js';
+import { streamChannel } from '../transports/socketio/hub-adapter.js';
+import { MemorySessionStore, type SessionStore } from '../transports/socketio/sessions.js';
+
+/** The parts that differ between a node of a cluster and a node alone. */
+export interface Backend {
+  readonly log: StreamLog;
+  readonly link: RedisLink | undefined;
+  readonly sessions: SessionStore;
+  readonly leases: Leases;
+  readonly reports: SingleNodeReports | RedisNodeReports;
+}
+
+/** @throws Error where Redis cannot be had */
+export async function connectBackend(config: Config, logger: Logger): Promise<Backend> {
+  const streams = new Map(config.streams.map((stream) => [stream.name, stream]));
+  // Sessions of living connections are renewed every third of the time: so much longer they last.
+  const sessionLastsMs = Math.ceil((config.SESSION_MS * 4) / 3);
+  if (config.REDIS_URL === '') {
+    return {
+      log: new MemoryStreamLog({ streams }),
+      link: undefined,
+      sessions: new MemorySessionStore(sessionLastsMs),
+      leases: new SingleNodeLeases(),
+      reports: new SingleNodeReports(),
+    };
+  }
+  const link = new RedisLink({ url: config.REDIS_URL, logger });
+  await link.connect();
+  return {
+    log: new RedisStreamLog({ link, streams, channelOf: streamChannel }),
+    link,
+    sessions: new RedisSessionStore(link, sessionLastsMs),
+    leases: new RedisLeases(link),
+    reports: new RedisNodeReports(link),
+  };
+}

@@ -1,0 +1,94 @@
+/** Builds the gate from the configuration: a part of the composition root. */
+import { randomBytes } from 'node:crypto';
+import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
+import { ApiKeys, type StoredKeys, storedHash } from '../auth/api-keys.js';
+import type { ReadAccess } from '../auth/claims.js';
+import { Gate } from '../auth/gate.js';
+import type { LimiterStore } from '../auth/limits.js';
+import { MemoryRevocationStore, Revocations } from '../auth/revocations.js';
+import { MemoryTicketStore, Tickets } from '../auth/tickets.js';
+import { TokenVerifier, tokenKey } from '../auth/verifier.js';
+import { RedisRevocationStore, RedisTicketStore } from '../cluster/redis-auth.js';
+import type { Config } from '../config/config.js';
+import type { Logger } from '../logger.js';
+import { type RedisLink, type Script, scriptOf } from '../redis/redis-link.js';
+
+export interface BuiltGate {
+  readonly gate: Gate;
+  readonly revocations: Revocations;
+  /** In development: what may publish in this run. */
+  readonly publishKey: string | undefined;
+}
+
+/** @throws Error for a public key that cannot be read. */
+export async function buildGate(
+  config: Config,
+  link: RedisLink | undefined,
+  logger: Logger,
+): Promise<BuiltGate> {
+  const read: ReadAccess = new Map(config.streams.map((stream) => [stream.name, stream.read]));
+  const key = await tokenKey({
+    secret: config.JWT_SECRET,
+    publicKey: config.JWT_PUBLIC_KEY,
+    jwksUrl: config.JWKS_URL,
+  });
+  const publishKey = config.development
+    ? config.PUBLISH_KEY || randomBytes(18).toString('base64url')
+    : undefined;
+  const stored = publishKey === undefined ? config.apiKeys : { development: everything(config, publishKey) };
+  const revocations = new Revocations({
+    store: link === undefined ? new MemoryRevocationStore() : new RedisRevocationStore(link),
+    logger,
+    onChange: () => gate.sessions.look(),
+  });
+  const gate: Gate = new Gate({
+    node: config.NODE_ID,
+    development: config.development,
+    read,
+    verifier:
+      key &&
+      new TokenVerifier({
+        ...key,
+        audience: config.JWT_AUDIENCE,
+        issuer: config.JWT_ISSUER,
+        maxLifeMs: config.TOKEN_MAX_LIFE_MS,
+        read,
+      }),
+    apiKeys: new ApiKeys(stored, read),
+    revocations,
+    tickets: new Tickets(link === undefined ? new MemoryTicketStore() : new RedisTicketStore(link), read),
+    trustedProxies: config.TRUST_PROXY,
+    allowedOrigins: config.ALLOWED_ORIGINS,
+    limits: {
+      connectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
+      connectionsPerSubject: config.MAX_CONNECTIONS_PER_SUBJECT,
+      handshakesPerSecond: config.MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS,
+      requestsPerAddress: config.MAX_REQUESTS_PER_SECOND_PER_ADDRESS,
+      requestsPerSecond: config.MAX_REQUESTS_PER_SECOND_PER_CONNECTION,
+      publishesPerSecond: config.MAX_PUBLISHES_PER_SECOND_PER_CONNECTION,
+      publishesPerSubject: config.MAX_PUBLISHES_PER_SECOND_PER_SUBJECT,
+      unauthenticatedMs: config.UNAUTHENTICATED_MS,
+    },
+    store: link && limiterStore(link),
+  });
+  return { gate, revocations, publishKey };
+}
+
+function everything(config: Config, publishKey: string): StoredKeys[string] {
+  const all = config.streams.map(({ name }) => topicName(name, ALL_KEYS));
+  return { hash: storedHash(publishKey), streams: { subscribe: all, publish: all }, admin: true };
+}
+
+/** A count that Redis does not answer for so long is made by the node alone: no publish waits for both. */
+const LIMITER_DEADLINE_MS = 200;
+
+function limiterStore(link: RedisLink): LimiterStore {
+  const scripts = new Map<string, Script>();
+  return {
+    eval: (source, { keys, arguments: args }) => {
+      const script = scripts.get(source) ?? scriptOf(source);
+      scripts.set(source, script);
+      return link.run(script, keys, args, LIMITER_DEADLINE_MS);
+    },
+  };
+}
