@@ -9,6 +9,7 @@ FROM base AS build
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.base.json ./
 COPY packages packages
+COPY scripts scripts
 COPY server server
 COPY web web
 RUN npm run --silent build

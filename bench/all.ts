@@ -6,12 +6,14 @@ import { benchConnections } from './connections.js';
 import { benchFanout } from './fanout.js';
 import { benchFlood } from './flood.js';
 import { benchLatency } from './latency.js';
+import { needLinux } from './lib/main.js';
 import { benchMemory } from './memory.js';
 import { benchPublish } from './publish.js';
 import { benchRecovery } from './recovery.js';
 import { writeReport } from './report.js';
 import { benchScale } from './scale.js';
 
+needLinux();
 const started = performance.now();
 const all = [
   benchFanout,

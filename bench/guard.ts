@@ -5,8 +5,9 @@
  * Not measured: anything smaller. `bench:fanout` is for figures.
  */
 import { guardFanout, guardLine } from './lib/fanout-guard.js';
-import { option } from './lib/main.js';
+import { needLinux, option } from './lib/main.js';
 
+needLinux();
 const result = await guardFanout({ rounds: option('rounds', 3) });
 console.log(guardLine(result));
 if (result.verdict !== 'holds') {

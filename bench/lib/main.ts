@@ -1,8 +1,19 @@
 import { pathToFileURL } from 'node:url';
 
-/** Whether a module is the program that was started, and not imported by another bench. */
+/** Whether a module is the program that was started, and not imported by another bench. It then needs Linux. */
 export function isMain(moduleUrl: string): boolean {
-  return moduleUrl === pathToFileURL(process.argv[1] ?? '').href;
+  if (moduleUrl !== pathToFileURL(process.argv[1] ?? '').href) return false;
+  needLinux();
+  return true;
+}
+
+/** Ends the process with 2 and one line where it does not run on Linux. */
+export function needLinux(): void {
+  if (process.platform === 'linux') return;
+  process.stderr.write(
+    `This program needs Linux (here: ${process.platform}): it reads /proc, and its clients use addresses of 127.0.0.0/8.\n`,
+  );
+  process.exit(2);
 }
 
 /** A whole-number option such as `--rounds 5`. @throws Error where it is no such number. */

@@ -1,0 +1,18 @@
+// Part of `npm run build:server`: puts what the compiled server reads beside itself, the scripts of Redis and the
+// migrations of PostgreSQL, from server/ to the same place in dist/server/. In Node.js, so that it runs on every system.
+import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const KINDS = ['.lua', '.sql'];
+
+/** Paths of the assets below a folder, relative to it. */
+const assetsIn = (folder) =>
+  readdirSync(folder, { recursive: true }).filter((file) => KINDS.includes(extname(file)));
+
+const from = join(ROOT, 'server');
+const to = join(ROOT, 'dist', 'server');
+// A migration that was renamed would otherwise be applied under both names.
+for (const stale of assetsIn(to)) rmSync(join(to, stale));
+for (const asset of assetsIn(from)) cpSync(join(from, asset), join(to, asset));
