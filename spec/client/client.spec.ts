@@ -34,7 +34,7 @@ describe('The client library', () => {
   });
 
   it('can be imported by the name of the package', async () => {
-    const name = 'axiom-streaming/client';
+    const name = '@axiom-streaming/client';
     expect(await import(name))
       .to.have.property('connect')
       .that.is.a('function');

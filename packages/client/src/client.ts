@@ -29,7 +29,7 @@ import type {
 } from './types.js';
 import { openWebSocket } from './websocket-link.js';
 
-export { HubError } from './hub-error.js';
+export { HubError, mayPass } from './hub-error.js';
 export type * from './types.js';
 
 const OPEN: Readonly<Record<Transport, (options: LinkOptions) => Promise<Link>>> = {
@@ -158,7 +158,6 @@ export class HubClient<Streams = Record<string, unknown>> {
   /** Ends it, with all its subscriptions. */
   close(error?: HubError): void {
     this.#leave();
-    clearTimeout(this.#timer);
     for (const reading of this.#readings) reading.close(error);
     this.#update({ state: 'closed', ...(error && { error }) });
   }
@@ -404,7 +403,7 @@ export class HubClient<Streams = Record<string, unknown>> {
 
   async #request(operation: string, body: object): Promise<Ack> {
     const link = this.#link;
-    if (link === undefined || !this.#up) throw new HubError('unreachable', 'there is no connection');
+    if (link === undefined || !this.#up) throw new HubError('unreachable', 'no connection');
     const ack = await new Promise<Ack>((resolve) => {
       link.request(operation, body, resolve);
     });
