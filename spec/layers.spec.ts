@@ -1,0 +1,140 @@
+import { spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The folders that `npm run check:layers` reads. */
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  scripts: Record<string, string>;
+};
+const FOLDERS = scripts['check:layers']!.split(' ').slice(3);
+
+interface Planted {
+  readonly what: string;
+  /** Lines at the end of files, by their path; a file that is not there is made. */
+  readonly lines: Readonly<Record<string, string>>;
+  /** The rule that finds it, and at which file. */
+  readonly found: readonly string[];
+}
+
+const PLANTED: readonly Planted[] = [
+  {
+    what: 'a circle of values',
+    lines: {
+      'server/time/planted-a.ts': "import { b } from './planted-b.js';\nexport const a = () => b();",
+      'server/time/planted-b.ts': "import { a } from './planted-a.js';\nexport const b = () => a();",
+    },
+    found: ['circle server/time/planted-a.ts'],
+  },
+  {
+    what: 'a circle of types alone',
+    lines: {
+      'packages/client/src/planted-a.ts': "import type { B } from './planted-b.js';\nexport type A = B[];",
+      'packages/client/src/planted-b.ts': "import type { A } from './planted-a.js';\nexport type B = A[];",
+    },
+    found: ['circle packages/client/src/planted-a.ts'],
+  },
+  {
+    what: 'an import of types against the layers',
+    lines: { 'server/hub/hub.ts': "import type { RedisLink as Planted } from '../redis/redis-link.js';" },
+    found: ['room: server/hub/ server/hub/hub.ts'],
+  },
+  {
+    what: 'a value from where types alone may be imported',
+    lines: { 'server/telemetry/sources.ts': "import { Hub as Planted } from '../hub/hub.js';" },
+    found: ['room: server/telemetry/ (types only) server/telemetry/sources.ts'],
+  },
+  {
+    what: 'one transport that imports another',
+    lines: {
+      'server/transports/sse/sse-sink.ts':
+        "import { SocketSink as Planted } from '../socketio/socket-sink.js';",
+    },
+    found: ['room: server/transports/sse/ server/transports/sse/sse-sink.ts'],
+  },
+  {
+    what: 'a package that imports the application',
+    lines: {
+      'packages/protocol/src/topic.ts': "import { HubError as Planted } from '../../../server/errors.js';",
+    },
+    found: ['part: packages/protocol/ packages/protocol/src/topic.ts'],
+  },
+  {
+    what: 'a package away from its home',
+    lines: { 'server/feeds/feed.ts': "import planted from 'express';" },
+    found: ['home: express server/feeds/feed.ts'],
+  },
+  {
+    what: 'a package without a home',
+    lines: { 'server/feeds/timing.ts': "import * as planted from 'chai';" },
+    found: ['no home server/feeds/timing.ts'],
+  },
+  {
+    what: 'a module without a room',
+    lines: { 'server/planted.ts': "import './errors.js';" },
+    found: ['no room server/planted.ts'],
+  },
+  {
+    what: 'a module that does not exist',
+    lines: { 'web/src/main.tsx': "import './planted.js';" },
+    found: ['missing web/src/main.tsx'],
+  },
+];
+
+describe('The check of the layers', function () {
+  this.timeout(120_000);
+  let copy: string;
+  let found: string[];
+
+  before(() => {
+    copy = mkdtempSync(join(tmpdir(), 'axiom-spec-layers-'));
+    const isSource = (path: string) => !/(^|\/)(node_modules|dist)(\/|$)/.test(relative(ROOT, path));
+    for (const path of [...FOLDERS, '.dependency-cruiser.mjs', 'tsconfig.layers.json', 'package.json']) {
+      cpSync(join(ROOT, path), join(copy, path), { recursive: true, filter: isSource });
+    }
+    symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+    for (const { lines } of PLANTED) {
+      for (const [path, line] of Object.entries(lines)) appendFileSync(join(copy, path), `${line}\n`);
+    }
+    found = violations(copy);
+  });
+
+  after(() => rmSync(copy, { recursive: true, force: true }));
+
+  for (const planted of PLANTED) {
+    it(`finds ${planted.what}`, () => {
+      expect(found).to.include.members([...planted.found]);
+    });
+  }
+
+  it('finds nothing else', () => {
+    expect(found).to.have.members(PLANTED.flatMap((planted) => planted.found));
+  });
+});
+
+/** What the check finds, each as its rule and the file. */
+function violations(dir: string): string[] {
+  const cli = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
+  const file = join(dir, 'found.json');
+  const args = [cli, '--config', '.dependency-cruiser.mjs', '--output-type', 'json', '--output-to', file];
+  writeFileSync(file, '');
+  const { stderr } = spawnSync(process.execPath, [...args, ...FOLDERS], { cwd: dir, encoding: 'utf8' });
+  const text = readFileSync(file, 'utf8');
+  if (text === '') throw new Error(`the check did not run: ${stderr}`);
+  const { summary } = JSON.parse(text) as {
+    summary: { violations: { from: string; rule: { name: string } }[] };
+  };
+  return summary.violations.map(({ from, rule }) => `${rule.name} ${from}`);
+}
