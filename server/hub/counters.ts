@@ -1,6 +1,5 @@
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import type { NotRecovered } from '@axiom-streaming/protocol/message';
-import type { SlowCounters } from './delivery/slow-connections.js';
 
 /** What a tail counts. */
 export interface TailCounters {
@@ -8,6 +7,26 @@ export interface TailCounters {
   epochRotations: number;
   epochChanges: number;
   lostMessages: number;
+}
+
+/** What became of a stream's messages, summed over its readers. */
+export interface ReaderCounts {
+  /** Messages handed to connections. */
+  delivered: number;
+  /** Messages that were folded into a newer one. */
+  conflated: number;
+  /** Messages that a slow connection did not get, and was told so. */
+  dropped: number;
+}
+
+/** What was done about slow connections. */
+export interface SlowCounters {
+  /** `state` streams were conflated: connections. */
+  conflated: number;
+  /** The oldest of a `log` stream were dropped: connections. */
+  dropped: number;
+  /** Ended with 4008: connections. */
+  closed: number;
 }
 
 /** What a hub counts, for metrics. */
@@ -22,7 +41,7 @@ export interface HubCounters extends TailCounters {
 
 const OUTCOMES = ['recovered', 'epoch_changed', 'trimmed', 'ahead', 'limit', 'no_position'] as const;
 
-/** Counters at nought: what can happen is there before it does, so that a first increase is seen. */
+/** Counters at zero: what can happen is there before it does, so that a first increase is seen. */
 export function hubCounters(streams: readonly string[]): HubCounters {
   return {
     received: new Map(streams.map((stream) => [stream, 0])),

@@ -3,7 +3,6 @@
  */
 
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
-import type { Positions } from '@axiom-streaming/protocol/cursor';
 import type { NotRecovered } from '@axiom-streaming/protocol/message';
 import { parseTopic, TOPIC_FORM, type Topic } from '@axiom-streaming/protocol/topic';
 import { HubError } from '../errors.js';
@@ -15,24 +14,23 @@ import type { Access } from './access.js';
 import { type HubCounters, hubCounters, increment } from './counters.js';
 import { Fanout } from './delivery/fanout.js';
 import { Flusher } from './delivery/flusher.js';
-import { StreamSets } from './delivery/lanes.js';
+import { Lanes } from './delivery/lanes.js';
 import { SlowConnections } from './delivery/slow-connections.js';
 import { type ReaderSource, StreamReader } from './delivery/stream-reader.js';
 import { type Sink, Subscriber } from './delivery/subscriber.js';
 import type { Conflation } from './queues/conflator.js';
-import { announceGap, announceLoss } from './recovery/backfill.js';
-import { LogPages } from './recovery/log-pages.js';
-import { LogTops } from './recovery/log-tops.js';
-import { Turns } from './recovery/semaphore.js';
-import { judge, type Verdict } from './recovery/verdict.js';
+import { Recovery, type RecoveryLog } from './recovery/recovery.js';
 import type { StreamConfig } from './streams.js';
 import type { StreamMessage } from './tail/stream-message.js';
-import { StreamTail, type TailListener } from './tail/stream-tail.js';
+import { StreamTail } from './tail/stream-tail.js';
+import type { TailListener, TailPosition } from './tail/tail-ports.js';
 import { deliverTraced, type Tracing } from './tracing.js';
 
 /** A quiet connection hears its cursor after 7 to 14 s, so that it stays able to resume. */
 const POSITION_EVERY_MS = 7_000;
 const CLOSE_SPREAD_MS_PER_CONNECTION = 5;
+/** Backfill pauses at this part of a connection's budget, so that it never makes a connection slow by itself. */
+const BACKFILL_PAUSES_AT = 0.25;
 
 export interface HubLimits {
   /** Bytes that one connection may have waiting before it is slow. What is kept aside then may be as much again. */
@@ -49,12 +47,11 @@ export interface HubLimits {
   readonly flushWindowMs: number;
 }
 
-/** What a node counts on the hot path; metrics read it when they are asked. */
 /** A stream of this node. */
 export interface HubStream {
   readonly config: StreamConfig;
   readonly tail: StreamTail;
-  readonly fanout: Fanout;
+  readonly fanout: Fanout<StreamReader>;
   /** What its readers share. */
   readonly source: ReaderSource;
 }
@@ -63,7 +60,7 @@ export interface HubOptions {
   readonly streams: readonly StreamConfig[];
   readonly log: StreamLog;
   /** What recoveries and history read. Default: the log. */
-  readonly past?: Pick<StreamLog, 'check' | 'range'>;
+  readonly past?: RecoveryLog;
   readonly logger: Logger;
   readonly limits: HubLimits;
   /** Called once for each message with the time from its commit to here, ms. */
@@ -76,14 +73,12 @@ export interface HubOptions {
 export class Hub implements TailListener, LogListener {
   readonly streams = new Map<string, HubStream>();
   readonly subscribers = new Map<string, Subscriber>();
-  readonly pages: LogPages;
-  readonly backfills: Turns;
+  readonly recovery: Recovery;
   readonly limits: HubLimits;
   readonly slow: SlowConnections;
   readonly counters: HubCounters;
   readonly log: StreamLog;
-  readonly #sets = new StreamSets();
-  readonly #tops: LogTops;
+  readonly #lanes = new Lanes();
   readonly #flusher: Flusher;
   readonly #onLatency: (ms: number) => void;
   readonly #tracing: Tracing | undefined;
@@ -111,9 +106,15 @@ export class Hub implements TailListener, LogListener {
       logger,
       counters: this.counters.slowConsumers,
     });
-    this.pages = new LogPages(past);
-    this.#tops = new LogTops(past);
-    this.backfills = new Turns(limits.concurrentBackfills);
+    this.recovery = new Recovery({
+      log: past,
+      tailOf: (stream) => this.stream(stream).tail,
+      clock,
+      maxMessages: limits.recoveryMaxMessages,
+      concurrentBackfills: limits.concurrentBackfills,
+      pauseBytes: limits.connectionBudgetBytes * BACKFILL_PAUSES_AT,
+      outcomes: this.counters.recoveries,
+    });
     this.#flusher = new Flusher(limits.flushWindowMs);
     this.#onLatency = onLatency;
     for (const config of streams) {
@@ -126,7 +127,7 @@ export class Hub implements TailListener, LogListener {
         windowBytes: limits.windowBytes,
         topCheckMs: limits.topCheckMs,
       });
-      const fanout = new Fanout();
+      const fanout = new Fanout<StreamReader>();
       const source: ReaderSource = {
         tail,
         streamClass: config.class,
@@ -180,7 +181,7 @@ export class Hub implements TailListener, LogListener {
     const subscriber = new Subscriber({
       id,
       sink,
-      set: this.#sets.of([]),
+      lane: this.#lanes.of([], sink.encoding),
       flusher: this.#flusher,
       budgetBytes: this.limits.connectionBudgetBytes,
       watch: this.slow,
@@ -245,25 +246,9 @@ export class Hub implements TailListener, LogListener {
   }
 
   /** To be called after a subscriber's readers were added or removed. */
-  refreshSet(subscriber: Subscriber): void {
-    subscriber.useSet(this.#sets.of([...subscriber.readers.values()].map(({ tail }) => tail)));
-  }
-
-  /** Verdicts for topics against a cursor. Waits until their streams are live. */
-  judge(topics: readonly Topic[], positions: Positions): Promise<Verdict[]> {
-    return Promise.all(
-      topics.map(async ({ stream, key }) => {
-        const { tail } = this.stream(stream);
-        await tail.whenLive();
-        const verdict = await judge(tail, key, positions.get(stream), {
-          tops: this.#tops,
-          maxMessages: this.limits.recoveryMaxMessages,
-        });
-        const outcome = verdict.recovered ? 'recovered' : verdict.reason;
-        increment(this.counters.recoveries, outcome);
-        return verdict;
-      }),
-    );
+  refreshLane(subscriber: Subscriber): void {
+    const tails = [...subscriber.readers.values()].map(({ tail }) => tail);
+    subscriber.useLane(this.#lanes.of(tails, subscriber.encoding));
   }
 
   /**
@@ -304,7 +289,7 @@ export class Hub implements TailListener, LogListener {
 
   // --- TailListener
 
-  message(tail: StreamTail, message: StreamMessage): void {
+  message(tail: TailPosition, message: StreamMessage): void {
     const { received } = this.counters;
     received.set(tail.stream, received.get(tail.stream)! + 1);
     this.#onLatency(Date.now() - message.time);
@@ -313,17 +298,17 @@ export class Hub implements TailListener, LogListener {
     else deliverTraced(this.#tracing, { stream: tail.stream, message, fanout, flusher: this.#flusher });
   }
 
-  lost(tail: StreamTail, from: number, to: number, reason: NotRecovered): void {
+  lost(tail: TailPosition, from: number, to: number, reason: NotRecovered): void {
     for (const reader of this.streams.get(tail.stream)!.fanout.readers()) {
-      if (!reader.held) announceGap(reader, reason, from, to);
+      if (!reader.held) reader.announceGap(reason, from, to);
     }
   }
 
-  epochChanged(tail: StreamTail): void {
+  epochChanged(tail: TailPosition): void {
     const { fanout } = this.streams.get(tail.stream)!;
     // A held reader notices by itself, before it is released.
     for (const reader of fanout.readers()) {
-      if (!reader.held) announceLoss(reader, 'epoch_changed');
+      if (!reader.held) reader.announceLoss('epoch_changed');
     }
   }
 

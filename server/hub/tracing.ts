@@ -1,5 +1,4 @@
 /** What the hub tells of publications where somebody traces them. Nobody does unless it is configured. */
-import type { Fanout } from './delivery/fanout.js';
 import type { Flusher } from './delivery/flusher.js';
 import type { StreamMessage } from './tail/stream-message.js';
 
@@ -33,7 +32,12 @@ export interface Tracing {
 /** Delivers a message within a span, which ends when it was written to connections. */
 export function deliverTraced(
   tracing: Tracing,
-  parts: { stream: string; message: StreamMessage; fanout: Fanout; flusher: Flusher },
+  parts: {
+    stream: string;
+    message: StreamMessage;
+    fanout: { deliver(message: StreamMessage): void };
+    flusher: Flusher;
+  },
 ): void {
   const { stream, message, fanout, flusher } = parts;
   const end = tracing.fanOut(stream, message);

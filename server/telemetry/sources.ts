@@ -73,11 +73,11 @@ function hubReaders(sources: MetricSources): Readers {
     axiom_slow_connections: (set) => set({}, hub.slow.size),
     axiom_recoveries_total: (set) => each(hub.counters.recoveries, (result, count) => set({ result }, count)),
     axiom_backfills: (set) => {
-      set({ state: 'running' }, hub.backfills.taken);
-      set({ state: 'waiting' }, hub.backfills.waiting);
+      set({ state: 'running' }, hub.recovery.backfills.running);
+      set({ state: 'waiting' }, hub.recovery.backfills.waiting);
     },
     axiom_gap_fills_total: (set) => set({}, hub.counters.gapFills),
-    axiom_log_range_reads_total: (set) => set({}, hub.pages.reads),
+    axiom_log_range_reads_total: (set) => set({}, hub.recovery.rangeReads),
     axiom_lost_messages_total: (set) => set({}, hub.counters.lostMessages),
     axiom_epoch_rotations_total: (set) => set({}, hub.counters.epochRotations),
     axiom_epoch_changes_total: (set) => set({}, hub.counters.epochChanges),

@@ -4,7 +4,7 @@ import type { CloseCode } from '@axiom-streaming/protocol/close-codes';
 import { parseCursor } from '@axiom-streaming/protocol/cursor';
 import type { DegradedInfo, ExpiringInfo, GapInfo, Message } from '@axiom-streaming/protocol/message';
 import type { Encoding, Frame } from '../../server/hub/delivery/encoding.js';
-import type { Link } from '../../server/hub/delivery/frame-chain.js';
+import type { FrameChain } from '../../server/hub/delivery/frame-chain.js';
 import type { Sink, Subscriber } from '../../server/hub/delivery/subscriber.js';
 import { Hub, type HubLimits } from '../../server/hub/hub.js';
 import { Publisher } from '../../server/hub/operations/publisher.js';
@@ -50,7 +50,7 @@ export class RecordingSink implements Sink {
   onWrite: (message: Received) => void = () => undefined;
   onClose: (code: CloseCode) => void = () => undefined;
 
-  write(frames: Link): number {
+  write(frames: FrameChain): number {
     for (const frame of frames.frames()) {
       const { text, cursor } = frame as RecordedFrame;
       const message = { ...(JSON.parse(text) as Message), cursor };

@@ -197,9 +197,9 @@ describe('A returning Socket.IO client', () => {
   });
 
   it('waits for a log that does not answer for a moment', async () => {
-    const judge = test.hub.judge.bind(test.hub);
+    const judge = test.hub.recovery.judge.bind(test.hub.recovery);
     let failures = 3;
-    test.hub.judge = async (...args) => {
+    test.hub.recovery.judge = async (...args) => {
       if (failures-- > 0) throw new HubError('log_unavailable', 'Redis did not answer');
       return judge(...args);
     };
@@ -209,7 +209,7 @@ describe('A returning Socket.IO client', () => {
   });
 
   it('is told that it begins anew where its session cannot be looked up', async () => {
-    test.hub.judge = async () => {
+    test.hub.recovery.judge = async () => {
       throw new Error('a fault');
     };
     expect(await restore({ topics: ['news:a'] }, cursor(['news', 2]))).to.equal(null);

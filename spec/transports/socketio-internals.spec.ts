@@ -12,7 +12,7 @@ import notepack from 'notepack.io';
 import { Server, type Socket } from 'socket.io';
 import { Adapter, type Session } from 'socket.io-adapter';
 import { type Socket as ClientSocket, io } from 'socket.io-client';
-import { Link } from '../../server/hub/delivery/frame-chain.js';
+import { FrameChain } from '../../server/hub/delivery/frame-chain.js';
 import {
   bufferedBytes,
   directSocket,
@@ -293,7 +293,7 @@ describe('What the hub relies on in Socket.IO', () => {
       );
 
     const frames = (...seqs: number[]) =>
-      seqs.reduce((link, seq) => link.followedBy(message(seq)), Link.start());
+      seqs.reduce((link, seq) => link.followedBy(message(seq)), FrameChain.start());
 
     it('has over WebSocket the socket of ws, and what is waiting', async () => {
       const { socket } = await connect();
@@ -399,7 +399,7 @@ describe('What the hub relies on in Socket.IO', () => {
       const large = socketIoEncoding.encode({ text: JSON.stringify('x'.repeat(500_000)) }, '-');
       let waiting = 0;
       for (let i = 0; i < 100 && waiting < 5_000_000; i++)
-        waiting = sink.write(Link.start().followedBy(large));
+        waiting = sink.write(FrameChain.start().followedBy(large));
       expect(waiting).to.be.greaterThan(1_000_000);
       const gone = new Promise<string>((resolve) => socket.once('disconnect', resolve));
       const started = performance.now();
@@ -414,7 +414,7 @@ describe('What the hub relies on in Socket.IO', () => {
       const got = [heard(one.client, 'message'), heard(other.client, 'message')];
       const frame = message(1);
       for (const { socket } of [one, other])
-        new SocketSink(socket, socketIoEncoding, true).write(Link.start().followedBy(frame));
+        new SocketSink(socket, socketIoEncoding, true).write(FrameChain.start().followedBy(frame));
       await until('both have it', () => got.every((all) => all.length === 1));
       expect(frame.wire).to.equal(frame.wire);
     });

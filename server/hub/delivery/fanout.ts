@@ -1,6 +1,15 @@
 import { ALL_KEYS } from '@axiom-streaming/protocol/topic';
+import type { ReaderCounts } from '../counters.js';
 import type { StreamMessage } from '../tail/stream-message.js';
-import type { ReaderCounts, StreamReader } from './stream-reader.js';
+
+/** What the fan-out asks of a reader. */
+export interface FanoutReader {
+  readonly keys: ReadonlySet<string>;
+  /** True while its messages go through {@link take}, and not to its connection at once. */
+  readonly apart: boolean;
+  readonly outlet: { deliver(message: StreamMessage): void };
+  take(message: StreamMessage): void;
+}
 
 /**
  * Who reads what of one stream, and the way of a message to them: the one place on the hot path.
@@ -8,13 +17,13 @@ import type { ReaderCounts, StreamReader } from './stream-reader.js';
  * A reader of the whole stream stands only in the list of all keys, whatever single keys it also asked for, so that
  * nobody gets a message twice.
  */
-export class Fanout {
-  readonly #byKey = new Map<string, StreamReader[]>();
+export class Fanout<Reader extends FanoutReader> {
+  readonly #byKey = new Map<string, Reader[]>();
   /** What became of the stream's messages so far, summed over its readers. */
   readonly counts: ReaderCounts = { delivered: 0, conflated: 0, dropped: 0 };
 
   /** Takes the reader's keys as they are now. */
-  update(reader: StreamReader, before: ReadonlySet<string>): void {
+  update(reader: Reader, before: ReadonlySet<string>): void {
     const [from, to] = [effective(before), effective(reader.keys)];
     for (const key of from) if (!to.has(key)) this.#remove(key, reader);
     for (const key of to) if (!from.has(key)) this.#add(key, reader);
@@ -31,7 +40,7 @@ export class Fanout {
   }
 
   // Nothing is written here, so nobody joins or leaves while a list is walked.
-  #deliverTo(readers: readonly StreamReader[] | undefined, message: StreamMessage): void {
+  #deliverTo(readers: readonly Reader[] | undefined, message: StreamMessage): void {
     if (readers === undefined) return;
     let apart = 0;
     for (let i = 0; i < readers.length; i++) {
@@ -39,30 +48,30 @@ export class Fanout {
       if (reader.apart) {
         apart += 1;
         reader.take(message);
-      } else reader.subscriber.deliver(message);
+      } else reader.outlet.deliver(message);
     }
     this.counts.delivered += readers.length - apart;
   }
 
-  #add(key: string, reader: StreamReader): void {
+  #add(key: string, reader: Reader): void {
     const readers = this.#byKey.get(key);
     if (readers === undefined) this.#byKey.set(key, [reader]);
     else readers.push(reader);
   }
 
-  #remove(key: string, reader: StreamReader): void {
+  #remove(key: string, reader: Reader): void {
     const readers = this.#byKey.get(key);
     const index = readers?.indexOf(reader) ?? -1;
     if (readers === undefined || index < 0) return;
-    // The order of a list means nothing: the last one takes the place.
+    // The order of a list means nothing: the last one takes its place.
     const last = readers.pop()!;
     if (last !== reader) readers[index] = last;
     if (readers.length === 0) this.#byKey.delete(key);
   }
 
   /** Every reader of the stream, once. */
-  *readers(): Generator<StreamReader> {
-    const seen = new Set<StreamReader>();
+  *readers(): Generator<Reader> {
+    const seen = new Set<Reader>();
     for (const readers of this.#byKey.values()) {
       for (const reader of readers) {
         if (seen.has(reader)) continue;

@@ -1,4 +1,7 @@
-import type { Subscriber } from './subscriber.js';
+/** What is written to at a flush. */
+export interface Flushable {
+  flush(): void;
+}
 
 /** After a flush the next one waits for this many times what it took, up to the window: at most a third of the time
  * is spent writing before frames are joined instead. */
@@ -11,11 +14,11 @@ const REST_PER_COST = 2;
  */
 export class Flusher {
   readonly #windowMs: number;
-  #waiting: Subscriber[] = [];
+  #waiting: Flushable[] = [];
   #scheduled = false;
   #restUntil = 0;
   #after: (() => void)[] = [];
-  /** Counts flushes; chains begin anew in each. */
+  /** Counts flushes; each begins chains of its own. */
   round = 1;
 
   /** @param windowMs longest time that a message waits for others; 0: never */
@@ -23,9 +26,9 @@ export class Flusher {
     this.#windowMs = windowMs;
   }
 
-  /** The subscriber has got its first frame since the last flush. */
-  add(subscriber: Subscriber): void {
-    this.#waiting.push(subscriber);
+  /** It has got its first frame since the last flush. */
+  add(flushable: Flushable): void {
+    this.#waiting.push(flushable);
     if (this.#scheduled) return;
     this.#scheduled = true;
     const wait = this.#restUntil - performance.now();
@@ -45,7 +48,7 @@ export class Flusher {
     this.#waiting = [];
     this.#scheduled = false;
     this.round += 1;
-    for (const subscriber of waiting) subscriber.flush();
+    for (const flushable of waiting) flushable.flush();
     const ended = performance.now();
     if (this.#after.length > 0) {
       for (const done of this.#after) done();

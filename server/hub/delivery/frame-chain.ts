@@ -6,32 +6,32 @@ import type { Frame } from './encoding.js';
  * frames of a flush are joined once, not a thousand times. Connections that read different topics part ways at the
  * first frame that differs.
  */
-export class Link {
+export class FrameChain {
   readonly frame: Frame | undefined;
-  readonly #before: Link | undefined;
+  readonly #before: FrameChain | undefined;
   readonly #length: number;
   /** The link that was made last from here. One is enough: whoever comes next in a list mostly wants the same. */
-  #next: Link | undefined;
+  #next: FrameChain | undefined;
   #joined: Buffer | undefined;
 
-  private constructor(before: Link | undefined, frame: Frame | undefined) {
+  private constructor(before: FrameChain | undefined, frame: Frame | undefined) {
     this.#before = before;
     this.frame = frame;
     this.#length = before === undefined ? 0 : before.#length + 1;
   }
 
   /** Where a chain begins; without a frame. */
-  static start(): Link {
-    return new Link(undefined, undefined);
+  static start(): FrameChain {
+    return new FrameChain(undefined, undefined);
   }
 
   /** The link that follows with this frame. */
-  followedBy(frame: Frame): Link {
+  followedBy(frame: Frame): FrameChain {
     const next = this.#next;
     if (next !== undefined && next.frame === frame) return next;
-    const link = new Link(this, frame);
-    this.#next = link;
-    return link;
+    const chain = new FrameChain(this, frame);
+    this.#next = chain;
+    return chain;
   }
 
   /** All bytes up to here, in order. */
@@ -46,8 +46,8 @@ export class Link {
   /** The frames up to here, in order. */
   frames(): Frame[] {
     const frames = new Array<Frame>(this.#length);
-    for (let link: Link = this; link.#before !== undefined; link = link.#before)
-      frames[link.#length - 1] = link.frame!;
+    for (let chain: FrameChain = this; chain.#before !== undefined; chain = chain.#before)
+      frames[chain.#length - 1] = chain.frame!;
     return frames;
   }
 }

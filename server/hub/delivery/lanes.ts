@@ -1,97 +1,91 @@
 import { formatPosition, joinPositions } from '@axiom-streaming/protocol/cursor';
 import type { StreamMessage } from '../tail/stream-message.js';
-import type { StreamTail } from '../tail/stream-tail.js';
+import type { TailPosition } from '../tail/tail-ports.js';
 import type { Encoding, Frame } from './encoding.js';
-import { Link } from './frame-chain.js';
+import { FrameChain } from './frame-chain.js';
 
 /**
- * The streams that a connection reads. Connections with the same streams share one set, and with it each frame:
- * a frame carries the cursor, and the cursor of a connection that holds nothing back depends on nothing else.
+ * The cursor of connections that read the same streams and hold nothing back: it depends on nothing else, and so is
+ * made once for them all.
  */
-export class StreamSet {
-  readonly #tails: readonly StreamTail[];
-  readonly #lanes = new Map<Encoding, Lane>();
+class SharedCursor {
+  readonly #tails: readonly TailPosition[];
   #message: StreamMessage | undefined;
   #cursor = '';
 
-  constructor(tails: readonly StreamTail[]) {
+  constructor(tails: readonly TailPosition[]) {
     this.#tails = tails;
   }
 
-  /** The cursor of a connection that has everything that the tails have delivered. */
-  cursor(): string {
+  now(): string {
     return joinPositions(this.#tails.map(({ stream, epoch, last }) => formatPosition(stream, epoch, last)));
   }
 
   /** The cursor that goes with the message that is being delivered now. */
-  cursorAt(message: StreamMessage): string {
+  at(message: StreamMessage): string {
     if (this.#message !== message) {
       this.#message = message;
-      this.#cursor = this.cursor();
+      this.#cursor = this.now();
     }
     return this.#cursor;
   }
-
-  lane(encoding: Encoding): Lane {
-    let lane = this.#lanes.get(encoding);
-    if (lane === undefined) {
-      lane = new Lane(this, encoding);
-      this.#lanes.set(encoding, lane);
-    }
-    return lane;
-  }
 }
 
-/** Connections of one set of streams and one encoding: they get the same frames. */
+/** Connections that read the same streams in the same encoding: they get the same frames, each with its cursor. */
 export class Lane {
-  readonly #set: StreamSet;
+  readonly #shared: SharedCursor;
   readonly #encoding: Encoding;
   #message: StreamMessage | undefined;
   #frame: Frame | undefined;
-  #start = Link.start();
+  #start = FrameChain.start();
   #round = 0;
 
-  constructor(set: StreamSet, encoding: Encoding) {
-    this.#set = set;
+  constructor(shared: SharedCursor, encoding: Encoding) {
+    this.#shared = shared;
     this.#encoding = encoding;
   }
 
-  /** The cursor of its settled connections. */
+  /** The cursor of a connection that has everything that its tails have delivered. */
   cursor(): string {
-    return this.#set.cursor();
+    return this.#shared.now();
   }
 
   /** The frame of the message that is being delivered now; made at most once. */
   frame(message: StreamMessage): Frame {
     if (this.#message !== message) {
       this.#message = message;
-      this.#frame = this.#encoding.encode(message, this.#set.cursorAt(message));
+      this.#frame = this.#encoding.encode(message, this.#shared.at(message));
     }
     return this.#frame!;
   }
 
   /** Where the chains of a flush begin. */
-  start(round: number): Link {
+  start(round: number): FrameChain {
     if (this.#round !== round) {
       this.#round = round;
-      this.#start = Link.start();
+      this.#start = FrameChain.start();
     }
     return this.#start;
   }
 }
 
-/** Hands out one {@link StreamSet} per combination of streams. There are few: clients read few combinations. */
-export class StreamSets {
-  readonly #sets = new Map<string, StreamSet>();
+/** Hands out one {@link Lane} per combination of streams and encoding. Clients read few combinations. */
+export class Lanes {
+  readonly #bySet = new Map<string, { shared: SharedCursor; lanes: Map<Encoding, Lane> }>();
 
-  of(tails: Iterable<StreamTail>): StreamSet {
+  of(tails: Iterable<TailPosition>, encoding: Encoding): Lane {
     const sorted = [...tails].sort((a, b) => (a.stream < b.stream ? -1 : 1));
     const key = sorted.map(({ stream }) => stream).join();
-    let set = this.#sets.get(key);
+    let set = this.#bySet.get(key);
     if (set === undefined) {
-      set = new StreamSet(sorted);
-      this.#sets.set(key, set);
+      set = { shared: new SharedCursor(sorted), lanes: new Map() };
+      this.#bySet.set(key, set);
     }
-    return set;
+    let lane = set.lanes.get(encoding);
+    if (lane === undefined) {
+      lane = new Lane(set.shared, encoding);
+      set.lanes.set(encoding, lane);
+    }
+    return lane;
   }
 }

@@ -1,27 +1,17 @@
 import type { Logger } from '../../logger.js';
 import type { Clock } from '../../time/clock.js';
-import { STALLED_AFTER_MS } from '../recovery/backfill.js';
+import type { SlowCounters } from '../counters.js';
+import { StallWatch } from './stall-watch.js';
 import type { SlowWatch, Subscriber } from './subscriber.js';
 
-/** A slow connection is looked at so often. */
+/** Time between two looks at a slow connection. */
 const POLL_MS = 20;
 /** It has drained when no more than this part of its budget waits. */
 const DRAINED_AT = 0.25;
 
-/** What was done about slow connections. */
-export interface SlowCounters {
-  /** `state` streams were conflated: connections. */
-  conflated: number;
-  /** The oldest of a `log` stream were dropped: connections. */
-  dropped: number;
-  /** Ended with 4008: connections. */
-  closed: number;
-}
-
 interface Drain {
-  /** The least that has waited so far, bytes, and since when. */
-  least: number;
-  since: number;
+  readonly stall: StallWatch;
+  /** True once the oldest messages of a stream were dropped. */
   dropped: boolean;
 }
 
@@ -63,11 +53,7 @@ export class SlowConnections implements SlowWatch {
       return;
     }
     subscriber.beginSlow();
-    this.#draining.set(subscriber, {
-      least: Number.POSITIVE_INFINITY,
-      since: this.#clock.now(),
-      dropped: false,
-    });
+    this.#draining.set(subscriber, { stall: new StallWatch(this.#clock), dropped: false });
     if (this.#draining.size === 1) this.#lookLater();
     const streams = stateStreams(subscriber);
     if (streams.length === 0) return;
@@ -103,16 +89,12 @@ export class SlowConnections implements SlowWatch {
       this.#draining.delete(subscriber);
       return;
     }
-    const now = this.#clock.now();
     const drained = this.#budgetBytes * DRAINED_AT;
     const waiting = subscriber.bufferedBytes();
-    if (waiting < drain.least) {
-      drain.least = waiting;
-      drain.since = now;
-    } else if (now - drain.since >= STALLED_AFTER_MS) subscriber.endSlow();
+    if (drain.stall.stalled(waiting)) subscriber.endSlow();
     if (waiting > drained || subscriber.ended) return;
     if (!subscriber.catchUp(drained)) {
-      drain.least = Number.POSITIVE_INFINITY;
+      drain.stall.restart();
       return;
     }
     this.#draining.delete(subscriber);

@@ -1,21 +1,39 @@
-import type { StreamClass } from '@axiom-streaming/protocol/message';
+import type { GapInfo, NotRecovered, StreamClass } from '@axiom-streaming/protocol/message';
 import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
 import type { Clock } from '../../time/clock.js';
+import type { ReaderCounts } from '../counters.js';
 import { Backlog } from '../queues/backlog.js';
 import { type Conflation, Conflator } from '../queues/conflator.js';
-import { announceGap } from '../recovery/backfill.js';
+import { snapshot } from '../tail/last-values.js';
 import type { StreamMessage } from '../tail/stream-message.js';
 import type { StreamTail } from '../tail/stream-tail.js';
-import type { Subscriber } from './subscriber.js';
+import type { EncodableMessage } from './encoding.js';
 
-/** What the readers of a stream count. */
-export interface ReaderCounts {
-  /** Messages handed to connections. */
-  delivered: number;
-  /** Messages that were folded into a newer one. */
-  conflated: number;
-  /** Messages that a slow connection did not get, and was told so. */
-  dropped: number;
+/** The connection as its readers see it. */
+export interface Outlet {
+  /** True while more waits for it than its budget allows, until it has drained and caught up. */
+  readonly slow: boolean;
+  /** True once it has been told to end: nothing is written to it then. */
+  readonly ended: boolean;
+  /** True once it is gone. */
+  readonly closed: boolean;
+  /** Delivers a live message of the tail that it just came from. */
+  deliver(message: StreamMessage): void;
+  /** Writes a message to this connection alone. @returns the size of its frame, bytes */
+  write(message: EncodableMessage): number;
+  /** Writes what waits. */
+  flush(): void;
+  gap(info: GapInfo): void;
+  /** Tells the connection its cursor, unless it was told the same. */
+  position(): void;
+  /** Bytes that were written and have not left this process. */
+  bufferedBytes(): number;
+  /** A reader has left the shared path (1), or has come back to it (-1). */
+  countApart(change: 1 | -1): void;
+  /** A message of a slow `log` stream was dropped; it is told before the next one. */
+  droppedWhileSlow(): void;
+  /** Ends the connection for being slow. */
+  endSlow(): void;
 }
 
 /** A stream as its readers share it. */
@@ -39,7 +57,7 @@ const NO_CONFLATIONS: ReadonlyMap<string, Conflation> = new Map();
  * is slow; then {@link take} decides about each message, by the conflation that was asked for or by the stream's class.
  */
 export class StreamReader {
-  readonly subscriber: Subscriber;
+  readonly outlet: Outlet;
   readonly tail: StreamTail;
   /** The keys that were asked for; `*` among them stands for all. */
   readonly keys = new Set<string>();
@@ -57,8 +75,8 @@ export class StreamReader {
   #conflator: Conflator | undefined;
   #backlog: Backlog | undefined;
 
-  constructor(subscriber: Subscriber, source: ReaderSource) {
-    this.subscriber = subscriber;
+  constructor(outlet: Outlet, source: ReaderSource) {
+    this.outlet = outlet;
     this.tail = source.tail;
     this.#source = source;
   }
@@ -101,31 +119,31 @@ export class StreamReader {
 
   /** Decides about a live message while the reader is {@link apart}. */
   take(message: StreamMessage): void {
-    const { subscriber } = this;
-    if (this.held || subscriber.ended) return;
+    const { outlet } = this;
+    if (this.held || outlet.ended) return;
     const conflation = this.conflationOf(message.key);
     if (conflation !== undefined) this.#conflate(message, conflation);
-    else if (!subscriber.slow) {
+    else if (!outlet.slow) {
       this.#source.counts.delivered += 1;
-      subscriber.deliver(message);
+      outlet.deliver(message);
     } else if (this.streamClass === 'state') this.#conflate(message, undefined);
     else if (this.streamClass === 'log') this.#keep(message);
-    else subscriber.endSlow();
+    else outlet.endSlow();
   }
 
   /** Writes a message that a backfill came upon on its way, or conflates it. @returns bytes written at once */
   backfill(message: StreamMessage): number {
     const conflation = this.conflationOf(message.key);
-    if (conflation === undefined) return this.subscriber.write(message);
+    if (conflation === undefined) return this.outlet.write(message);
     this.#conflate(message, conflation);
     return 0;
   }
 
   /** Writes a message of a snapshot or rewind, as it is. @returns bytes */
-  preload(message: StreamMessage): number {
+  writeOpening(message: StreamMessage): number {
     const conflation = this.conflationOf(message.key);
     if (conflation !== undefined) this.#conflatorOfIts().sent(message.key, conflation);
-    return this.subscriber.write(message);
+    return this.outlet.write(message);
   }
 
   /** To be called when what holds the reader apart may have changed. */
@@ -134,10 +152,10 @@ export class StreamReader {
       (key) => this.wants(key),
       (key) => this.conflationOf(key) !== undefined,
     );
-    const apart = this.keys.size > 0 && (this.held || this.conflations.size > 0 || this.subscriber.slow);
+    const apart = this.keys.size > 0 && (this.held || this.conflations.size > 0 || this.outlet.slow);
     if (apart === this.apart) return;
     this.apart = apart;
-    this.subscriber.countApart(apart ? 1 : -1);
+    this.outlet.countApart(apart ? 1 : -1);
   }
 
   /** What waits for anything is given up, for a backfill to bring it. @returns by key, the seq where that must begin */
@@ -152,10 +170,56 @@ export class StreamReader {
     return starts;
   }
 
-  /** What waits for anything is of an epoch that is over. */
-  forget(): void {
+  /** Holds live messages back, from where the connection is in the stream. */
+  hold(position: number): void {
+    this.outlet.flush();
+    this.held = true;
+    this.position = position;
+    this.epoch = this.tail.epoch;
+    this.refresh();
+  }
+
+  /** Live messages are delivered again. */
+  release(): void {
+    this.held = false;
+    this.refresh();
+  }
+
+  /** Tells the connection of messages that it will not get. @param from first and last seq, where they are known */
+  announceGap(reason: GapInfo['reason'], from?: number, to?: number): void {
+    this.outlet.gap({
+      stream: this.tail.stream,
+      topics: this.topics(),
+      recovered: false,
+      reason,
+      ...(from === undefined || to === undefined ? {} : { from, to }),
+      epoch: this.tail.epoch,
+    });
+  }
+
+  /**
+   * Tells the connection that it cannot go on from where it was; a `state` stream follows with what is true now, and
+   * then the cursor, which until then is that of a past life of the log. To be called while the reader is not held.
+   */
+  announceLoss(reason: NotRecovered): void {
+    const { outlet, tail } = this;
+    // What waits for anything is of a past epoch.
     this.#conflator?.surrender();
     this.#backlog?.clear();
+    this.announceGap(reason);
+    const messages = this.streamClass === 'state' ? snapshot(tail.lastValues, this.keys) : [];
+    if (outlet.slow) {
+      for (const message of messages) this.take(message);
+    } else if (messages.length > 0) {
+      // A cut in the middle of it must find the rest again: each message comes with its own place.
+      this.hold(messages[0]!.seq - 1);
+      for (const message of messages) {
+        this.position = message.seq;
+        this.writeOpening(message);
+      }
+      this.release();
+    }
+    outlet.position();
   }
 
   /** The connection is above its budget. */
@@ -177,11 +241,11 @@ export class StreamReader {
     if (backlog !== undefined) {
       while (!backlog.empty) {
         const dropped = backlog.takeDropped();
-        if (dropped !== undefined) announceGap(this, 'slow', dropped.from, dropped.to);
+        if (dropped !== undefined) this.announceGap('slow', dropped.from, dropped.to);
         const message = backlog.next()!;
         if (!this.wants(message.key)) continue;
         this.#source.counts.delivered += 1;
-        this.subscriber.write(message);
+        this.outlet.write(message);
         yield;
       }
     }
@@ -195,7 +259,7 @@ export class StreamReader {
   #keep(message: StreamMessage): void {
     this.#backlog ??= new Backlog(this.#source.asideBytes, () => {
       this.#source.counts.dropped += 1;
-      this.subscriber.droppedWhileSlow();
+      this.outlet.droppedWhileSlow();
     });
     this.#backlog.push(message);
   }
@@ -208,14 +272,14 @@ export class StreamReader {
         maxBytes: asideBytes,
         emit: (message) => {
           counts.delivered += 1;
-          this.subscriber.write(message);
+          this.outlet.write(message);
         },
         onFolded: () => {
           counts.conflated += 1;
         },
-        onFull: () => this.subscriber.endSlow(),
+        onFull: () => this.outlet.endSlow(),
       });
-      if (this.subscriber.slow) this.#conflator.pause();
+      if (this.outlet.slow) this.#conflator.pause();
     }
     return this.#conflator;
   }

@@ -6,10 +6,10 @@ import { type Access, FULL_ACCESS } from '../access.js';
 import type { Conflation } from '../queues/conflator.js';
 import type { StreamMessage } from '../tail/stream-message.js';
 import type { EncodableMessage, Encoding, Frame } from './encoding.js';
-import type { Flusher } from './flusher.js';
-import { Link } from './frame-chain.js';
-import type { Lane, StreamSet } from './lanes.js';
-import type { StreamReader } from './stream-reader.js';
+import type { Flushable, Flusher } from './flusher.js';
+import { FrameChain } from './frame-chain.js';
+import type { Lane } from './lanes.js';
+import type { Outlet, StreamReader } from './stream-reader.js';
 
 /**
  * A transport's end of one connection. Its methods do not throw, and do nothing once the connection is closed. They
@@ -18,7 +18,7 @@ import type { StreamReader } from './stream-reader.js';
 export interface Sink {
   readonly encoding: Encoding;
   /** Writes frames that {@link encoding} made. @returns as {@link bufferedBytes} */
-  write(frames: Link): number;
+  write(frames: FrameChain): number;
   /** Tells the connection its cursor. */
   position(cursor: string): void;
   gap(info: GapInfo): void;
@@ -31,13 +31,14 @@ export interface Sink {
   close(code: CloseCode): void;
 }
 
-/** While a connection catches up, its buffer is looked at after so many messages. */
+/** While a connection catches up, its buffer is looked at after this many messages. */
 const CATCH_UP_MESSAGES = 64;
 
 export interface SubscriberOptions {
   readonly id: string;
   readonly sink: Sink;
-  readonly set: StreamSet;
+  /** Of the streams that it reads, in the sink's encoding. */
+  readonly lane: Lane;
   readonly flusher: Flusher;
   readonly budgetBytes: number;
   readonly watch: SlowWatch;
@@ -61,7 +62,7 @@ export interface SlowWatch {
  * Frames wait in {@link pending} until the next flush. Everything else that is said to the connection, and everything
  * that looks at its cursor, flushes first: a cursor that overtook its messages would lose them at the next cut.
  */
-export class Subscriber {
+export class Subscriber implements Outlet, Flushable {
   readonly id: string;
   readonly access: Access;
   readonly readers = new Map<string, StreamReader>();
@@ -78,28 +79,32 @@ export class Subscriber {
   quiet = false;
   readonly #sink: Sink;
   readonly #flusher: Flusher;
-  #pending: Link | undefined;
+  #pending: FrameChain | undefined;
   #lane: Lane;
-  #held = 0;
   /** Readers that are not on the shared path. While there are any, frames and cursors are this connection's own. */
   #apart = 0;
   #toldCursor = '';
   readonly #budgetBytes: number;
   readonly #watch: SlowWatch;
 
-  constructor({ id, sink, set, flusher, budgetBytes, watch, access }: SubscriberOptions) {
+  constructor({ id, sink, lane, flusher, budgetBytes, watch, access }: SubscriberOptions) {
     this.id = id;
     this.access = access ?? FULL_ACCESS;
     this.#sink = sink;
-    this.#lane = set.lane(sink.encoding);
+    this.#lane = lane;
     this.#flusher = flusher;
     this.#budgetBytes = budgetBytes;
     this.#watch = watch;
   }
 
+  get encoding(): Encoding {
+    return this.#sink.encoding;
+  }
+
   /** True while no backfill is under way. */
   get settled(): boolean {
-    return this.#held === 0;
+    for (const { held } of this.readers.values()) if (held) return false;
+    return true;
   }
 
   /** Number of topics it reads. */
@@ -128,24 +133,8 @@ export class Subscriber {
   }
 
   /** The streams that it reads have changed. */
-  useSet(set: StreamSet): void {
-    this.#lane = set.lane(this.#sink.encoding);
-  }
-
-  /** Holds a stream's live messages back, from where the subscriber is in it. */
-  hold(reader: StreamReader, position: number): void {
-    this.flush();
-    if (!reader.held) this.#held += 1;
-    reader.held = true;
-    reader.position = position;
-    reader.epoch = reader.tail.epoch;
-    reader.refresh();
-  }
-
-  release(reader: StreamReader): void {
-    if (reader.held) this.#held -= 1;
-    reader.held = false;
-    reader.refresh();
+  useLane(lane: Lane): void {
+    this.#lane = lane;
   }
 
   /** What the connection may resume from: everything up to here has been written to it. */
@@ -228,7 +217,7 @@ export class Subscriber {
   }
 
   /**
-   * Writes what was kept aside while the connection was slow, until so many bytes wait.
+   * Writes what was kept aside while the connection was slow, until `untilBytes` wait.
    *
    * @returns true where nothing is left and the connection is live again
    */
@@ -266,7 +255,7 @@ export class Subscriber {
   #append(frame: Frame): void {
     if (this.#pending === undefined) {
       // A chain of its own, where it shares no frames: it must not come between those who do.
-      this.#pending = this.#apart === 0 ? this.#lane.start(this.#flusher.round) : Link.start();
+      this.#pending = this.#apart === 0 ? this.#lane.start(this.#flusher.round) : FrameChain.start();
       this.#flusher.add(this);
     }
     this.#pending = this.#pending.followedBy(frame);

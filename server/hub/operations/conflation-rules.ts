@@ -1,12 +1,10 @@
 /** What a `subscribe` says of conflation: whether it may, and what it means for what was missed. */
 
-import { ALL_KEYS, type Topic, topicName } from '@axiom-streaming/protocol/topic';
+import { type Topic, topicName } from '@axiom-streaming/protocol/topic';
 import { HubError } from '../../errors.js';
 import type { Subscriber } from '../delivery/subscriber.js';
 import type { Hub } from '../hub.js';
 import type { Conflation } from '../queues/conflator.js';
-import type { StreamMessage } from '../tail/stream-message.js';
-import type { StreamTail } from '../tail/stream-tail.js';
 
 /** What a request says of conflation: both or neither. */
 export interface ConflationRequest {
@@ -50,13 +48,4 @@ export function checkNotRaised(
       { field: 'maxRate' },
     );
   }
-}
-
-/** The newest message of each key of a topic that has changed after `since`, ascending by seq. */
-export function changedSince(tail: StreamTail, key: string, since: number): StreamMessage[] {
-  const newest =
-    key === ALL_KEYS
-      ? [...tail.lastValues.values()]
-      : [tail.lastValues.get(key)].filter((m) => m !== undefined);
-  return newest.filter(({ seq }) => seq > since).sort((a, b) => a.seq - b.seq);
 }

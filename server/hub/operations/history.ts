@@ -4,11 +4,10 @@ import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
 import { HubError } from '../../errors.js';
 import { HUB_ITSELF, type Principal, requireRead } from '../access.js';
 import type { Hub } from '../hub.js';
-import { lookBack } from '../recovery/rewind.js';
 import type { StreamMessage } from '../tail/stream-message.js';
 import { READ_WAIT_MS, whenLive } from '../tail/when-live.js';
 
-/** Messages of a topic that are over, ascending. */
+/** Past messages of a topic, ascending by seq. */
 export interface History {
   readonly topic: string;
   readonly messages: readonly StreamMessage[];
@@ -44,11 +43,11 @@ export async function readHistory(
   requireRead(principal, { stream, key }, 'topic');
   const limit = request.limit ?? HISTORY_DEFAULT_LIMIT;
   const { tail } = hub.stream(stream);
-  await whenLive(hub, stream, READ_WAIT_MS);
+  await whenLive(tail, READ_WAIT_MS);
   const topic = topicName(stream, key);
   const page = async (): Promise<History> => {
     const [epoch, last] = [tail.epoch, tail.last];
-    const messages = await lookBack(tail, new Set([key]), limit, last, hub.pages);
+    const messages = await hub.recovery.rewind(tail, new Set([key]), limit, last);
     return { topic, messages, cursor: formatPosition(stream, epoch, last), more: false };
   };
   if (request.since === undefined) return page();
@@ -57,7 +56,7 @@ export async function readHistory(
   if (positions === undefined) {
     throw new HubError('bad_cursor', 'since: this is no cursor of this hub', { field: 'since' });
   }
-  const [verdict] = await hub.judge([{ stream, key }], positions);
+  const [verdict] = await hub.recovery.judge([{ stream, key }], positions);
   const { epoch } = tail;
   if (verdict?.recovered !== true) {
     return { ...(await page()), recovered: false, reason: verdict?.reason ?? 'no_position' };
@@ -66,15 +65,11 @@ export async function readHistory(
   let seq = verdict.from;
   const end = tail.last;
   while (seq < end && found.length < limit) {
-    const first = tail.window.first;
-    const inWindow = first !== undefined && first <= seq + 1;
-    const { to, messages } = inWindow
-      ? { to: 0, messages: tail.window.slice(seq + 1, 512) }
-      : await hub.pages.read(tail, seq + 1);
-    // What was found so far belongs to a life of the log that is over.
+    const { to, messages } = await hub.recovery.messagesAfter(tail, seq);
+    // What was found belongs to a past life of the log.
     if (tail.epoch !== epoch) return { ...(await page()), recovered: false, reason: 'epoch_changed' };
     for (const message of messages) {
-      if (message.seq <= seq || found.length >= limit) continue;
+      if (found.length >= limit) break;
       seq = message.seq;
       if (key === ALL_KEYS || message.key === key) found.push(message);
     }

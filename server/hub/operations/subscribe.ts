@@ -3,7 +3,7 @@
  */
 
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
-import { type Positions, parseCursor } from '@axiom-streaming/protocol/cursor';
+import { parseCursor } from '@axiom-streaming/protocol/cursor';
 import type { TopicVerdict } from '@axiom-streaming/protocol/message';
 import { type Topic, topicName } from '@axiom-streaming/protocol/topic';
 import { HubError } from '../../errors.js';
@@ -12,16 +12,13 @@ import type { StreamReader } from '../delivery/stream-reader.js';
 import type { Subscriber } from '../delivery/subscriber.js';
 import type { Hub } from '../hub.js';
 import type { Conflation } from '../queues/conflator.js';
-import { type BackfillPlan, backfill, least, snapshot } from '../recovery/backfill.js';
-import { lookBack } from '../recovery/rewind.js';
-import { topicVerdict, type Verdict } from '../recovery/verdict.js';
-import type { StreamMessage } from '../tail/stream-message.js';
+import { type BackfillPlan, least } from '../recovery/backfill.js';
+import { type Past, type PastRequest, planPast } from '../recovery/past.js';
+import { keysByStream } from '../recovery/recovery.js';
+import { topicVerdict } from '../recovery/verdict.js';
 import { whenLive } from '../tail/when-live.js';
-import { changedSince, checkConflatable, checkNotRaised, requestedConflation } from './conflation-rules.js';
+import { checkConflatable, checkNotRaised, requestedConflation } from './conflation-rules.js';
 import type { SubscribeRequest, UnsubscribeRequest } from './handler.js';
-
-/** Backfill pauses at this part of a connection's budget, so that it never makes a connection slow by itself. */
-const PAUSE_AT = 0.25;
 
 /** What a `subscribe` answers before its first message. */
 export interface SubscribeResult {
@@ -110,51 +107,24 @@ async function makeSubscription(
   hub: Hub,
   subscriber: Subscriber,
   topics: readonly Topic[],
-  request: LookAtPast & { readonly conflation: Conflation | undefined },
+  request: PastRequest & { readonly conflation: Conflation | undefined },
   { onPlanned, waitMs, conflations }: SubscribeOptions,
 ): Promise<void> {
   // In its turn: what a token that came meanwhile takes away is taken after this.
-  topics.forEach((topic, i) => {
-    requireRead(subscriber.access.principal, topic, `topics[${i}]`);
-  });
-  checkNotRaised(subscriber, topics, request.conflation);
-  if (subscriber.topicCount + topics.length > hub.limits.topicsPerConnection) {
-    const now = new Set([...subscriber.topics(), ...topics.map(({ stream, key }) => topicName(stream, key))]);
-    if (now.size > hub.limits.topicsPerConnection) {
-      throw tooManyTopics(hub);
-    }
-  }
-  const byStream = new Map<string, Set<string>>();
-  for (const { stream, key } of topics) byStream.set(stream, (byStream.get(stream) ?? new Set()).add(key));
-
-  for (const stream of byStream.keys()) await whenLive(hub, stream, waitMs);
-  const past = await lookAtPast(hub, topics, byStream, request);
+  checkMayRead(hub, subscriber, topics, request.conflation);
+  const byStream = keysByStream(topics);
+  for (const stream of byStream.keys()) await whenLive(hub.stream(stream).tail, waitMs);
+  const past = await hub.recovery.past(topics, request);
   if (subscriber.closed) return;
 
   // From here to the announcement nothing waits: the plan, the holds and the cursor are of one moment.
-  const changes = [...byStream].map(([stream, keys]) => {
-    const reader = hub.reader(subscriber, stream);
-    const before = { keys: new Set(reader.keys), conflations: new Map(reader.conflations) };
-    const starts = reader.surrender();
-    const wanted = new Map(before.conflations);
-    for (const key of keys) {
-      const conflation = request.conflation ?? conflations?.get(topicName(stream, key));
-      if (conflation !== undefined) wanted.set(key, conflation);
-    }
-    const preload = planPast(reader, keys, starts, past, wanted);
-    // A cut before the first message of a snapshot or rewind must find it again.
-    const position = Math.min(
-      least(starts.values()),
-      preload.length > 0 ? preload[0]!.seq - 1 : reader.tail.last,
-    );
-    subscriber.hold(reader, position);
-    setKeys(hub, subscriber, reader, new Set([...before.keys, ...keys]), wanted);
-    // A client that reads the stream already has a later cursor, and would return with it.
-    const goesBack = before.keys.size > 0 && position < reader.tail.last;
-    return { reader, before, goesBack, plan: { starts, preload } };
-  });
+  const changes = [...byStream].map(([stream, keys]) =>
+    planChange(hub, subscriber, hub.reader(subscriber, stream), keys, past, (key) => {
+      return request.conflation ?? conflations?.get(topicName(stream, key));
+    }),
+  );
 
-  let failure: unknown;
+  let failure: { readonly error: unknown } | undefined;
   try {
     await onPlanned({
       topics: topics.map((topic) =>
@@ -164,106 +134,94 @@ async function makeSubscription(
     });
     if (changes.some(({ goesBack }) => goesBack)) subscriber.position();
   } catch (error) {
-    failure = error;
+    failure = { error };
     for (const { reader, before } of changes)
       setKeys(hub, subscriber, reader, before.keys, before.conflations);
   }
+  await goLive(
+    hub,
+    subscriber,
+    changes.map(({ reader, plan }) => ({
+      reader,
+      plan: failure === undefined ? plan : { ...plan, opening: [] },
+    })),
+  );
+  if (failure !== undefined) throw failure.error;
+  subscriber.position();
+}
+
+/** @throws HubError where the subscriber may not read a topic, raise a rate, or read as many topics. */
+function checkMayRead(
+  hub: Hub,
+  subscriber: Subscriber,
+  topics: readonly Topic[],
+  conflation: Conflation | undefined,
+): void {
+  topics.forEach((topic, i) => {
+    requireRead(subscriber.access.principal, topic, `topics[${i}]`);
+  });
+  checkNotRaised(subscriber, topics, conflation);
+  const { topicsPerConnection } = hub.limits;
+  if (subscriber.topicCount + topics.length <= topicsPerConnection) return;
+  // Some of them may be read already.
+  const all = new Set([...subscriber.topics(), ...topics.map(({ stream, key }) => topicName(stream, key))]);
+  if (all.size > topicsPerConnection) throw tooManyTopics(hub);
+}
+
+/** What becomes of a reader when a stream's topics are subscribed to. */
+interface Change {
+  readonly reader: StreamReader;
+  /** What it read, for the case that the subscription is taken back. */
+  readonly before: {
+    readonly keys: ReadonlySet<string>;
+    readonly conflations: ReadonlyMap<string, Conflation>;
+  };
+  /** The client reads the stream already, has a later cursor, and would return with it. */
+  readonly goesBack: boolean;
+  readonly plan: BackfillPlan;
+}
+
+/** Plans the backfill of a stream's new keys, holds its reader, and gives it the keys. */
+function planChange(
+  hub: Hub,
+  subscriber: Subscriber,
+  reader: StreamReader,
+  keys: ReadonlySet<string>,
+  past: Past,
+  conflationOf: (key: string) => Conflation | undefined,
+): Change {
+  const before = { keys: new Set(reader.keys), conflations: new Map(reader.conflations) };
+  const starts = reader.surrender();
+  const conflations = new Map(before.conflations);
+  for (const key of keys) {
+    const conflation = conflationOf(key);
+    if (conflation !== undefined) conflations.set(key, conflation);
+  }
+  const opening = planPast(reader, keys, starts, past, (key) => conflations.has(key));
+  // A cut before the first message of a snapshot or rewind must find it again.
+  const first = opening.length > 0 ? opening[0]!.seq - 1 : reader.tail.last;
+  const position = Math.min(least(starts.values()), first);
+  reader.hold(position);
+  setKeys(hub, subscriber, reader, new Set([...before.keys, ...keys]), conflations);
+  const goesBack = before.keys.size > 0 && position < reader.tail.last;
+  return { reader, before, goesBack, plan: { starts, opening } };
+}
+
+/** Backfills held readers one after the other, and releases them. */
+async function goLive(
+  hub: Hub,
+  subscriber: Subscriber,
+  changes: readonly Pick<Change, 'reader' | 'plan'>[],
+): Promise<void> {
   try {
     for (const { reader, plan } of changes) {
-      if (reader.keys.size === 0) subscriber.release(reader);
-      else {
-        await backfill(reader, failure === undefined ? plan : { ...plan, preload: [] }, {
-          pages: hub.pages,
-          turns: hub.backfills,
-          pauseBytes: hub.limits.connectionBudgetBytes * PAUSE_AT,
-        });
-      }
+      if (reader.keys.size === 0) reader.release();
+      else await hub.recovery.backfill(reader, plan);
     }
   } catch (error) {
     // The subscription was acknowledged and cannot be kept: the client comes back with its cursor and gets it all.
     subscriber.close(CLOSE.drain);
     throw error;
-  }
-  if (failure !== undefined) throw failure;
-  subscriber.position();
-}
-
-interface LookAtPast {
-  readonly positions: Positions | undefined;
-  readonly rewind: number | undefined;
-}
-
-/** What a subscription brings from the past: verdicts on a cursor, or the newest messages of each stream. */
-interface Past {
-  /** By topic; undefined without a cursor. */
-  readonly verdicts: Map<string, Verdict> | undefined;
-  /** By stream; messages up to and including the barrier. */
-  readonly rewound: ReadonlyMap<
-    string,
-    { readonly barrier: number; readonly messages: BackfillPlan['preload'] }
-  >;
-}
-
-/**
- * What new topics of a stream begin with, and where: sets the starts of their keys, and the verdict of a topic that is
- * conflated and has missed something.
- *
- * @returns snapshot or rewind, ascending by seq
- */
-function planPast(
-  reader: StreamReader,
-  keys: ReadonlySet<string>,
-  starts: Map<string, number>,
-  past: Past,
-  conflations: ReadonlyMap<string, Conflation>,
-): readonly StreamMessage[] {
-  const { tail, streamClass } = reader;
-  const rewound = past.rewound.get(tail.stream);
-  const fresh = new Set<string>();
-  const changed = new Set<StreamMessage>();
-  const startAt = (key: string, seq: number) => {
-    const waiting = starts.get(key) ?? tail.last;
-    // What the connection still has to get goes on.
-    starts.set(key, waiting < tail.last ? Math.min(waiting, seq) : seq);
-  };
-  for (const key of keys) {
-    const topic = topicName(tail.stream, key);
-    const verdict = past.verdicts?.get(topic);
-    if (verdict?.recovered !== true) {
-      fresh.add(key);
-      startAt(key, rewound?.barrier ?? tail.last);
-      continue;
-    }
-    const newest = conflations.has(key) ? changedSince(tail, key, verdict.from) : [];
-    startAt(key, newest.length > 0 ? tail.last : verdict.from);
-    if (newest.length > 0) past.verdicts?.set(topic, { recovered: false, reason: 'conflated' });
-    for (const message of newest) changed.add(message);
-  }
-  if (rewound !== undefined) return rewound.messages;
-  if (streamClass === 'state') for (const message of snapshot(reader, fresh)) changed.add(message);
-  return [...changed].sort((a, b) => a.seq - b.seq);
-}
-
-/** Asks the log where it must. All that it returns is of one epoch per stream: the present one. */
-async function lookAtPast(
-  hub: Hub,
-  topics: readonly Topic[],
-  byStream: ReadonlyMap<string, ReadonlySet<string>>,
-  { positions, rewind }: LookAtPast,
-): Promise<Past> {
-  for (;;) {
-    const epochs = new Map([...byStream.keys()].map((stream) => [stream, hub.stream(stream).tail.epoch]));
-    const judged = positions === undefined ? undefined : await hub.judge(topics, positions);
-    const verdicts =
-      judged && new Map(topics.map(({ stream, key }, i) => [topicName(stream, key), judged[i]!]));
-    const rewound = new Map<string, { barrier: number; messages: BackfillPlan['preload'] }>();
-    for (const [stream, keys] of rewind === undefined ? [] : byStream) {
-      const { tail } = hub.stream(stream);
-      const barrier = tail.last;
-      rewound.set(stream, { barrier, messages: await lookBack(tail, keys, rewind!, barrier, hub.pages) });
-    }
-    if ([...epochs].every(([stream, epoch]) => hub.stream(stream).tail.epoch === epoch))
-      return { verdicts, rewound };
   }
 }
 
@@ -278,7 +236,7 @@ function setKeys(
   hub.setKeys(reader, keys, conflations);
   if (keys.size === 0) subscriber.readers.delete(reader.tail.stream);
   else subscriber.readers.set(reader.tail.stream, reader);
-  hub.refreshSet(subscriber);
+  hub.refreshLane(subscriber);
 }
 
 /** What is answered to a connection that would read more topics than it may. */

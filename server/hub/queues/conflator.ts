@@ -11,7 +11,7 @@
 import { messageText } from '@axiom-streaming/protocol/message';
 import type { Clock } from '../../time/clock.js';
 import type { StreamMessage } from '../tail/stream-message.js';
-import { Overlay } from './merged-value.js';
+import { MergedValue } from './merged-value.js';
 
 /** How a subscription is conflated. */
 export interface Conflation {
@@ -48,7 +48,7 @@ interface Pending {
   readonly first: number;
   newest: StreamMessage;
   folded: number;
-  readonly merged: Overlay | undefined;
+  readonly merged: MergedValue | undefined;
   /** None: pending only because of a pause. */
   readonly conflation: Conflation | undefined;
   weight: number;
@@ -272,7 +272,7 @@ export class Conflator {
 }
 
 function fresh(message: StreamMessage, conflation: Conflation | undefined): Pending {
-  const merged = conflation?.mode === 'merge' ? new Overlay(message.data) : undefined;
+  const merged = conflation?.mode === 'merge' ? new MergedValue(message.data) : undefined;
   const weight = PENDING_WEIGHT + message.key.length + (merged?.text.length ?? 0);
   return { key: message.key, first: message.seq, newest: message, folded: 0, merged, conflation, weight };
 }

@@ -4,7 +4,7 @@ type Fields = Readonly<Record<string, unknown>>;
  * The newest state of a key whose publisher sends only what has changed: each object's top-level fields are laid over
  * those before. What is no object replaces whatever there was, and is replaced by whatever follows.
  */
-export class Overlay {
+export class MergedValue {
   #text: string;
   /** The fields of {@link text}; made when a second object comes. */
   #fields: Fields | undefined;

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { StreamLog } from '../../log/stream-log.js';
 import { StreamMessage } from '../tail/stream-message.js';
-import type { StreamTail } from '../tail/stream-tail.js';
+import type { TailPosition } from '../tail/tail-ports.js';
 
 const PAGE = 512;
 const CACHE_MAX_BYTES = 32 * 1024 * 1024;
@@ -33,7 +33,7 @@ export class LogPages {
    *
    * @returns `to`, the last seq that the page covers, and its messages; those that were trimmed are missing.
    */
-  async read(tail: StreamTail, seq: number): Promise<{ to: number; messages: readonly StreamMessage[] }> {
+  async read(tail: TailPosition, seq: number): Promise<{ to: number; messages: readonly StreamMessage[] }> {
     const from = Math.floor((seq - 1) / PAGE) * PAGE + 1;
     const to = Math.min(from + PAGE - 1, tail.last);
     const key = `${tail.stream} ${tail.epoch} ${from} ${to}`;

@@ -1,5 +1,4 @@
 import type { LogTop, StreamLog } from '../../log/stream-log.js';
-import type { StreamMessage } from '../tail/stream-message.js';
 
 /**
  * Where the log of a stream begins and ends, for recoveries. A thousand connections that come back at a time share a few
@@ -31,15 +30,4 @@ export class LogTops {
     this.#inFlight.set(stream, asked);
     return asked;
   }
-}
-
-/** Whether a log still is the one that was followed up to `last`, a seq, by whoever got `ours` under it. */
-export function holdsOurs(
-  { top, first, own }: LogTop,
-  last: number,
-  ours: StreamMessage | undefined,
-): boolean {
-  if (top < last) return false;
-  if (last === 0 || last < first || ours === undefined) return true;
-  return own !== null && own.key === ours.key && own.time === ours.time && own.data === ours.data;
 }

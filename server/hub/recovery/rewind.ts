@@ -10,7 +10,7 @@ const SCAN_MAX_MESSAGES = 50_000;
  * The newest `count` messages of each key (`*`: of the stream) up to `barrier`, ascending by seq, each once.
  * Fewer where the log, or the number of messages that are looked through, ends before.
  */
-export async function lookBack(
+export async function rewind(
   tail: StreamTail,
   keys: ReadonlySet<string>,
   count: number,

@@ -1,39 +1,39 @@
 /**
- * At most so many at a time, first come first served. Whoever has more to do than one piece of work takes a turn for
+ * At most this many at a time, first come first served. Whoever has more to do than one piece of work acquires it for
  * each piece, so that a long piece of work does not hold up many short ones.
  */
-export class Turns {
+export class Semaphore {
   readonly #limit: number;
   readonly #queue: (() => void)[] = [];
-  #taken = 0;
+  #running = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** How many have a turn. */
-  get taken(): number {
-    return this.#taken;
+  /** How many hold it. */
+  get running(): number {
+    return this.#running;
   }
 
-  /** How many wait for one: at most one per connection. */
+  /** How many wait for it. */
   get waiting(): number {
     return this.#queue.length;
   }
 
-  /** Resolves with a turn; {@link give} it back. Undefined where one is free: nothing needs to be awaited. */
-  take(): Promise<void> | undefined {
-    if (this.#taken < this.#limit) {
-      this.#taken += 1;
+  /** Resolves when it is held; {@link release} it. Undefined where it is free: nothing needs to be awaited. */
+  acquire(): Promise<void> | undefined {
+    if (this.#running < this.#limit) {
+      this.#running += 1;
       return undefined;
     }
     return new Promise((resolve) => this.#queue.push(resolve));
   }
 
-  /** Ends a turn: whoever has waited longest gets it. */
-  give(): void {
+  /** Hands it to whoever has waited longest. */
+  release(): void {
     const next = this.#queue.shift();
-    if (next === undefined) this.#taken -= 1;
+    if (next === undefined) this.#running -= 1;
     else next();
   }
 }

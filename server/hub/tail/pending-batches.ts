@@ -4,7 +4,7 @@ import type { LogBatch } from '../../log/stream-log.js';
 const MAX_MESSAGES = 20_000;
 
 /** Announced batches that wait while a tail catches up, in the order in which they came. */
-export class HeldBatches {
+export class PendingBatches {
   #batches: LogBatch[] = [];
   #messages = 0;
 

@@ -5,7 +5,7 @@ const MAX_EPOCHS = 1_000;
  * Epochs that a tail has left. A log that is found in one of them has gone back to data from before the new epoch began,
  * and hands out seqs that somebody knows already.
  */
-export class FormerEpochs {
+export class RetiredEpochs {
   readonly #epochs = new Set<string>();
 
   add(epoch: string): void {

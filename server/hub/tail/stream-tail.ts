@@ -11,35 +11,25 @@
  * everything, and stays with a restore that did not.
  */
 
-import type { NotRecovered } from '@axiom-streaming/protocol/message';
-import type { LogBatch, LogEntry, StreamLog } from '../../log/stream-log.js';
+import type { LogBatch, LogEntry } from '../../log/stream-log.js';
 import type { Logger } from '../../logger.js';
 import { Backoff, sleep } from '../../time/backoff.js';
 import type { TailCounters } from '../counters.js';
-import { holdsOurs } from '../recovery/log-tops.js';
-import { HeldBatches, lastSeq } from './pending-batches.js';
+import { lastSeq, PendingBatches } from './pending-batches.js';
 import { RecentWindow } from './recent-window.js';
-import { FormerEpochs } from './retired-epochs.js';
+import { RetiredEpochs } from './retired-epochs.js';
+import { holdsOurs } from './same-log.js';
 import { StreamMessage } from './stream-message.js';
+import type { TailListener, TailLog, TailPosition } from './tail-ports.js';
 
 const FILL_PAGE = 512;
-/** Announcements travel on another connection than the answer of a check: what they miss after so long is lost. */
+/** Announcements travel on another connection than the answer of a check: what has not come after this long is lost. */
 const IN_FLIGHT_MS = 150;
 const REACH_POLL_MS = 10;
 
-/** Who hears of a tail. */
-export interface TailListener {
-  /** The next message of the stream. */
-  message(tail: StreamTail, message: StreamMessage): void;
-  /** These messages existed and cannot be had any more. */
-  lost(tail: StreamTail, from: number, to: number, reason: NotRecovered): void;
-  /** A new epoch: seqs, window and last values were reset. */
-  epochChanged(tail: StreamTail): void;
-}
-
 export interface StreamTailOptions {
   readonly stream: string;
-  readonly log: StreamLog;
+  readonly log: TailLog;
   readonly listener: TailListener;
   readonly logger: Logger;
   readonly counters: TailCounters;
@@ -48,18 +38,18 @@ export interface StreamTailOptions {
   readonly topCheckMs: number;
 }
 
-export class StreamTail {
+export class StreamTail implements TailPosition {
   readonly stream: string;
   readonly window: RecentWindow;
   /** The newest message of each key. */
   readonly lastValues = new Map<string, StreamMessage>();
-  readonly #log: StreamLog;
+  readonly #log: TailLog;
   readonly #listener: TailListener;
   readonly #logger: Logger;
   readonly #counters: TailCounters;
   readonly #topCheckMs: number;
   readonly #stopping = new AbortController();
-  readonly #former = new FormerEpochs();
+  readonly #retired = new RetiredEpochs();
   #epoch: string | undefined;
   /** The server whose log the tail has compared itself with: another one may hold less. */
   #server = '';
@@ -70,7 +60,7 @@ export class StreamTail {
   #live = false;
   #catchingUp = false;
   #again = false;
-  readonly #held = new HeldBatches();
+  readonly #pending = new PendingBatches();
   #waiting: (() => void)[] = [];
 
   constructor({ stream, log, listener, logger, counters, windowBytes, topCheckMs }: StreamTailOptions) {
@@ -168,7 +158,7 @@ export class StreamTail {
   }
 
   #hold(batch: LogBatch): void {
-    if (!this.#held.add(batch)) this.#again = true;
+    if (!this.#pending.add(batch)) this.#again = true;
   }
 
   #isOfOurs({ epoch, server = '' }: LogBatch): boolean {
@@ -198,10 +188,10 @@ export class StreamTail {
       this.#again = false;
       try {
         // What is announced cannot be ahead of a log that is asked afterwards.
-        const announced = this.#held.all;
+        const announced = this.#pending.all;
         await this.#reconcile(announced);
         backoff.reset();
-        this.#again ||= !this.#acceptHeld(new Set(announced));
+        this.#again ||= !this.#acceptPending(new Set(announced));
       } catch (error) {
         this.#again = true;
         this.#logger.warn(
@@ -219,9 +209,9 @@ export class StreamTail {
     for (const resolve of waiting) resolve();
   }
 
-  /** @param settled batches that the log was asked about: of another epoch or server than it is of, they are over */
-  #acceptHeld(settled: ReadonlySet<LogBatch>): boolean {
-    const held = this.#held.take();
+  /** @param settled batches that the log was asked about: what is of another epoch or server than the log is past */
+  #acceptPending(settled: ReadonlySet<LogBatch>): boolean {
+    const held = this.#pending.take();
     return held.every((batch, i) => {
       if ((!this.#isOfOurs(batch) && settled.has(batch)) || this.#accept(batch)) return true;
       for (const later of held.slice(i + 1)) this.#hold(later);
@@ -255,7 +245,7 @@ export class StreamTail {
   /** Takes the log as it is now: its epoch, last values and top. */
   async #adopt(): Promise<void> {
     const before = await this.#log.check(this.stream, 0);
-    const isOver = before.epoch === null || this.#former.has(before.epoch);
+    const isOver = before.epoch === null || this.#retired.has(before.epoch);
     const epoch = isOver ? await this.#log.rotate(this.stream, before.epoch) : before.epoch!;
     const left = this.#epoch;
     const values = await this.#log.lastValues(this.stream);
@@ -273,7 +263,7 @@ export class StreamTail {
     for (const entry of values) this.lastValues.set(entry.key, new StreamMessage(this.stream, entry));
     this.#newest = newest && this.lastValues.get(newest.key);
     if (left !== undefined) {
-      this.#former.add(left);
+      this.#retired.add(left);
       this.#counters.epochChanges += 1;
       this.#listener.epochChanged(this);
     }

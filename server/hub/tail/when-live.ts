@@ -1,8 +1,8 @@
 import { HubError } from '../../errors.js';
 import { sleep } from '../../time/backoff.js';
-import type { Hub } from '../hub.js';
+import type { StreamTail } from './stream-tail.js';
 
-/** What reads or subscribes waits so long for a log that is out of reach before it is refused. */
+/** A read or a subscription waits this long, ms, for a log that is out of reach; then it is refused. */
 export const READ_WAIT_MS = 5_000;
 
 /**
@@ -11,12 +11,11 @@ export const READ_WAIT_MS = 5_000;
  * @param waitMs undefined: as long as it takes
  * @throws HubError `log_unavailable` after `waitMs`
  */
-export async function whenLive(hub: Hub, stream: string, waitMs: number | undefined): Promise<void> {
-  const { tail } = hub.stream(stream);
+export async function whenLive(tail: StreamTail, waitMs: number | undefined): Promise<void> {
   if (tail.live) return;
   if (waitMs === undefined) return tail.whenLive();
   const given = new AbortController();
   await Promise.race([tail.whenLive(), sleep(waitMs, given.signal)]);
   given.abort();
-  if (!tail.live) throw new HubError('log_unavailable', `The log of "${stream}" is out of reach`);
+  if (!tail.live) throw new HubError('log_unavailable', `The log of "${tail.stream}" is out of reach`);
 }

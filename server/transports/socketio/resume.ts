@@ -78,7 +78,10 @@ export class Resumer {
     if (resumption === null) return this.#refuse(pid, { reason: 'no_position' });
 
     const topics = resumption.resumed.flatMap((text) => parseTopic(text) ?? []);
-    const verdicts = await this.#options.hub.judge(topics, parseCursor(resumption.since) ?? new Map());
+    const verdicts = await this.#options.hub.recovery.judge(
+      topics,
+      parseCursor(resumption.since) ?? new Map(),
+    );
     const lost = verdicts.find((verdict) => !verdict.recovered);
     if (lost !== undefined && !lost.recovered) {
       return this.#refuse(pid, {

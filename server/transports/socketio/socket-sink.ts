@@ -2,7 +2,7 @@ import type { CloseCode } from '@axiom-streaming/protocol/close-codes';
 import type { DegradedInfo, ExpiringInfo, GapInfo } from '@axiom-streaming/protocol/message';
 import type { Socket } from 'socket.io';
 import type { Encoding } from '../../hub/delivery/encoding.js';
-import type { Link } from '../../hub/delivery/frame-chain.js';
+import type { FrameChain } from '../../hub/delivery/frame-chain.js';
 import type { Sink } from '../../hub/delivery/subscriber.js';
 import {
   bufferedBytes,
@@ -28,7 +28,7 @@ export class SocketSink implements Sink {
     this.#direct = direct;
   }
 
-  write(frames: Link): number {
+  write(frames: FrameChain): number {
     const connection = this.#connection;
     if (connection.readyState !== 'open') return 0;
     const tcp = this.#direct ? directSocket(connection) : undefined;

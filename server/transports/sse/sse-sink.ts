@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
 import type { DegradedInfo, ExpiringInfo, GapInfo } from '@axiom-streaming/protocol/message';
 import type { Encoding, Frame } from '../../hub/delivery/encoding.js';
-import type { Link } from '../../hub/delivery/frame-chain.js';
+import type { FrameChain } from '../../hub/delivery/frame-chain.js';
 import type { Sink } from '../../hub/delivery/subscriber.js';
 
 /** What a client waits before it returns. */
@@ -30,7 +30,7 @@ export class SseSink implements Sink {
     this.#write(`retry: ${RETRY_MS}\n\n`);
   }
 
-  write(frames: Link): number {
+  write(frames: FrameChain): number {
     const socket = this.#socket;
     if (!socket.writable) return 0;
     if (this.#direct) socket.write(frames.joined());

@@ -3,7 +3,7 @@ import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
 import type { DegradedInfo, ExpiringInfo, GapInfo } from '@axiom-streaming/protocol/message';
 import type { WebSocket } from 'ws';
 import type { Encoding, Frame } from '../../hub/delivery/encoding.js';
-import type { Link } from '../../hub/delivery/frame-chain.js';
+import type { FrameChain } from '../../hub/delivery/frame-chain.js';
 import type { Sink } from '../../hub/delivery/subscriber.js';
 import { textFrame } from '../server-frame.js';
 
@@ -42,7 +42,7 @@ export class WebSocketSink implements Sink {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(JSON.stringify(frame));
   }
 
-  write(frames: Link): number {
+  write(frames: FrameChain): number {
     if (this.#socket.readyState !== this.#socket.OPEN) return 0;
     if (this.#direct) {
       const tcp = this.#below._socket;

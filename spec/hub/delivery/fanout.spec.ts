@@ -1,9 +1,8 @@
 import { expect } from 'chai';
-import { Fanout } from '../../../server/hub/delivery/fanout.js';
-import type { StreamReader } from '../../../server/hub/delivery/stream-reader.js';
+import { Fanout, type FanoutReader } from '../../../server/hub/delivery/fanout.js';
 import { StreamMessage } from '../../../server/hub/tail/stream-message.js';
 
-class Reader {
+class Reader implements FanoutReader {
   readonly keys = new Set<string>();
   apart = false;
   readonly taken: number[] = [];
@@ -11,7 +10,7 @@ class Reader {
   take({ seq }: StreamMessage): void {
     this.taken.push(seq);
   }
-  readonly subscriber = {
+  readonly outlet = {
     deliver: ({ seq }: StreamMessage) => {
       this.got.push(seq);
     },
@@ -19,14 +18,14 @@ class Reader {
 }
 
 describe('The fan-out of a stream', () => {
-  let fanout: Fanout;
+  let fanout: Fanout<Reader>;
   let seq: number;
 
   const setKeys = (reader: Reader, ...keys: string[]) => {
     const before = new Set(reader.keys);
     reader.keys.clear();
     for (const key of keys) reader.keys.add(key);
-    fanout.update(reader as unknown as StreamReader, before);
+    fanout.update(reader, before);
   };
   const deliver = (...keys: string[]) => {
     for (const key of keys) {
@@ -39,7 +38,7 @@ describe('The fan-out of a stream', () => {
     setKeys(made, ...keys);
     return made;
   };
-  const readers = () => [...fanout.readers()] as unknown as Reader[];
+  const readers = () => [...fanout.readers()];
 
   beforeEach(() => {
     fanout = new Fanout();

@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Flusher } from '../../../server/hub/delivery/flusher.js';
-import type { Subscriber } from '../../../server/hub/delivery/subscriber.js';
 import { until } from '../../support/wait.js';
 
 /** A subscriber whose flush costs so much, ms. */
@@ -16,14 +15,12 @@ class Costly {
   }
 }
 
-const asSubscriber = (costly: Costly) => costly as unknown as Subscriber;
-
 describe('The flusher', () => {
   it('writes to all that wait once the present turn has ended, in the order in which they came', async () => {
     const flusher = new Flusher(10);
     const order: string[] = [];
     for (const name of ['one', 'two', 'three']) {
-      flusher.add({ flush: () => order.push(name) } as unknown as Subscriber);
+      flusher.add({ flush: () => order.push(name) });
     }
     await Promise.resolve();
     expect(order).to.deep.equal([]);
@@ -36,7 +33,7 @@ describe('The flusher', () => {
   it('begins another round with each flush, and flushes once for all that wait', async () => {
     const flusher = new Flusher(0);
     const { round } = flusher;
-    for (let i = 0; i < 3; i++) flusher.add(asSubscriber(new Costly()));
+    for (let i = 0; i < 3; i++) flusher.add(new Costly());
     expect(flusher.round).to.equal(round);
     for (let i = 0; i < 5; i++) await nextTurn();
     expect(flusher.round).to.equal(round + 1);
@@ -45,14 +42,14 @@ describe('The flusher', () => {
   it('leaves what comes during a flush to the next one', async () => {
     const flusher = new Flusher(0);
     const order: string[] = [];
-    const later = { flush: () => order.push('later') } as unknown as Subscriber;
+    const later = { flush: () => order.push('later') };
     flusher.add({
       flush: () => {
         order.push('first');
         flusher.add(later);
       },
-    } as unknown as Subscriber);
-    flusher.add({ flush: () => order.push('second') } as unknown as Subscriber);
+    });
+    flusher.add({ flush: () => order.push('second') });
     await until('the last one is written to', () => order.length === 3);
     expect(order).to.deep.equal(['first', 'second', 'later']);
   });
@@ -61,9 +58,9 @@ describe('The flusher', () => {
     const flusher = new Flusher(1_000);
     const costly = new Costly();
     costly.costMs = 20;
-    flusher.add(asSubscriber(costly));
+    flusher.add(costly);
     await until('it is flushed', () => costly.flushedAt.length === 1);
-    flusher.add(asSubscriber(costly));
+    flusher.add(costly);
     await until('it is flushed again', () => costly.flushedAt.length === 2);
     // Twice as long as it took, from its end on.
     expect(costly.flushedAt[1]! - costly.flushedAt[0]!).to.be.at.least(20 + 38);
@@ -73,10 +70,10 @@ describe('The flusher', () => {
     const flusher = new Flusher(5);
     const costly = new Costly();
     costly.costMs = 200;
-    flusher.add(asSubscriber(costly));
+    flusher.add(costly);
     await until('it is flushed', () => costly.flushedAt.length === 1);
     const ended = performance.now();
-    flusher.add(asSubscriber(costly));
+    flusher.add(costly);
     await until('it is flushed again', () => costly.flushedAt.length === 2);
     expect(costly.flushedAt[1]! - ended).to.be.lessThan(200);
   });

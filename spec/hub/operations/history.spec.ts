@@ -148,14 +148,14 @@ describe('The history of a topic', () => {
       const { epoch } = tail;
       const gate = new Gate();
       test.log.beforeAnswer = (call) => (call === 'range' ? gate.pass() : undefined);
-      const { pages } = test.hub;
-      const readPage = pages.read.bind(pages);
+      const { recovery } = test.hub;
+      const readStretch = recovery.messagesAfter.bind(recovery);
       let reads = 0;
-      pages.read = (...args) => {
+      recovery.messagesAfter = (...args) => {
         reads += 1;
         // A walk without end would never give way to this spec.
         if (reads > 50) throw new Error('it reads the log over and over');
-        return readPage(...args);
+        return readStretch(...args);
       };
       // Nothing of this topic is in the log, so only the end of the stream ends the walk.
       tail.lastValues.set('b', tail.lastValues.get('a')!);

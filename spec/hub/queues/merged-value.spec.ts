@@ -1,12 +1,12 @@
 import { expect } from 'chai';
-import { Overlay } from '../../../server/hub/queues/merged-value.js';
+import { MergedValue } from '../../../server/hub/queues/merged-value.js';
 
 describe('Data laid over data', () => {
   const merged = (...texts: string[]) => {
     const [first = '', ...more] = texts;
-    const overlay = new Overlay(first);
-    for (const text of more) overlay.add(text);
-    return overlay.text;
+    const value = new MergedValue(first);
+    for (const text of more) value.add(text);
+    return value.text;
   };
 
   it('has the newest value of each top-level field', () => {

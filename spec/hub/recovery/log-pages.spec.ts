@@ -1,19 +1,22 @@
 import { expect } from 'chai';
+import { LogPages } from '../../../server/hub/recovery/log-pages.js';
 import { Gate, TestHub } from '../support.js';
 
 describe('Pages of the log', () => {
   let test: TestHub;
+  let pages: LogPages;
 
   beforeEach(async () => {
     test = await TestHub.start({ limits: { windowBytes: 2_000 } });
     await test.publishMany(1_300, 'news:a', 'news:b');
     test.log.calls.length = 0;
+    pages = new LogPages(test.log);
   });
 
   afterEach(() => test.stop());
 
   const read = async (seq: number) => {
-    const { to, messages } = await test.hub.pages.read(test.hub.stream('news').tail, seq);
+    const { to, messages } = await pages.read(test.hub.stream('news').tail, seq);
     return { from: messages[0]?.seq, to, count: messages.length };
   };
 
@@ -24,7 +27,7 @@ describe('Pages of the log', () => {
     expect(await read(1_024)).to.deep.equal(page);
     expect(await read(512)).to.deep.equal({ from: 1, to: 512, count: 512 });
     expect(test.log.calls).to.deep.equal(['range news 513 1024', 'range news 1 512']);
-    expect(test.hub.pages.reads).to.equal(2);
+    expect(pages.reads).to.equal(2);
   });
 
   it('are read once for all who ask at the same time', async () => {
@@ -45,7 +48,7 @@ describe('Pages of the log', () => {
   });
 
   it('have the texts of their messages', async () => {
-    const { messages } = await test.hub.pages.read(test.hub.stream('news').tail, 2);
+    const { messages } = await pages.read(test.hub.stream('news').tail, 2);
     expect(JSON.parse(messages[1]!.text)).to.include({ topic: 'news:b', seq: 2, data: 2 });
   });
 

@@ -1,15 +1,14 @@
 import { expect } from 'chai';
-import { lookBack } from '../../../server/hub/recovery/rewind.js';
 import { STREAMS, TestHub } from '../support.js';
 
-describe('Looking back', () => {
+describe('A rewind', () => {
   let test: TestHub;
 
   afterEach(() => test.stop());
 
   const back = async (keys: string[], count: number, barrier?: number) => {
     const { tail } = test.hub.stream('news');
-    const found = await lookBack(tail, new Set(keys), count, barrier ?? tail.last, test.hub.pages);
+    const found = await test.hub.recovery.rewind(tail, new Set(keys), count, barrier ?? tail.last);
     return found.map(({ seq }) => seq);
   };
 

@@ -2,7 +2,8 @@ import type { NotRecovered } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
 import type { TailCounters } from '../../../server/hub/counters.js';
 import type { StreamMessage } from '../../../server/hub/tail/stream-message.js';
-import { StreamTail, type TailListener } from '../../../server/hub/tail/stream-tail.js';
+import { StreamTail } from '../../../server/hub/tail/stream-tail.js';
+import type { TailListener, TailPosition } from '../../../server/hub/tail/tail-ports.js';
 import type { LogBatch, LogListener } from '../../../server/log/stream-log.js';
 import { silentLogger } from '../../../server/logger.js';
 import { until } from '../../support/wait.js';
@@ -18,11 +19,11 @@ class Ear implements TailListener {
   /** Messages that had been heard when the epoch changed. */
   readonly epochChanges: number[] = [];
 
-  message(_: StreamTail, message: StreamMessage): void {
+  message(_: TailPosition, message: StreamMessage): void {
     this.messages.push(message);
   }
 
-  lost(_: StreamTail, from: number, to: number, reason: NotRecovered): void {
+  lost(_: TailPosition, from: number, to: number, reason: NotRecovered): void {
     this.losses.push({ from, to, reason });
   }
 

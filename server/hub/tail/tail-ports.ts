@@ -1,0 +1,24 @@
+import type { NotRecovered } from '@axiom-streaming/protocol/message';
+import type { StreamLog } from '../../log/stream-log.js';
+import type { StreamMessage } from './stream-message.js';
+
+/** What a tail asks of the stream log. */
+export type TailLog = Pick<StreamLog, 'check' | 'rotate' | 'range' | 'lastValues'>;
+
+/** Up to where a stream is followed. */
+export interface TailPosition {
+  readonly stream: string;
+  readonly epoch: string;
+  /** Seq of the last message that was delivered. */
+  readonly last: number;
+}
+
+/** Who hears of a tail. */
+export interface TailListener {
+  /** The next message of the stream. */
+  message(tail: TailPosition, message: StreamMessage): void;
+  /** These messages existed and cannot be had any more. */
+  lost(tail: TailPosition, from: number, to: number, reason: NotRecovered): void;
+  /** A new epoch: seqs, window and last values were reset. */
+  epochChanged(tail: TailPosition): void;
+}
