@@ -5,6 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** Lines of a process's output that are kept for error messages. */
 const TAIL_LINES = 20;
+/** Generous: on a machine that is busy a node may take many times the second that it takes otherwise. */
+const READY_WITHIN_MS = 90_000;
 const READY_POLL_MS = 25;
 
 export interface ProcessOptions {
@@ -17,6 +19,7 @@ export interface ProcessOptions {
   readonly account?: { readonly uid: number; readonly gid: number };
   /** Resolves to true once the process serves. Asked until it does. */
   readonly ready: () => Promise<boolean>;
+  /** 90 s unless told otherwise. */
   readonly readyWithinMs?: number;
   /** Each line of standard error and output. */
   readonly onLine?: (line: string) => void;
@@ -51,7 +54,7 @@ export class ManagedProcess {
 
   /** Starts the process and waits until it is ready. @throws Error with the end of its output where it is not. */
   async start(): Promise<void> {
-    const { command, args, env, account, onLine, name, readyWithinMs = 15_000 } = this.#options;
+    const { command, args, env, account, onLine, name, readyWithinMs = READY_WITHIN_MS } = this.#options;
     this.#tail = [];
     const child = spawn(command, args, {
       ...account,
@@ -93,7 +96,9 @@ export class ManagedProcess {
       }
       const why = ended === undefined ? `was not ready within ${readyWithinMs} ms` : `ended with ${ended}`;
       await this.stop('SIGKILL');
-      throw new Error(`${name} ${why}${this.#tail.length > 0 ? `:\n${this.#tail.join('\n')}` : ''}`);
+      const wrote =
+        this.#tail.length > 0 ? `: it last wrote\n${this.#tail.join('\n')}` : ' and wrote nothing';
+      throw new Error(`${name} ${why}${wrote}`);
     }
   }
 

@@ -1,24 +1,66 @@
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 
 /** Below the range from which the kernel takes the ports of outgoing connections. */
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
+/** Ports of a block; the first one is its lock. */
+const BLOCK = 100;
 
-/** `count` consecutive ports that are free now, somewhere at random so that parallel runs do not meet. */
+interface Block {
+  readonly base: number;
+  /** How many of its ports have been given out, in turn. */
+  used: number;
+  /** Listens on the first port for as long as the process lives. */
+  readonly lock: Server;
+}
+
+let block: Promise<Block> | undefined;
+
+/**
+ * `count` consecutive ports that are free now. Each process takes them in turn from a block that it has locked, so that
+ * processes that start servers at the same time never meet on one.
+ *
+ * @throws Error where there are none
+ */
 export async function freePorts(count: number): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const base = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST - count));
-    const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(base + i)));
-    if (free.every(Boolean)) return base;
+  if (count >= BLOCK) throw new Error(`there are no ${count} ports at a time, but ${BLOCK - 1} at most`);
+  block ??= lockBlock();
+  const own = await block;
+  for (let attempt = 0; attempt < BLOCK; attempt++) {
+    // Round again only when the block is used up: who connects to a port that was left meets nobody else.
+    if (own.used + count > BLOCK - 1) own.used = 0;
+    const first = own.base + 1 + own.used;
+    own.used += count;
+    const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(first + i)));
+    if (free.every(Boolean)) return first;
   }
-  throw new Error(`there are no ${count} consecutive free ports between ${LOWEST} and ${HIGHEST}`);
+  throw new Error(`there are no ${count} consecutive free ports between ${own.base} and ${own.base + BLOCK}`);
+}
+
+async function lockBlock(): Promise<Block> {
+  const count = (HIGHEST - LOWEST) / BLOCK;
+  const start = Math.floor(Math.random() * count);
+  for (let i = 0; i < count; i++) {
+    const base = LOWEST + ((start + i) % count) * BLOCK;
+    const lock = await listening(base);
+    if (lock !== undefined) return { base, used: 0, lock: lock.unref() };
+  }
+  throw new Error(`all ports between ${LOWEST} and ${HIGHEST} are taken`);
 }
 
 /** Whether nothing on this machine listens on the port. */
-export function isFree(port: number): Promise<boolean> {
+export async function isFree(port: number): Promise<boolean> {
+  const server = await listening(port);
+  if (server === undefined) return false;
+  await new Promise((resolve) => server.close(resolve));
+  return true;
+}
+
+/** A server that listens on all addresses, or undefined where the port is taken. */
+function listening(port: number): Promise<Server | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, () => server.close(() => resolve(true)));
+    server.once('error', () => resolve(undefined));
+    server.listen(port, () => resolve(server));
   });
 }

@@ -75,7 +75,6 @@ export class OwnPostgres {
       args: ['-D', data, ...Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
       ...(user === undefined ? {} : { account: user }),
       ready: () => answers(url),
-      readyWithinMs: 20_000,
     });
     try {
       await process.start();

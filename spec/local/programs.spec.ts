@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -68,6 +70,26 @@ describe('Free ports', () => {
     for (let port = base; port < base + 4; port++) expect(await isFree(port), String(port)).to.equal(true);
   });
 
+  it('are different in each process that asks', async () => {
+    const url = new URL('../../server/local-cluster/ports.js', import.meta.url).href;
+    const script = `import { freePorts } from ${JSON.stringify(url)};
+      console.log(await freePorts(3));
+      process.stdin.resume().once('end', () => process.exit());`;
+    const others = Array.from({ length: 4 }, () =>
+      spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] }),
+    );
+    try {
+      const bases = await Promise.all(
+        others.map(async ({ stdout }) => Number(String((await once(stdout, 'data'))[0]))),
+      );
+      const own = await Promise.all([freePorts(3), freePorts(3)]);
+      const ports = [...bases, ...own].flatMap((base) => [base, base + 1, base + 2]);
+      expect(new Set(ports)).to.have.property('size', 18);
+    } finally {
+      for (const { stdin } of others) stdin.end();
+    }
+  });
+
   it('are not those on which somebody listens', async () => {
     const port = await freePorts(1);
     const server = createServer();
@@ -121,14 +143,14 @@ describe('A process that is managed', () => {
       ready: async () => false,
     });
     const error = await child.start().catch((reason: Error) => reason.message);
-    expect(error).to.match(/^child ended with 3:\n(.*\n)*cannot open the file/);
+    expect(error).to.match(/^child ended with 3: it last wrote\n(.*\n)*cannot open the file/);
     expect(child.running).to.equal(false);
   });
 
   it('that is never ready is ended', async () => {
     const child = node('setInterval(() => {}, 1000)', { ready: async () => false, readyWithinMs: 50 });
     const error = await child.start().catch((reason: Error) => reason.message);
-    expect(error).to.match(/^child was not ready within 50 ms/);
+    expect(error).to.match(/^child was not ready within 50 ms and wrote nothing$/);
     expect(child.running).to.equal(false);
   });
 
