@@ -11,7 +11,8 @@ const areNamed = process.argv.slice(2).some((argument) => /\.spec\.[jt]s$/.test(
 
 export default {
   spec: areNamed ? [] : spec,
-  timeout: 20_000,
+  // A hang is the only thing that this is for: what a spec waits for has a limit, and a message, of its own.
+  timeout: 180_000,
   slow: 2_000,
   'enable-source-maps': true,
 };

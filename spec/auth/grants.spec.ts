@@ -2,6 +2,7 @@ import { parseTopic, type Topic, topicName } from '@axiom-streaming/protocol/top
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Grants } from '../../server/auth/grants.js';
+import { propertyOptions } from '../support/size.js';
 
 const topic = (text: string): Topic => parseTopic(text)!;
 
@@ -66,7 +67,7 @@ describe('Grants', () => {
           expect(named).to.equal(true);
         },
       ),
-      { seed: 5, numRuns: 2_000 },
+      propertyOptions({ quick: 500, full: 2_000 }, 5),
     );
   });
 });

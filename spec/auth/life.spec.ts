@@ -10,8 +10,7 @@ import { until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
 import { bearer, startSecuredApp, token } from './support.js';
 
-describe('A token on a live connection', function () {
-  this.timeout(30_000);
+describe('A token on a live connection', () => {
   let app: RunningNode;
   let admin = '';
   const clients: { close(): void }[] = [];

@@ -197,8 +197,7 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-describe('Who may', function () {
-  this.timeout(30_000);
+describe('Who may', () => {
   let app: RunningNode;
   const tokens = {} as Record<State, string>;
   const admins = {} as Record<State, string>;

@@ -11,7 +11,6 @@ describe('The fan-out', () => {
       console.log('    The fan-out is measured on Linux only.');
       this.skip();
     }
-    this.timeout(3 * WITHIN_MS);
     this.slow(WITHIN_MS);
     const result = await guardFanout({ withinMs: WITHIN_MS });
     console.log(`    ${guardLine(result)}`);

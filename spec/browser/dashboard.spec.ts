@@ -18,8 +18,7 @@ const VIEWS: readonly (readonly [view: string, shows: string, what: RegExp])[] =
   ['system', '#nodes tbody tr:has-text("node2")', /healthy/],
 ];
 
-describe('The dashboard in Chromium, on a cluster of three', function () {
-  this.timeout(40_000);
+describe('The dashboard in Chromium, on a cluster of three', () => {
   let browser: Browser;
   let cluster: LocalCluster;
   let context: BrowserContext;

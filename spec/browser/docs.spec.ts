@@ -6,8 +6,7 @@ import { launchChromium } from '../support/chromium.js';
 import { SPEC_KEY } from '../support/credentials.js';
 import { until } from '../support/wait.js';
 
-describe('The pages of the documents', function () {
-  this.timeout(60_000);
+describe('The pages of the documents', () => {
   let browser: Browser;
   let app: RunningNode;
   let page: Page;

@@ -3,17 +3,15 @@ import { expect } from 'chai';
 import { type Browser, launch } from 'puppeteer-core';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
+import { FIREFOX_PLACES } from '../support/browsers.js';
 import { publish } from '../support/http.js';
 
-const PLACES = ['/usr/bin/firefox-esr', '/usr/bin/firefox'];
-
-describe('The dashboard in Firefox', function () {
-  this.timeout(40_000);
+describe('The dashboard in Firefox', () => {
   let browser: Browser;
   let app: RunningNode;
 
   before(async function () {
-    const executablePath = PLACES.find((place) => existsSync(place));
+    const executablePath = FIREFOX_PLACES.find((place) => existsSync(place));
     if (executablePath === undefined) {
       console.warn('      SKIPPED: no Firefox on this machine (Debian: apt-get install firefox-esr)');
       this.skip();

@@ -20,8 +20,7 @@ const MAX_BUSY = 0.8;
 /** With less of the machine idle, frames are late through others' doing, and their rate proves nothing. */
 const MIN_IDLE = 0.05;
 
-describe('The dashboard under 2,000 messages per second', function () {
-  this.timeout(60_000);
+describe('The dashboard under 2,000 messages per second', () => {
   let browser: Browser;
   let cluster: LocalCluster;
   let feeding = true;

@@ -2,9 +2,7 @@ import { expect } from 'chai';
 import type { Account } from '../../server/cli/demo.js';
 import { runCli } from './run-cli.js';
 
-describe('The tour', function () {
-  this.timeout(60_000);
-
+describe('The tour', () => {
   it('kills a node, loses nothing on any transport, and says so', async () => {
     const { code, json } = await runCli(['--json', 'demo']);
     const accounts = json() as unknown as (Account & { published: number })[];

@@ -20,8 +20,7 @@ const without =
       return text.replaceAll(line, '');
     }, configuration);
 
-describe('The doctor', function () {
-  this.timeout(30_000);
+describe('The doctor', () => {
   let cluster: LocalCluster;
   const proxies: ManagedProcess[] = [];
 

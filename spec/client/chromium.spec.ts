@@ -19,7 +19,6 @@ describe('In Chromium', () => {
   let code: string;
 
   before(async function () {
-    this.timeout(30_000);
     browser = await launchChromium(this);
     code = await bundleClient();
   });

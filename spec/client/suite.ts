@@ -32,8 +32,7 @@ const TRANSPORTS: readonly Transport[] = ['socketio', 'websocket', 'sse'];
 
 /** Begins the suite's `describe`. `open` is called for each spec. */
 export function describeClient(where: string, open: OpenClient): void {
-  describe(`The client library ${where}`, function () {
-    this.timeout(30_000);
+  describe(`The client library ${where}`, () => {
     let cluster: LocalCluster;
     let client: RunningClient | undefined;
 

@@ -9,8 +9,7 @@ import { until } from '../support/wait.js';
 const TOPIC = 'signals:alice';
 const allowed = (lastsS: number) => token({ lastsS, subscribe: [TOPIC], publish: [TOPIC] });
 
-describe('The client library, where tokens end', function () {
-  this.timeout(15_000);
+describe('The client library, where tokens end', () => {
   let app: RunningNode;
   let client: HubClient | undefined;
 

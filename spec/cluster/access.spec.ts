@@ -7,8 +7,7 @@ import { call } from '../support/http.js';
 import { until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
 
-describe('The nodes of a cluster', function () {
-  this.timeout(60_000);
+describe('The nodes of a cluster', () => {
   let cluster: LocalCluster;
   let admin = '';
 

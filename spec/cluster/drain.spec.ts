@@ -13,8 +13,7 @@ import { connectSocketIo, request, type SocketIoTestClient } from '../support/so
 import { until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
 
-describe('A node that is asked to stop with SIGTERM', function () {
-  this.timeout(60_000);
+describe('A node that is asked to stop with SIGTERM', () => {
   let cluster: LocalCluster;
   let clients: TestClient[] = [];
 

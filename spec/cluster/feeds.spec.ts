@@ -9,8 +9,7 @@ import { until } from '../support/wait.js';
 
 const FAIL_OVER_MS = 5_000;
 
-describe('The demo feeds of a cluster', function () {
-  this.timeout(40_000);
+describe('The demo feeds of a cluster', () => {
   let cluster: LocalCluster;
   let client: TestClient;
 

@@ -9,8 +9,7 @@ import { until } from '../support/wait.js';
 
 const PER_SECOND = 200;
 
-describe('A client whose node is killed with SIGKILL, under 200 messages per second', function () {
-  this.timeout(60_000);
+describe('A client whose node is killed with SIGKILL, under 200 messages per second', () => {
   let cluster: LocalCluster;
   const clients: TestClient[] = [];
 

@@ -8,8 +8,7 @@ import { until } from '../support/wait.js';
 const PER_PUBLISHER = 5_000;
 const BATCH = 50;
 
-describe('Order across a cluster of three nodes', function () {
-  this.timeout(60_000);
+describe('Order across a cluster of three nodes', () => {
   let cluster: LocalCluster;
   const clients: TestClient[] = [];
 

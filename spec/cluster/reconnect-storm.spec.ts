@@ -3,9 +3,7 @@ import { reconnectStorm } from '../../bench/reconnect.js';
 
 const CLIENTS = 200;
 
-describe('When a node dies with all its clients', function () {
-  this.timeout(90_000);
-
+describe('When a node dies with all its clients', () => {
   it('they catch up on the others with few reads of the log, and the clients there go on', async () => {
     const result = await reconnectStorm({
       clients: CLIENTS,

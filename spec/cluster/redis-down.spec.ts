@@ -6,8 +6,7 @@ import { get, publish } from '../support/http.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
 
-describe('A cluster whose Redis goes away', function () {
-  this.timeout(60_000);
+describe('A cluster whose Redis goes away', () => {
   let cluster: LocalCluster;
   let clients: TestClient[];
   let processIds: (number | undefined)[];

@@ -19,8 +19,7 @@ import { until } from '../support/wait.js';
 const PER_SECOND = 200;
 const STALL_MS = 10_000;
 
-describe('A cluster whose Redis', function () {
-  this.timeout(60_000);
+describe('A cluster whose Redis', () => {
   let cluster: LocalCluster;
   let clients: TestClient[] = [];
   let ends: (() => Promise<unknown>)[] = [];

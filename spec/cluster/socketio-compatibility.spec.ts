@@ -13,8 +13,7 @@ import {
 } from '../support/socketio-client.js';
 import { until } from '../support/wait.js';
 
-describe('Ordinary Socket.IO beside the hub', function () {
-  this.timeout(40_000);
+describe('Ordinary Socket.IO beside the hub', () => {
   let cluster: LocalCluster;
   let link: RedisLink;
   const clients: SocketIoTestClient[] = [];

@@ -4,7 +4,7 @@ import { runStorm } from '../storm/run-storm.js';
 const LENGTH_MS = 40_000;
 
 describe('A storm of faults on a cluster', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
 
   it('leaves no loss, repeat or disorder of which a subscriber was not told', async () => {
     const { findings, faults, acknowledged, counts } = await runStorm({

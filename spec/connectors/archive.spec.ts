@@ -9,6 +9,7 @@ import { OwnRedis } from '../log/own-redis.js';
 import { TRANSPORTS } from '../support/client.js';
 import { authorization } from '../support/credentials.js';
 import { call, publishAll } from '../support/http.js';
+import { sized } from '../support/size.js';
 import { streamsFile } from '../support/streams-file.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
@@ -17,13 +18,12 @@ import { account, killRepeatedly, printAccount } from './killing.js';
 import { OwnPostgres } from './own-postgres.js';
 import { needsPostgres, Platform } from './platform.js';
 
-const KILLS = 20;
+const KILLS = sized({ quick: 3, full: 20 });
 /** The log keeps so little that almost everything is in the archive alone. */
 const WINDOW = 200;
 const COUNT = 5_000;
 
-describe('The archive in PostgreSQL', function () {
-  this.timeout(120_000);
+describe('The archive in PostgreSQL', () => {
   let platform: Platform;
   let db: pg.Client;
   let connector: ManagedProcess;
@@ -255,7 +255,7 @@ describe('The archive in PostgreSQL', function () {
         '{killed}:log',
         `${top + 1}-0`,
         't',
-        '1795459363347',
+        String(Date.now()),
         'k',
         'new',
         'd',

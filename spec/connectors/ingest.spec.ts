@@ -6,16 +6,16 @@ import type { RedisLink } from '../../server/redis/redis-link.js';
 import { startTestApp } from '../http/test-app.js';
 import { OwnRedis } from '../log/own-redis.js';
 import type { TestClient } from '../support/client.js';
+import { sized } from '../support/size.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
 import { connectorProcess, sample } from './connector-process.js';
 import { account, type ExpectedRow, haltForAWhile, killRepeatedly, printAccount } from './killing.js';
 
-const KILLS = 20;
+const KILLS = sized({ quick: 3, full: 20 });
 const KEY = 'hub:ingest';
 
-describe('The ingest stream in Redis', function () {
-  this.timeout(120_000);
+describe('The ingest stream in Redis', () => {
   let redis: OwnRedis;
   let link: RedisLink;
   let app: RunningNode;

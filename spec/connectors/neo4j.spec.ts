@@ -7,6 +7,7 @@ import { codeBlockWith } from '../docs/code-blocks.js';
 import { startTestApp } from '../http/test-app.js';
 import { OwnRedis } from '../log/own-redis.js';
 import type { TestClient } from '../support/client.js';
+import { sized } from '../support/size.js';
 import { streamsFile } from '../support/streams-file.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
@@ -14,13 +15,13 @@ import { connectorProcess, sample } from './connector-process.js';
 import { account, type ExpectedRow, haltForAWhile, killRepeatedly, printAccount } from './killing.js';
 import { needsNeo4j, OwnNeo4j } from './own-neo4j.js';
 
-const KILLS = 20;
+const KILLS = sized({ quick: 3, full: 20 });
 const WRITERS = 4;
 /** The statement that applications copy. */
 const PUBLISH = codeBlockWith('integrations/neo4j.md', 'HubChange');
 
 describe('The connector of Neo4j', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let neo4j: OwnNeo4j;
   let redis: OwnRedis;
   let app: RunningNode;

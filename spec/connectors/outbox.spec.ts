@@ -4,17 +4,17 @@ import pg from 'pg';
 import { connectPostgres, migrate } from '../../server/archive/postgres.js';
 import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { silentLogger } from '../../server/logger.js';
+import { sized } from '../support/size.js';
 import { until } from '../support/wait.js';
 import { connectorProcess, sample } from './connector-process.js';
 import { account, type ExpectedRow, killRepeatedly, printAccount } from './killing.js';
 import { needsPostgres, Platform } from './platform.js';
 
 const MIGRATIONS = new URL('../../server/connectors/postgres/migrations/', import.meta.url);
-const KILLS = 20;
+const KILLS = sized({ quick: 3, full: 20 });
 const WRITERS = 4;
 
-describe('The PostgreSQL outbox', function () {
-  this.timeout(120_000);
+describe('The PostgreSQL outbox', () => {
   let platform: Platform;
   let db: pg.Client;
   let connector: ManagedProcess;

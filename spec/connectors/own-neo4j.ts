@@ -1,28 +1,24 @@
 /** A real Neo4j of a spec's own: the Community Edition with Bolt, in a folder of its own. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Context } from 'mocha';
 import { connectNeo4j, type Graph } from '../../server/connectors/neo4j/driver.js';
 import { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { freePorts } from '../../server/local-cluster/ports.js';
+import { neo4jFolder } from '../support/downloads.js';
 
 const HERE = fileURLToPath(new URL('../../../spec/connectors/neo4j/', import.meta.url));
 
-/** The folder into which `spec/install-neo4j.sh` has fetched it. */
-function libraries(): string {
-  const [, version = ''] = /<version>(5\..*)<\/version>/.exec(readFileSync(`${HERE}/pom.xml`, 'utf8')) ?? [];
-  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
-  return join(cache, 'axiom-streaming-specs', `neo4j-${version}`);
-}
-
 /** Skips a spec, and says so, where Neo4j cannot be had. */
 export function needsNeo4j(context: Context): void {
-  const missing = spawnSync('java', ['-version']).error === undefined ? libraries() : 'java';
+  const missing = spawnSync('java', ['-version']).error === undefined ? neo4jFolder() : 'java';
   if (missing !== 'java' && existsSync(missing)) return;
-  console.warn(`      SKIPPED: no Neo4j, ${missing} is missing (bash spec/install-neo4j.sh says why)`);
+  console.warn(
+    `      SKIPPED: no Neo4j, ${missing} is missing (npm run test:all fetches it, or says why not)`,
+  );
   context.skip();
 }
 
@@ -45,7 +41,7 @@ export class OwnNeo4j {
     const process = new ManagedProcess({
       name: 'neo4j',
       command: 'java',
-      args: ['-Xmx512m', '-cp', `${libraries()}/*`, `${HERE}/Neo4jServer.java`, dir, String(port)],
+      args: ['-Xmx512m', '-cp', `${neo4jFolder()}/*`, `${HERE}/Neo4jServer.java`, dir, String(port)],
       ready: () => answers(url),
       readyWithinMs: 90_000,
     });

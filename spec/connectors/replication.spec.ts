@@ -4,16 +4,16 @@ import type pg from 'pg';
 import { lsnText, parseLsn } from '../../server/connectors/postgres/lsn.js';
 import { parseTableMappings } from '../../server/connectors/postgres/table-mapping.js';
 import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
+import { sized } from '../support/size.js';
 import { until } from '../support/wait.js';
 import { connectorProcess, sample } from './connector-process.js';
 import { account, type ExpectedRow, killRepeatedly, printAccount } from './killing.js';
 import { needsPostgres, Platform } from './platform.js';
 
-const KILLS = 20;
+const KILLS = sized({ quick: 3, full: 20 });
 const WRITERS = 4;
 
-describe('Logical replication from PostgreSQL', function () {
-  this.timeout(120_000);
+describe('Logical replication from PostgreSQL', () => {
   let platform: Platform;
   let db: pg.Client;
   let connector: ManagedProcess;

@@ -1,9 +1,9 @@
 /** Runs the DAG of the documentation with a real Airflow. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -11,23 +11,17 @@ import { expect } from 'chai';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { authorization, SPEC_KEY } from '../support/credentials.js';
+import { airflowFolder } from '../support/downloads.js';
 import { call, publish } from '../support/http.js';
 import { until } from '../support/wait.js';
 
 const DAGS = fileURLToPath(new URL('../../../docs/integrations/airflow', import.meta.url));
 const run = promisify(execFile);
 
-/** The Airflow that `spec/install-airflow.sh` has fetched. */
+/** The Airflow that a full run has fetched. */
 function airflowProgram(): string | undefined {
-  const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'axiom-streaming-specs');
-  const versions = existsSync(folder)
-    ? readdirSync(folder).filter((name) => name.startsWith('airflow-'))
-    : [];
-  return versions
-    .map((version) => join(folder, version))
-    .filter((version) => existsSync(join(version, 'complete')))
-    .map((version) => join(version, 'bin/airflow'))
-    .at(-1);
+  const { folder, complete } = airflowFolder();
+  return existsSync(complete) ? join(folder, 'bin/airflow') : undefined;
 }
 
 /** Passes requests on to a hub, whose answer to the first batch is lost. */
@@ -54,7 +48,7 @@ async function startLosingProxy(
 }
 
 describe('The DAG for Airflow', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const airflow = airflowProgram();
   let app: RunningNode;
   let proxy: Awaited<ReturnType<typeof startLosingProxy>>;
@@ -69,7 +63,7 @@ describe('The DAG for Airflow', function () {
 
   before(async function () {
     if (airflow === undefined) {
-      console.warn('      SKIPPED: no Airflow (bash spec/install-airflow.sh says why)');
+      console.warn('      SKIPPED: no Airflow (npm run test:all fetches it, or says why not)');
       this.skip();
     }
     app = await startTestApp();

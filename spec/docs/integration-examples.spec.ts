@@ -19,8 +19,7 @@ const run = promisify(execFile);
 /** Where programs find the packages of this project. */
 const DIST = fileURLToPath(new URL('../..', import.meta.url));
 
-describe('The examples of the page on Redis', function () {
-  this.timeout(60_000);
+describe('The examples of the page on Redis', () => {
   let redis: OwnRedis;
   let app: RunningNode;
   let ingest: ManagedProcess;
@@ -64,8 +63,7 @@ describe('The examples of the page on Redis', function () {
   });
 });
 
-describe('The examples of the page on PostgreSQL', function () {
-  this.timeout(60_000);
+describe('The examples of the page on PostgreSQL', () => {
   let platform: Platform;
   const connectors: ManagedProcess[] = [];
 

@@ -41,8 +41,7 @@ describe('docs/OPERATIONS.md', () => {
     expect(readFileSync(join(ROOT, 'README.md'), 'utf8')).to.include('](docs/OPERATIONS.md)');
   });
 
-  describe('on sticky sessions', function () {
-    this.timeout(30_000);
+  describe('on sticky sessions', () => {
     const [byAddress = '', byCookie = '', maps = '', header = ''] = blocks('nginx');
     const apps: RunningNode[] = [];
     let ends: (() => Promise<unknown>)[] = [];
@@ -152,8 +151,7 @@ describe('docs/OPERATIONS.md', () => {
     });
   });
 
-  describe('on Redis', function () {
-    this.timeout(30_000);
+  describe('on Redis', () => {
     let redis: OwnRedis;
     let app: RunningNode | undefined;
 

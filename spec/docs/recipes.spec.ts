@@ -76,8 +76,7 @@ class Program {
   }
 }
 
-describe('The recipes', function () {
-  this.timeout(60_000);
+describe('The recipes', () => {
   const files = new Map(
     codeBlocksOf('integrations/recipes.md').map(({ file, text }) => [file ?? 'a block without a file', text]),
   );

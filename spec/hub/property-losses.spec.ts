@@ -10,13 +10,12 @@ import { Hub } from '../../server/hub/hub.js';
 import type { LogBatch } from '../../server/log/stream-log.js';
 import { silentLogger } from '../../server/logger.js';
 import { Publications } from '../storm/publications.js';
+import { propertyOptions } from '../support/size.js';
 import { until } from '../support/wait.js';
 import { AccountedClient } from './accounted-client.js';
 import { ModelLog } from './model-log.js';
 import { LIMITS, STREAMS } from './support.js';
 
-/** More with `PROPERTY_RUNS`. */
-const RUNS = 10_000;
 const KEYS = ['a', 'b'] as const;
 const USED = STREAMS.filter(({ name }) => name !== 'signals');
 const NAMES = USED.map(({ name }) => name);
@@ -270,18 +269,12 @@ const FOUND: Schedule = {
   windowBytes: 0,
 };
 
-describe('Whatever is lost', function () {
-  this.timeout(120_000);
-
+describe('Whatever is lost', () => {
   it('a client is told, or gets every message once and in order', async () => {
     await fc.assert(
       fc.asyncProperty(schedule, (given) => new Trial(given).run(given.steps)),
       // A fixed seed, for runs that can be repeated; another one by PROPERTY_SEED.
-      {
-        numRuns: Number(process.env.PROPERTY_RUNS ?? RUNS),
-        seed: Number(process.env.PROPERTY_SEED ?? 1),
-        examples: [[FOUND]],
-      },
+      { ...propertyOptions({ quick: 500, full: 10_000 }, 1), examples: [[FOUND]] },
     );
   });
 });

@@ -15,8 +15,7 @@ import { until } from '../support/wait.js';
 
 const HSTS = 'max-age=31536000; includeSubDomains';
 
-describe('TLS', function () {
-  this.timeout(60_000);
+describe('TLS', () => {
   let cluster: LocalCluster;
   let port: number;
   let dir: string;

@@ -181,8 +181,7 @@ describe('The stream log in Redis', () => {
     expect((await log.check('news', 2)).own).to.include({ seq: 2 });
   });
 
-  it('refuses an append when more waits for Redis than a node may hold, and takes it later', async function () {
-    this.timeout(30_000);
+  it('refuses an append when more waits for Redis than a node may hold, and takes it later', async () => {
     const { log } = await node({ ...ROOMY, maxMessages: 1 }, new Follower());
     const large = { key: 'k', data: 'x'.repeat(33 * 1024 * 1024) };
     const first = log.append('news', [large]);

@@ -34,7 +34,7 @@ describe('The dashboards', () => {
     ]) {
       expect(validate({ ...good, panels: [row, bad] })).to.equal(false);
     }
-  }).timeout(60_000);
+  });
 
   it('are found by Grafana, and find their data source', () => {
     const { datasources } = parse(readMonitoring('grafana/provisioning/datasources/prometheus.yml')) as {

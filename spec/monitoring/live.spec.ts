@@ -34,8 +34,7 @@ const filledIn = (expr: string, node: string) =>
 
 const hasValue = (series: readonly Series[]) => series.some(({ value: [, value] }) => value !== 'NaN');
 
-describe('A live Prometheus on a cluster under load', function () {
-  this.timeout(60_000);
+describe('A live Prometheus on a cluster under load', () => {
   let cluster: LocalCluster | undefined;
   let prometheus: OwnPrometheus;
   let exporter: ManagedProcess | undefined;

@@ -90,5 +90,5 @@ describe('The rules of Prometheus', () => {
     const check = promtool(this);
     const files = filesIn('rules/tests', '.yml').map((name) => join(MONITORING, 'rules/tests', name));
     check(['test', 'rules', ...files]);
-  }).timeout(60_000);
+  });
 });

@@ -1,6 +1,7 @@
 import { EMPTY_CURSOR, formatCursor, parseCursor } from '@axiom-streaming/protocol/cursor';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { propertyOptions } from '../support/size.js';
 
 const positions = fc
   .uniqueArray(
@@ -26,6 +27,7 @@ describe('A cursor', () => {
         expect([...parseCursor(text)!]).to.deep.equal([...map]);
         expect(formatCursor(parseCursor(text)!)).to.equal(text);
       }),
+      propertyOptions(),
     );
   });
 
@@ -36,6 +38,7 @@ describe('A cursor', () => {
         expect(encodeURIComponent(text)).to.equal(text);
         expect(JSON.stringify(text)).to.equal(`"${text}"`);
       }),
+      propertyOptions(),
     );
   });
 
@@ -93,6 +96,7 @@ describe('A cursor', () => {
         const parsed = parseCursor(text);
         if (parsed !== undefined && text !== EMPTY_CURSOR) expect(formatCursor(parsed)).to.equal(text);
       }),
+      propertyOptions(),
     );
     const started = performance.now();
     for (const text of ['~'.repeat(1e5), '.'.repeat(1e5), 'a'.repeat(1e5), 'market.abc.1~'.repeat(1e4)]) {

@@ -1,6 +1,7 @@
 import { isKey, isStreamName, parseTopic, topicName } from '@axiom-streaming/protocol/topic';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { propertyOptions } from '../support/size.js';
 
 describe('A topic', () => {
   it('is a stream and a key', () => {
@@ -16,6 +17,7 @@ describe('A topic', () => {
       fc.property(stream, key, (name, part) => {
         expect(parseTopic(topicName(name, part))).to.deep.equal({ stream: name, key: part });
       }),
+      propertyOptions(),
     );
   });
 
@@ -53,6 +55,7 @@ describe('A topic', () => {
           if (topic !== undefined) expect(topic.key).to.match(/^(\*|[\w.\-/]+)$/);
         },
       ),
+      propertyOptions(),
     );
   });
 

@@ -1,8 +1,8 @@
 /** Chromium for specs, where the machine has one. */
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
+import { CHROMIUM_PLACES } from './browsers.js';
 
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -15,7 +15,7 @@ const FLAGS = [
 
 /** Ends the specs of a suite, loudly, where there is no Chromium. */
 export async function launchChromium(suite: Mocha.Context): Promise<Browser> {
-  const executablePath = PLACES.find((place) => existsSync(place));
+  const executablePath = CHROMIUM_PLACES.find((place) => existsSync(place));
   if (executablePath === undefined) {
     console.warn('      SKIPPED: no Chromium on this machine (Debian: apt-get install chromium)');
     suite.skip();

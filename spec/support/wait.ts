@@ -2,6 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MS = 5;
+/**
+ * How many times longer than asked `until` waits before it gives up: conditions decide, not limits, and a machine may be
+ * slower or busier than the one on which a limit was written.
+ */
+const PATIENCE = 6;
 
 /** Resolves when `condition` holds. @throws Error that says what was waited for, and what was the case instead. */
 export async function until(
@@ -10,11 +15,12 @@ export async function until(
   options: { withinMs?: number; instead?: () => unknown } = {},
 ): Promise<void> {
   const { withinMs = 10_000, instead } = options;
-  const deadline = performance.now() + withinMs;
+  const waitMs = withinMs * PATIENCE;
+  const deadline = performance.now() + waitMs;
   while (!(await condition())) {
     if (performance.now() > deadline) {
       const actual = instead === undefined ? '' : `; instead: ${JSON.stringify(instead())}`;
-      throw new Error(`waited ${withinMs} ms in vain until ${what}${actual}`);
+      throw new Error(`waited ${waitMs} ms in vain until ${what}${actual}`);
     }
     await delay(POLL_MS);
   }

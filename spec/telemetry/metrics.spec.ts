@@ -107,5 +107,5 @@ describe('The metrics', () => {
     // Client and server are one process here: the request itself is counted twice. The median leaves out collections.
     expect(costs[SCRAPES / 2]).to.be.below(MOST_CPU_MS);
     if (process.env.SPEC_LOGS !== undefined) console.log(`CPU of a scrape, ms: ${costs.join(' ')}`);
-  }).timeout(30_000);
+  });
 });

@@ -95,9 +95,7 @@ function newTrace(flags = '01'): { traceId: string; parent: string; traceparent:
   return { traceId, parent, traceparent: `00-${traceId}-${parent}-${flags}` };
 }
 
-describe('Tracing', function () {
-  this.timeout(30_000);
-
+describe('Tracing', () => {
   describe('of two nodes', () => {
     let collector: Collector;
     let cluster: LocalCluster;

@@ -5,6 +5,7 @@ import parser from 'socket.io-msgpack-parser';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { publish } from '../support/http.js';
+import { propertyOptions } from '../support/size.js';
 import {
   connectSocketIo,
   request,
@@ -22,7 +23,7 @@ describe('The guard before MessagePack', () => {
       fc.property(fc.jsonValue({ maxDepth: 8 }), (value) => {
         expect(isPlainMsgpack(pack({ type: 2, nsp: '/', id: undefined, data: ['x', value] }))).to.equal(true);
       }),
-      { numRuns: 500 },
+      propertyOptions({ quick: 100, full: 500 }),
     );
   });
 
@@ -65,7 +66,7 @@ describe('The guard before MessagePack', () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expect(isPlainMsgpack(Buffer.from(bytes))).to.be.a('boolean');
       }),
-      { numRuns: 5_000 },
+      propertyOptions({ quick: 1_000, full: 5_000 }),
     );
   });
 });

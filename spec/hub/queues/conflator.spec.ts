@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Conflation, Conflator } from '../../../server/hub/queues/conflator.js';
 import { StreamMessage } from '../../../server/hub/tail/stream-message.js';
+import { propertyOptions } from '../../support/size.js';
 import { FakeClock } from '../fake-clock.js';
 
 type Sent = Message & { readonly at: number };
@@ -249,7 +250,7 @@ describe('Conflation', () => {
         expect(bench.conflator.size).to.equal(0);
         expect(bench.clock.waiting).to.equal(0);
       }),
-      { numRuns: 3_000 },
+      propertyOptions({ quick: 500, full: 3_000 }),
     );
   });
 });

@@ -87,8 +87,7 @@ describe('A rewind', () => {
       );
     });
 
-    it('does not look further than it may for a key that speaks seldom', async function () {
-      this.timeout(20_000);
+    it('does not look further than it may for a key that speaks seldom', async () => {
       const one = { key: 'seldom', data: '0' };
       test = await TestHub.start({
         limits: { windowBytes: 2_000 },

@@ -1,0 +1,90 @@
+/**
+ * Runs the spec files that its arguments name, in this process, and tells its parent of each failure and of each file at
+ * once. What specs write goes to standard output.
+ */
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import Mocha from 'mocha';
+import type { FileResult, Told } from './messages.js';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const { default: options } = (await import(pathToFileURL(`${ROOT}/.mocharc.mjs`).href)) as {
+  default: { timeout: number; slow: number };
+};
+
+function tell(told: Told): void {
+  process.send?.(told);
+}
+
+/** The source of a compiled file, below `spec/`. */
+function sourceOf(file: string | undefined): string {
+  const path = (file ?? '').replaceAll('\\', '/');
+  return path.slice(path.lastIndexOf('/dist/spec/') + '/dist/spec/'.length).replace(/\.js$/, '.ts');
+}
+
+function fileOf(of: { file?: string | undefined; parent?: Mocha.Suite | undefined }): string {
+  let at: { file?: string | undefined; parent?: Mocha.Suite | undefined } | undefined = of;
+  while (at !== undefined && at.file === undefined) at = at.parent;
+  return sourceOf(at?.file);
+}
+
+function described(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { expected, actual } = error as { expected?: unknown; actual?: unknown };
+  const show = (value: unknown) => JSON.stringify(value, undefined, 2)?.slice(0, 4_000);
+  const differs = expected !== undefined && typeof expected === 'object';
+  const values = differs ? `\nexpected ${show(expected)}\nactual   ${show(actual)}` : '';
+  return `${error.stack ?? error.message}${values}`;
+}
+
+/** Counts by file, and tells of a file when the next one begins. */
+class Teller {
+  #file = '';
+  #from = performance.now();
+  #passed = 0;
+  #failed = 0;
+  #skipped: string[] = [];
+
+  constructor(runner: Mocha.Runner) {
+    runner.on('suite', (suite) => {
+      if (!suite.root) this.#begin(fileOf(suite));
+    });
+    runner.on('pass', () => {
+      this.#passed += 1;
+    });
+    runner.on('pending', (test) => {
+      this.#skipped.push(test.fullTitle());
+    });
+    runner.on('fail', (test, error) => {
+      this.#failed += 1;
+      const file = fileOf(test);
+      tell({ kind: 'failure', failure: { file, title: test.fullTitle(), error: described(error) } });
+    });
+    runner.once('end', () => this.#begin(''));
+  }
+
+  #begin(file: string): void {
+    if (file === this.#file) return;
+    const now = performance.now();
+    if (this.#file !== '') {
+      const result: FileResult = {
+        file: this.#file,
+        ms: now - this.#from,
+        passed: this.#passed,
+        failed: this.#failed,
+        skipped: this.#skipped,
+      };
+      tell({ kind: 'file', result });
+    }
+    [this.#file, this.#from] = [file, now];
+    [this.#passed, this.#failed, this.#skipped] = [0, 0, []];
+  }
+}
+
+const mocha = new Mocha({ timeout: options.timeout, slow: options.slow, reporter: Teller as never });
+for (const file of process.argv.slice(2)) mocha.addFile(file);
+await mocha.loadFilesAsync();
+mocha.run((failures) => {
+  process.exitCode = failures === 0 ? 0 : 1;
+  tell({ kind: 'end' });
+  process.disconnect?.();
+});
