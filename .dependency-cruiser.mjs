@@ -32,10 +32,17 @@ const ROOMS = [
     'connectors/',
     [
       ...['connectors/', 'archive/', 'log/', 'redis/redis-link.ts', 'hub/operations/publisher.ts'],
-      ...['config/config.ts', 'time/', 'errors.ts', 'logger.ts'],
+      ...['config/', 'time/', 'errors.ts', 'logger.ts'],
     ],
   ],
-  ['config/', ['config/', 'redis/target.ts', 'hub/streams.ts', 'auth/addresses.ts', 'auth/api-keys.ts']],
+  // Groups of the configuration are what the modules take, so it knows the types of their options.
+  [
+    'config/',
+    [
+      ...['config/', 'redis/target.ts', 'hub/streams.ts', 'auth/addresses.ts', 'auth/api-keys.ts'],
+      ...['type hub/hub.ts', 'type auth/gate.ts', 'type auth/verifier.ts'],
+    ],
+  ],
   [
     'telemetry/',
     [
@@ -93,7 +100,7 @@ const ROOMS = [
     ],
   ],
   // The command line is a client of the hub, and uses the client library as any other would.
-  ['cli/', ['cli/', 'auth/', 'local-cluster/', 'config/config.ts', 'main.ts', 'version.ts', 'type cluster/']],
+  ['cli/', ['cli/', 'auth/', 'local-cluster/', 'config/', 'main.ts', 'version.ts', 'type cluster/']],
   ['main.ts', ['node/start-node.ts', 'config/config.ts', 'logger.ts', 'version.ts']],
 ];
 

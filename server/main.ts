@@ -10,7 +10,7 @@ const STOP_DEADLINE_MS = 35_000;
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const logger = createLogger(config.LOG_LEVEL, config.NODE_ID, secretsOf(config));
+  const logger = createLogger(config.logging.level, config.node.id, secretsOf(config));
   const app = await startNode(config, logger);
 
   let stopping = false;
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop);
 
   const { url, publishKey } = app;
-  const log = config.REDIS_URL === '' ? 'in memory: messages are gone when this process ends' : 'in Redis';
+  const log = config.redis.url === '' ? 'in memory: messages are gone when this process ends' : 'in Redis';
   process.stdout.write(
     [
       `Axiom Streaming ${VERSION} is ready, node ${app.node}.`,
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
       '',
       `  Streams     ${config.streams.map(({ name }) => name).join(', ')}`,
       `  Log         ${log}`,
-      `  Demo feeds  ${config.FEEDS ? 'on (replayed, derived and sample data; FEEDS=off turns them off)' : 'off'}`,
+      `  Demo feeds  ${config.feeds.isOn ? 'on (replayed, derived and sample data; FEEDS=off turns them off)' : 'off'}`,
       ...(publishKey === undefined
         ? ['  Access      by token: npm run token -- --help']
         : [

@@ -1,13 +1,10 @@
 /** `check`: the configuration that the environment gives, without starting anything. */
 import type { Command } from 'commander';
-import { type Config, ConfigError, readConfig, SECRET, VARIABLES } from '../config/config.js';
+import { type Config, ConfigError, readConfig } from '../config/config.js';
+import { type Environment, VARIABLES } from '../config/variables.js';
 import type { Terminal } from './output.js';
 
-export function addCheck(
-  program: Command,
-  terminal: Terminal,
-  environment: Readonly<Record<string, string | undefined>>,
-): void {
+export function addCheck(program: Command, terminal: Terminal, environment: Environment): void {
   program
     .command('check')
     .description('checks the configuration in the environment, with the files that it names')
@@ -26,9 +23,9 @@ export function addCheck(
         mistakes.push(...error.mistakes);
       }
       const set = Object.fromEntries(
-        Object.keys(VARIABLES)
-          .filter((name) => environment[name])
-          .map((name) => [name, SECRET.has(name) ? '…' : environment[name]!]),
+        Object.entries(VARIABLES)
+          .filter(([name]) => environment[name])
+          .map(([name, { isSecret }]) => [name, isSecret ? '…' : environment[name]!]),
       );
       const streams = config?.streams.map(({ name, class: kind, read }) => ({ name, class: kind, read }));
       if (json) terminal.print(JSON.stringify({ ok: mistakes.length === 0, mistakes, set, streams }));
@@ -45,7 +42,7 @@ export function addCheck(
       if (Object.keys(set).length === 0) terminal.print('Nothing is set: everything has its default.');
       else terminal.table(['SET', 'TO'], Object.entries(set));
       terminal.print(
-        config.development
+        config.access.development
           ? 'For development: this machine alone is served, and reads without a token.'
           : 'Access is by token.',
       );

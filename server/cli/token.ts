@@ -50,16 +50,16 @@ async function main(): Promise<void> {
     return;
   }
   // HOST is the hub's affair: here nothing listens.
-  const { JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE } = readConfig({ ...process.env, HOST: '' });
-  if (JWT_SECRET === '') {
+  const { secret, issuer, audience } = readConfig({ ...process.env, HOST: '' }).tokens;
+  if (secret === '') {
     throw new UsageError(
       'JWT_SECRET is not set: give it the hub’s. A hub without one prints a publish key, and needs no tokens.',
     );
   }
   const token = await mintToken({
-    secret: JWT_SECRET,
-    issuer: JWT_ISSUER,
-    audience: JWT_AUDIENCE,
+    secret,
+    issuer,
+    audience,
     sub,
     jti: randomUUID(),
     lastsS: seconds(options['expires-in']),

@@ -2,15 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { isLoopback } from '../auth/addresses.js';
 import { readKeysFile, type StoredKeys } from '../auth/api-keys.js';
+import type { Environment } from './variables.js';
 
 const TOKEN_SOURCES = ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWKS_URL'] as const;
 
 /** Adds what makes no sense together to the mistakes. @returns whether the hub is for development */
-export function checkAccess(
-  environment: Readonly<Record<string, string | undefined>>,
-  host: string,
-  mistakes: string[],
-): boolean {
+export function checkAccess(environment: Environment, host: string, mistakes: string[]): boolean {
   const sources = TOKEN_SOURCES.filter((name) => environment[name]);
   const development = sources.length === 0 && !environment.API_KEYS_FILE;
   if (sources.length > 1) {
@@ -43,8 +40,9 @@ export function readApiKeys(file: string, mistakes: string[]): StoredKeys {
 }
 
 /** PEM as it is, with its line breaks written as \\n, or from a file. */
-export function readPublicKey(text: string, mistakes: string[]): string {
-  if (text === '' || text.includes('-----BEGIN')) return text.replaceAll('\\n', '\n');
+export function readPublicKey(text: string | undefined, mistakes: string[]): string {
+  if (text === undefined || text === '') return '';
+  if (text.includes('-----BEGIN')) return text.replaceAll('\\n', '\n');
   try {
     return readFileSync(text, 'utf8');
   } catch (error) {

@@ -1,298 +1,79 @@
-/**
- * The configuration: one table of environment variables. The README's table is held to it by a spec.
- */
-import { isIP } from 'node:net';
+/** The configuration of a node, in groups: each is what one module takes. Its variables are in `variables.ts`. */
 import { hostname } from 'node:os';
-import { z } from 'zod';
 import type { StoredKeys } from '../auth/api-keys.js';
+import type { GateLimits } from '../auth/gate.js';
+import type { TokenKeyConfig } from '../auth/verifier.js';
+import type { HubLimits } from '../hub/hub.js';
 import { DEFAULT_STREAMS, type StreamConfig } from '../hub/streams.js';
-import { parseRedisUrl } from '../redis/target.js';
 import { checkAccess, readApiKeys, readPublicKey } from './access-config.js';
 import { readStreams } from './streams-file.js';
 import { readTracing, type TracingConfig } from './tracing-config.js';
+import { type Environment, readVariables, VARIABLES, type ValuesOf } from './variables.js';
 
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-
-export interface Variable {
-  /** Text of the default as the README shows it. */
-  readonly default: string;
-  readonly description: string;
-  readonly schema: z.ZodType;
-}
-
-/** A row of a table of variables, with the type of its value. */
-export function variable<T extends z.ZodType>(defaultText: string, description: string, schema: T) {
-  return { default: defaultText, description, schema } satisfies Variable;
-}
-
-/** A whole number within bounds, both included. */
-export function whole(min: number, max: number) {
-  return z
-    .string()
-    .regex(/^\d+$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
-}
-
-const onOff = z.enum(['on', 'off'], 'must be "on" or "off"').transform((value) => value === 'on');
-
-/** As Express reads them: a name, an address, or a network in CIDR form. */
-function isProxy(text: string): boolean {
-  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
-  const [address = '', bits, ...rest] = text.split('/');
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
-}
-
-function isOrigin(text: string): boolean {
-  return text === '*' || (!text.includes('*') && URL.canParse(text) && new URL(text).origin === text);
-}
-
-/** What an HMAC is worth depends on its secret: shorter ones can be guessed. */
-const MIN_SECRET_BYTES = 32;
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
-
-/** Every variable, in the order of the README. Each schema reads text; the default is text as well. */
-export const VARIABLES = {
-  HOST: variable('127.0.0.1', 'Address to listen on.', z.string().min(1)),
-  PORT: variable('8001', 'Port to listen on; 0 takes a free one.', whole(0, 65_535)),
-  NODE_ID: variable(
-    '',
-    'Name of this node, unique in its cluster. Empty: made from host name and process id.',
-    z.string().regex(/^[A-Za-z0-9._-]{0,64}$/, 'may have 64 of A-Z a-z 0-9 . _ -'),
-  ),
-  REDIS_URL: variable(
-    '',
-    'Redis for the stream log and the cluster: `redis://…`, `redis+sentinel://host,host/master` or `redis+cluster://host,host`. Empty: one node with a log in memory.',
-    z.string().superRefine((text, context) => {
-      try {
-        if (text !== '') parseRedisUrl(text);
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as Error).message });
-      }
-    }),
-  ),
-  ARCHIVE_URL: variable(
-    '',
-    'PostgreSQL with the archive, `postgres://…`: what the log has trimmed of streams with `"archive": true` is read there. Empty: none.',
-    z.string().regex(/^$|^postgres(ql)?:\/\/.+/, 'must begin with postgres://'),
-  ),
-  STREAMS_FILE: variable(
-    '',
-    'JSON file with the streams. Empty: market, news, portfolio, signals, system.',
-    z.string(),
-  ),
-  FEEDS: variable('on', 'Demo feeds, `on` or `off`.', onOff),
-  FEEDS_INTERVAL_MS: variable('1000', 'Time between two steps of the replayed prices.', whole(10, 3_600_000)),
-  LOG_LEVEL: variable(
-    'info',
-    `One of ${LOG_LEVELS.join(', ')}.`,
-    z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
-  ),
-  TRUST_PROXY: variable(
-    'loopback',
-    'Proxies whose X-Forwarded-For is believed: `loopback`, `uniquelocal`, addresses or networks, comma-separated.',
-    z
-      .string()
-      .transform((list) =>
-        list
-          .split(',')
-          .map((proxy) => proxy.trim())
-          .filter(Boolean),
-      )
-      .refine(
-        (list) => list.every(isProxy),
-        'must name `loopback`, `linklocal`, `uniquelocal`, addresses or networks',
-      ),
-  ),
-  JWT_SECRET: variable(
-    '',
-    'Secret of HS256 tokens, 32 bytes or more.',
-    z.string().refine((text) => text === '' || Buffer.byteLength(text) >= MIN_SECRET_BYTES, {
-      message: `must have ${MIN_SECRET_BYTES} bytes or more; \`openssl rand -base64 32\` makes one`,
-    }),
-  ),
-  JWT_PUBLIC_KEY: variable(
-    '',
-    'Public key of RS256, ES256 or EdDSA tokens: PEM, or the path of a PEM file.',
-    z.string(),
-  ),
-  JWKS_URL: variable(
-    '',
-    'Address of the key set of RS256, ES256 or EdDSA tokens.',
-    z.string().regex(/^$|^https?:\/\/.+/, 'must begin with http:// or https://'),
-  ),
-  JWT_ISSUER: variable(
-    '',
-    '`iss` that tokens must have. Empty: it is not looked at; with `JWKS_URL` it must be set.',
-    z.string(),
-  ),
-  JWT_AUDIENCE: variable('axiom-streaming', '`aud` that tokens must have.', z.string()),
-  TOKEN_MAX_LIFE_MS: variable(
-    '604800000',
-    'A token that lasts longer from now is refused; so long revocations are kept.',
-    whole(60_000, 31_536_000_000),
-  ),
-  API_KEYS_FILE: variable('', 'JSON file with the hashed keys of services.', z.string()),
-  PUBLISH_KEY: variable(
-    '',
-    'Without any of the above: the publish key. Empty: a new one at each start, which is printed.',
-    z.string().regex(/^$|^[\x21-\x7e]{16,256}$/, 'must have 16 to 256 characters without spaces'),
-  ),
-  ALLOWED_ORIGINS: variable(
-    '',
-    'Origins beside its own whose pages may use the hub, comma-separated; `*`: all of them.',
-    z
-      .string()
-      .transform((list) =>
-        list
-          .split(',')
-          .map((origin) => origin.trim())
-          .filter(Boolean),
-      )
-      .refine((list) => list.every(isOrigin), 'must name origins like https://app.example.com'),
-  ),
-  METRICS_TOKEN: variable(
-    '',
-    'Bearer token that `/metrics` asks for. Empty: it is for private networks and administrators.',
-    z.string(),
-  ),
-  DRAIN_MS: variable(
-    '5000',
-    'Longest time over which a stopping node spreads the end of its connections.',
-    whole(0, 30_000),
-  ),
-  MAX_MESSAGE_BYTES: variable('65536', 'Largest `data` of a message, as JSON.', whole(1, 16 * MIB)),
-  MAX_BATCH_ITEMS: variable('1000', 'Most messages in one batch.', whole(1, 100_000)),
-  MAX_BATCH_BYTES: variable('8388608', 'Largest body of a batch.', whole(1, 256 * MIB)),
-  MAX_TOPICS_PER_CONNECTION: variable('1000', 'Most topics that one connection reads.', whole(1, 1_000_000)),
-  MAX_TOPICS_PER_EVENT_STREAM: variable(
-    '1000',
-    'Most topics in the address of one `/stream`.',
-    whole(1, 10_000),
-  ),
-  MAX_CONNECTIONS_PER_ADDRESS: variable(
-    '500',
-    'Most connections of one address to one node.',
-    whole(1, 1_000_000),
-  ),
-  MAX_CONNECTIONS_PER_SUBJECT: variable(
-    '1000',
-    'Most connections of one subject to one node.',
-    whole(1, 1_000_000),
-  ),
-  MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS: variable(
-    '50',
-    'Connections that one address may begin each second, and tokens that it may have wrong.',
-    whole(1, 1_000_000),
-  ),
-  MAX_REQUESTS_PER_SECOND_PER_ADDRESS: variable(
-    '200',
-    'Requests of one address to one node each second, over HTTP and sockets, that publish nothing.',
-    whole(1, 1_000_000),
-  ),
-  MAX_REQUESTS_PER_SECOND_PER_CONNECTION: variable(
-    '500',
-    'Requests of one connection each second that publish nothing.',
-    whole(1, 1_000_000),
-  ),
-  MAX_PUBLISHES_PER_SECOND_PER_CONNECTION: variable(
-    '10000',
-    'Messages that one connection may publish each second.',
-    whole(1, 10_000_000),
-  ),
-  MAX_PUBLISHES_PER_SECOND_PER_SUBJECT: variable(
-    '100000',
-    'Messages that one subject may publish each second, in the whole cluster.',
-    whole(1, 10_000_000),
-  ),
-  UNAUTHENTICATED_MS: variable(
-    '5000',
-    'How long a connection may be there without a token and read nothing; 0: for ever.',
-    whole(0, 600_000),
-  ),
-  CONNECTION_BUDGET_BYTES: variable(
-    '1048576',
-    'What may wait for one connection before it is slow: conflated, told a gap or cut, by the class of each stream.',
-    whole(64 * KIB, GIB),
-  ),
-  WINDOW_BYTES: variable(
-    '16777216',
-    'Recent messages that a node keeps in memory, per stream.',
-    whole(0, 4 * GIB),
-  ),
-  RECOVERY_MAX_MESSAGES: variable(
-    '100000',
-    'Messages of a stream that one recovery may walk over; more is answered with `limit`.',
-    whole(1, 10_000_000),
-  ),
-  MAX_CONCURRENT_BACKFILLS: variable(
-    '32',
-    'Connections of a node that are brought up to date at a time; the others take turns.',
-    whole(1, 100_000),
-  ),
-  MAX_HANDSHAKES_PER_SECOND: variable(
-    '1000',
-    'New connections that a node takes per second; beyond it they are answered with 503.',
-    whole(1, 1_000_000),
-  ),
-  SESSION_MS: variable(
-    '120000',
-    'How long a Socket.IO client may be away and still be recovered.',
-    whole(1_000, 86_400_000),
-  ),
-  TOP_CHECK_MS: variable(
-    '3000',
-    'Time between two comparisons of a node with the top of the log.',
-    whole(50, 60_000),
-  ),
-  FLUSH_WINDOW_MS: variable(
-    '10',
-    'Longest time that a message waits under load to be written together with others; 0: never.',
-    whole(0, 1000),
-  ),
-  FAST_PATH: variable(
-    'on',
-    'Write past the transports’ own buffers while they are empty. `off` is for diagnosis.',
-    onOff,
-  ),
-  PING_INTERVAL_MS: variable(
-    '25000',
-    'Heartbeat of Socket.IO and WebSocket connections.',
-    whole(100, 300_000),
-  ),
-  PING_TIMEOUT_MS: variable('20000', 'Time to answer a heartbeat.', whole(100, 300_000)),
-} as const;
-
-/** Values that no report repeats. */
-export const SECRET: ReadonlySet<string> = new Set([
-  'METRICS_TOKEN',
-  'REDIS_URL',
-  'JWT_SECRET',
-  'JWT_PUBLIC_KEY',
-  'PUBLISH_KEY',
-  'ARCHIVE_URL',
-]);
-
-/** The configured values that nobody may see. */
-export function secretsOf(config: Config): string[] {
-  return [config.JWT_SECRET, config.METRICS_TOKEN, config.PUBLISH_KEY];
-}
-
-type Variables = { [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]['schema']> };
-
-/** The configuration of a node, by variable name, with the streams read from their file. */
-export type Config = Readonly<Variables> & {
+export interface Config {
+  readonly node: {
+    /** Unique in the cluster. */
+    readonly id: string;
+    /** Longest time over which a stopping node spreads the end of its connections. */
+    readonly drainMs: number;
+  };
+  readonly http: {
+    readonly host: string;
+    /** 0: a free one. */
+    readonly port: number;
+    /** Proxies whose X-Forwarded-For is believed: `loopback`, `uniquelocal`, addresses, networks. */
+    readonly trustedProxies: readonly string[];
+    /** What `/metrics` asks for. Empty: it is for private networks and administrators. */
+    readonly metricsToken: string;
+  };
+  /** Empty: one node alone, with its log in memory. */
+  readonly redis: { readonly url: string };
+  /** Empty: none. */
+  readonly archive: { readonly url: string };
+  readonly logging: { readonly level: ValuesOf<typeof VARIABLES>['LOG_LEVEL'] };
   readonly streams: readonly StreamConfig[];
-  readonly apiKeys: StoredKeys;
-  /** Nothing says whose tokens are accepted: this machine alone is served, and may read everything. */
-  readonly development: boolean;
+  readonly feeds: { readonly isOn: boolean; readonly intervalMs: number };
+  readonly access: {
+    /** Nothing says whose tokens are accepted: this machine alone is served, and may read everything. */
+    readonly development: boolean;
+    readonly apiKeys: StoredKeys;
+    /** In development. Empty: each start makes one. */
+    readonly publishKey: string;
+    /** Origins beside its own whose pages may use the hub; `*`: all of them. */
+    readonly allowedOrigins: readonly string[];
+  };
+  readonly tokens: TokenKeyConfig & {
+    readonly audience: string;
+    /** Empty: any. */
+    readonly issuer: string;
+    /** A token that lasts longer from now is refused, and no revocation is kept longer than this. */
+    readonly maxLifeMs: number;
+  };
+  /** What addresses, subjects and connections may do. */
+  readonly rates: GateLimits;
+  /** What a node holds and does for its connections. */
+  readonly limits: HubLimits;
+  readonly publishing: {
+    /** Of `data`, as JSON. */
+    readonly maxMessageBytes: number;
+    readonly maxBatchItems: number;
+    readonly maxBatchBytes: number;
+  };
+  readonly transports: {
+    /** New connections of all transports. */
+    readonly handshakesPerSecond: number;
+    /** Most topics in the address of one event stream. */
+    readonly topicsPerEventStream: number;
+    /** How long a Socket.IO client may be away and still be recovered. */
+    readonly sessionMs: number;
+    readonly pingIntervalMs: number;
+    readonly pingTimeoutMs: number;
+    /** Messages are written past the transports’ own buffers while those are empty. */
+    readonly direct: boolean;
+  };
   /** Missing where nothing is traced. */
   readonly tracing?: TracingConfig;
-};
+}
 
 /** Everything that is wrong with a configuration, one line per mistake. */
 export class ConfigError extends Error {
@@ -305,29 +86,95 @@ export class ConfigError extends Error {
   }
 }
 
+/** The configured values that no line of the log may show. */
+export function secretsOf({ tokens, http, access }: Config): string[] {
+  return [tokens.secret, http.metricsToken, access.publishKey];
+}
+
 /**
  * Reads the configuration from an environment. Variables that are empty count as not set.
  *
  * @throws ConfigError with every mistake, not only the first.
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(environment: Environment): Config {
   const mistakes: string[] = [];
-  const values: Record<string, unknown> = {};
-  for (const [name, { schema, default: defaultText }] of Object.entries<Variable>(VARIABLES)) {
-    const text = environment[name] || defaultText;
-    const result = schema.safeParse(text);
-    if (result.success) values[name] = result.data;
-    else
-      mistakes.push(`${name}: ${result.error.issues[0]?.message} (it is "${SECRET.has(name) ? '…' : text}")`);
-  }
-  const file = environment.STREAMS_FILE;
-  const streams = file ? readStreams(file, mistakes) : DEFAULT_STREAMS;
-  const apiKeys = environment.API_KEYS_FILE ? readApiKeys(environment.API_KEYS_FILE, mistakes) : {};
-  values.JWT_PUBLIC_KEY = readPublicKey(String(values.JWT_PUBLIC_KEY ?? ''), mistakes);
+  const values = readVariables(VARIABLES, environment, mistakes);
+  const { STREAMS_FILE, API_KEYS_FILE } = environment;
+  const streams = STREAMS_FILE ? readStreams(STREAMS_FILE, mistakes) : DEFAULT_STREAMS;
+  const apiKeys = API_KEYS_FILE ? readApiKeys(API_KEYS_FILE, mistakes) : {};
+  const publicKey = readPublicKey(values.JWT_PUBLIC_KEY, mistakes);
   const development = checkAccess(environment, environment.HOST || VARIABLES.HOST.default, mistakes);
   const tracing = readTracing(environment, mistakes);
   if (mistakes.length > 0) throw new ConfigError(mistakes);
-  values.NODE_ID ||= `${hostname()}-${process.pid}`;
-  const optional = tracing === undefined ? {} : { tracing };
-  return { ...(values as Variables), streams, apiKeys, development, ...optional };
+  return {
+    ...inGroups(values, { publicKey, development, apiKeys }),
+    streams,
+    ...(tracing === undefined ? {} : { tracing }),
+  };
+}
+
+/** @param read what is not in the variables themselves, but in files and in what they say together */
+function inGroups(
+  values: ValuesOf<typeof VARIABLES>,
+  read: { publicKey: string; development: boolean; apiKeys: StoredKeys },
+): Omit<Config, 'streams' | 'tracing'> {
+  return {
+    node: { id: values.NODE_ID || `${hostname()}-${process.pid}`, drainMs: values.DRAIN_MS },
+    http: {
+      host: values.HOST,
+      port: values.PORT,
+      trustedProxies: values.TRUST_PROXY,
+      metricsToken: values.METRICS_TOKEN,
+    },
+    redis: { url: values.REDIS_URL },
+    archive: { url: values.ARCHIVE_URL },
+    logging: { level: values.LOG_LEVEL },
+    feeds: { isOn: values.FEEDS, intervalMs: values.FEEDS_INTERVAL_MS },
+    access: {
+      development: read.development,
+      apiKeys: read.apiKeys,
+      publishKey: values.PUBLISH_KEY,
+      allowedOrigins: values.ALLOWED_ORIGINS,
+    },
+    tokens: {
+      secret: values.JWT_SECRET,
+      publicKey: read.publicKey,
+      jwksUrl: values.JWKS_URL,
+      issuer: values.JWT_ISSUER,
+      audience: values.JWT_AUDIENCE,
+      maxLifeMs: values.TOKEN_MAX_LIFE_MS,
+    },
+    rates: {
+      connectionsPerAddress: values.MAX_CONNECTIONS_PER_ADDRESS,
+      connectionsPerSubject: values.MAX_CONNECTIONS_PER_SUBJECT,
+      handshakesPerSecond: values.MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS,
+      requestsPerAddress: values.MAX_REQUESTS_PER_SECOND_PER_ADDRESS,
+      requestsPerSecond: values.MAX_REQUESTS_PER_SECOND_PER_CONNECTION,
+      publishesPerSecond: values.MAX_PUBLISHES_PER_SECOND_PER_CONNECTION,
+      publishesPerSubject: values.MAX_PUBLISHES_PER_SECOND_PER_SUBJECT,
+      unauthenticatedMs: values.UNAUTHENTICATED_MS,
+    },
+    limits: {
+      connectionBudgetBytes: values.CONNECTION_BUDGET_BYTES,
+      windowBytes: values.WINDOW_BYTES,
+      topicsPerConnection: values.MAX_TOPICS_PER_CONNECTION,
+      recoveryMaxMessages: values.RECOVERY_MAX_MESSAGES,
+      topCheckMs: values.TOP_CHECK_MS,
+      concurrentBackfills: values.MAX_CONCURRENT_BACKFILLS,
+      flushWindowMs: values.FLUSH_WINDOW_MS,
+    },
+    publishing: {
+      maxMessageBytes: values.MAX_MESSAGE_BYTES,
+      maxBatchItems: values.MAX_BATCH_ITEMS,
+      maxBatchBytes: values.MAX_BATCH_BYTES,
+    },
+    transports: {
+      handshakesPerSecond: values.MAX_HANDSHAKES_PER_SECOND,
+      topicsPerEventStream: values.MAX_TOPICS_PER_EVENT_STREAM,
+      sessionMs: values.SESSION_MS,
+      pingIntervalMs: values.PING_INTERVAL_MS,
+      pingTimeoutMs: values.PING_TIMEOUT_MS,
+      direct: values.FAST_PATH,
+    },
+  };
 }

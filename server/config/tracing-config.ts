@@ -1,4 +1,5 @@
 /** What the standard `OTEL_…` variables say of tracing. The rest of them the OpenTelemetry packages read themselves. */
+import type { Environment } from './variables.js';
 
 /** Where spans go. */
 export interface TracingConfig {
@@ -15,10 +16,7 @@ const SAMPLERS = [
  *
  * @returns undefined where it is off
  */
-export function readTracing(
-  environment: Readonly<Record<string, string | undefined>>,
-  mistakes: string[],
-): TracingConfig | undefined {
+export function readTracing(environment: Environment, mistakes: string[]): TracingConfig | undefined {
   const endpoint = environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || environment.OTEL_EXPORTER_OTLP_ENDPOINT;
   const exporter = environment.OTEL_TRACES_EXPORTER || (endpoint ? 'otlp' : 'none');
   const isDisabled = environment.OTEL_SDK_DISABLED?.toLowerCase() === 'true';

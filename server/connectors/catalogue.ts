@@ -21,43 +21,31 @@ interface Connector {
   run(config: ConnectorConfig, parts: Parts): Promise<void>;
 }
 
-function databaseMissing({ DATABASE_URL }: ConnectorConfig): string[] {
-  return DATABASE_URL === '' ? ['DATABASE_URL: is missing'] : [];
+function databaseMissing({ database }: ConnectorConfig): string[] {
+  return database.url === '' ? ['DATABASE_URL: is missing'] : [];
 }
 
 /** What every connector that writes into the log is made of. */
 function writing(config: ConnectorConfig, parts: Parts) {
   return {
     ...parts,
-    url: config.DATABASE_URL,
+    url: config.database.url,
     streams: new Set(config.streams.map(({ name }) => name)),
-    maxMessageBytes: config.MAX_MESSAGE_BYTES,
+    maxMessageBytes: config.publishing.maxMessageBytes,
   };
 }
 
 export const CONNECTORS = {
   outbox: {
     mistakes: databaseMissing,
-    run: (config, parts) =>
-      runOutbox({
-        ...writing(config, parts),
-        pollMs: config.OUTBOX_POLL_MS,
-        batch: config.OUTBOX_BATCH,
-        keepMs: config.OUTBOX_KEEP_MS,
-      }),
+    run: (config, parts) => runOutbox({ ...writing(config, parts), ...config.outbox }),
   },
   replication: {
     mistakes: (config) => [
       ...databaseMissing(config),
-      ...(config.REPLICATION_TABLES.length === 0 ? ['REPLICATION_TABLES: is missing'] : []),
+      ...(config.replication.tables.length === 0 ? ['REPLICATION_TABLES: is missing'] : []),
     ],
-    run: (config, parts) =>
-      runReplication({
-        ...writing(config, parts),
-        tables: config.REPLICATION_TABLES,
-        slot: config.REPLICATION_SLOT,
-        publication: config.REPLICATION_PUBLICATION,
-      }),
+    run: (config, parts) => runReplication({ ...writing(config, parts), ...config.replication }),
   },
   archive: {
     mistakes: (config) => [
@@ -69,30 +57,18 @@ export const CONNECTORS = {
     run: (config, parts) =>
       runArchive({
         ...parts,
-        url: config.DATABASE_URL,
+        ...config.archiving,
+        url: config.database.url,
         streams: config.streams.filter(({ archive }) => archive).map(({ name }) => name),
-        pollMs: config.ARCHIVE_POLL_MS,
-        days: config.ARCHIVE_DAYS,
       }),
   },
   ingest: {
     mistakes: () => [],
-    run: (config, parts) =>
-      runIngest({ ...writing(config, parts), key: config.INGEST_KEY, group: config.INGEST_GROUP }),
+    run: (config, parts) => runIngest({ ...writing(config, parts), ...config.ingest }),
   },
   neo4j: {
-    mistakes: ({ NEO4J_URL }) => (NEO4J_URL === '' ? ['NEO4J_URL: is missing'] : []),
-    run: (config, parts) =>
-      runNeo4j({
-        ...writing(config, parts),
-        url: config.NEO4J_URL,
-        user: config.NEO4J_USER,
-        password: config.NEO4J_PASSWORD,
-        database: config.NEO4J_DATABASE,
-        elements: config.NEO4J_ELEMENTS,
-        pollMs: config.NEO4J_POLL_MS,
-        batch: config.NEO4J_BATCH,
-      }),
+    mistakes: ({ neo4j }) => (neo4j.url === '' ? ['NEO4J_URL: is missing'] : []),
+    run: (config, parts) => runNeo4j({ ...writing(config, parts), ...config.neo4j }),
   },
 } as const satisfies Record<string, Connector>;
 

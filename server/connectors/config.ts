@@ -1,6 +1,15 @@
 /** The configuration of the connectors: beside the hub's own variables, these. README.md of docs/integrations shows them. */
 import { z } from 'zod';
-import { type Config, ConfigError, readConfig, type Variable, variable, whole } from '../config/config.js';
+import { type Config, ConfigError, readConfig } from '../config/config.js';
+import {
+  type Environment,
+  readVariables,
+  secret,
+  type ValuesOf,
+  type Variable,
+  variable,
+  whole,
+} from '../config/variables.js';
 import { parseElementMappings } from './neo4j/element-mapping.js';
 import { parseTableMappings } from './postgres/table-mapping.js';
 
@@ -23,7 +32,7 @@ function parsedBy<T>(parse: (text: string) => T) {
 
 /** Every variable of the connectors. */
 export const CONNECTOR_VARIABLES = {
-  DATABASE_URL: variable(
+  DATABASE_URL: secret(
     '',
     'PostgreSQL, `postgres://…`, for the outbox, the replication and the archive.',
     z.string().regex(/^$|^postgres(ql)?:\/\/.+/, 'must begin with postgres://'),
@@ -63,7 +72,7 @@ export const CONNECTOR_VARIABLES = {
   ),
   INGEST_KEY: variable('hub:ingest', 'Key of the Redis Stream that is carried over.', redisKey),
   INGEST_GROUP: variable('hub', 'Name of its consumer group; it is made where it is missing.', redisKey),
-  NEO4J_URL: variable(
+  NEO4J_URL: secret(
     '',
     'Neo4j, `neo4j://…` or `bolt://…`; `neo4j+s://…` with TLS.',
     z
@@ -71,7 +80,7 @@ export const CONNECTOR_VARIABLES = {
       .regex(/^$|^(neo4j|bolt)(\+s|\+ssc)?:\/\/.+/, 'must begin with neo4j:// or bolt://, or +s with TLS'),
   ),
   NEO4J_USER: variable('neo4j', 'User of Neo4j.', z.string()),
-  NEO4J_PASSWORD: variable('', 'Its password; empty where Neo4j asks for none.', z.string()),
+  NEO4J_PASSWORD: secret('', 'Its password; empty where Neo4j asks for none.', z.string()),
   NEO4J_DATABASE: variable('', "Database of Neo4j; empty: the user's own.", z.string()),
   NEO4J_ELEMENTS: variable(
     '',
@@ -86,32 +95,70 @@ export const CONNECTOR_VARIABLES = {
   NEO4J_BATCH: variable('500', 'Most changes of the graph in one batch.', whole(1, 10_000)),
 } as const satisfies Record<string, Variable>;
 
-type Values = {
-  [Name in keyof typeof CONNECTOR_VARIABLES]: z.output<(typeof CONNECTOR_VARIABLES)[Name]['schema']>;
-};
+type Values = ValuesOf<typeof CONNECTOR_VARIABLES>;
 
-/** The hub's configuration and that of the connectors. */
-export type ConnectorConfig = Config & Readonly<Values>;
+/** The hub's configuration and, in groups of their own, that of the connectors. */
+export interface ConnectorConfig extends Config {
+  /** PostgreSQL of the outbox, the replication and the archive. Empty: none. */
+  readonly database: { readonly url: string };
+  /** Where the connector tells how it fares; port 0: nowhere. */
+  readonly status: { readonly host: string; readonly port: number };
+  readonly outbox: { readonly pollMs: number; readonly batch: number; readonly keepMs: number };
+  readonly replication: {
+    readonly tables: Values['REPLICATION_TABLES'];
+    readonly slot: string;
+    readonly publication: string;
+  };
+  readonly archiving: { readonly pollMs: number; readonly days: number };
+  readonly ingest: { readonly key: string; readonly group: string };
+  readonly neo4j: {
+    /** Empty: none. */
+    readonly url: string;
+    readonly user: string;
+    readonly password: string;
+    readonly database: string;
+    readonly elements: Values['NEO4J_ELEMENTS'];
+    readonly pollMs: number;
+    readonly batch: number;
+  };
+}
 
 /** Reads both. @throws ConfigError with every mistake. */
-export function readConnectorConfig(
-  environment: Readonly<Record<string, string | undefined>>,
-): ConnectorConfig {
+export function readConnectorConfig(environment: Environment): ConnectorConfig {
   const mistakes: string[] = [];
-  const values: Record<string, unknown> = {};
-  for (const [name, { schema, default: defaultText }] of Object.entries<Variable>(CONNECTOR_VARIABLES)) {
-    const result = schema.safeParse(environment[name] || defaultText);
-    if (result.success) values[name] = result.data;
-    else mistakes.push(`${name}: ${result.error.issues[0]?.message}`);
-  }
+  const values = readVariables(CONNECTOR_VARIABLES, environment, mistakes);
   try {
     const config = readConfig(environment);
-    if (config.REDIS_URL === '')
+    if (config.redis.url === '')
       mistakes.push('REDIS_URL: is missing; a connector writes to the log in Redis');
-    if (mistakes.length === 0) return { ...config, ...(values as Values) };
+    if (mistakes.length === 0) return { ...config, ...inGroups(values, config) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     mistakes.push(...error.mistakes);
   }
   throw new ConfigError(mistakes);
+}
+
+function inGroups(values: Values, { http }: Config): Omit<ConnectorConfig, keyof Config> {
+  return {
+    database: { url: values.DATABASE_URL },
+    status: { host: http.host, port: values.CONNECTOR_PORT },
+    outbox: { pollMs: values.OUTBOX_POLL_MS, batch: values.OUTBOX_BATCH, keepMs: values.OUTBOX_KEEP_MS },
+    replication: {
+      tables: values.REPLICATION_TABLES,
+      slot: values.REPLICATION_SLOT,
+      publication: values.REPLICATION_PUBLICATION,
+    },
+    archiving: { pollMs: values.ARCHIVE_POLL_MS, days: values.ARCHIVE_DAYS },
+    ingest: { key: values.INGEST_KEY, group: values.INGEST_GROUP },
+    neo4j: {
+      url: values.NEO4J_URL,
+      user: values.NEO4J_USER,
+      password: values.NEO4J_PASSWORD,
+      database: values.NEO4J_DATABASE,
+      elements: values.NEO4J_ELEMENTS,
+      pollMs: values.NEO4J_POLL_MS,
+      batch: values.NEO4J_BATCH,
+    },
+  };
 }

@@ -25,20 +25,17 @@ async function main(): Promise<void> {
   const config = readConnectorConfig(process.env);
   const mistakes = CONNECTORS[name].mistakes(config);
   if (mistakes.length > 0) throw new ConfigError(mistakes);
-  const logger = createLogger(config.LOG_LEVEL, `${name}-${process.pid}`);
+  const logger = createLogger(config.logging.level, `${name}-${process.pid}`);
   const metrics = new ConnectorMetrics(name);
   const stopping = new AbortController();
-  const link = new RedisLink({ url: config.REDIS_URL, logger });
+  const link = new RedisLink({ url: config.redis.url, logger });
   await link.connect();
   const log = new RedisStreamLog({
     link,
     streams: new Map(config.streams.map((stream) => [stream.name, stream])),
     channelOf,
   });
-  const status =
-    config.CONNECTOR_PORT === 0
-      ? undefined
-      : await startStatusServer(metrics, { host: config.HOST, port: config.CONNECTOR_PORT });
+  const status = config.status.port === 0 ? undefined : await startStatusServer(metrics, config.status);
   // Pauses between attempts keep no process alive.
   const alive = setInterval(() => undefined, 60_000);
 

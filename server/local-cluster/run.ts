@@ -20,18 +20,19 @@ async function main(): Promise<void> {
     ]);
   }
   // The nodes read the same environment; a mistake in it should be told once, here.
-  const { PORT, REDIS_URL, development, PUBLISH_KEY } = readConfig(process.env);
+  const { http, redis, access } = readConfig(process.env);
+  const { port } = http;
   // All nodes must take the same key.
-  const publishKey = development ? PUBLISH_KEY || randomBytes(18).toString('base64url') : '';
-  for (let port = PORT; port <= PORT + nodes; port++) {
-    if (!(await isFree(port))) throw new Error(`port ${port} is taken; set PORT to another one`);
+  const publishKey = access.development ? access.publishKey || randomBytes(18).toString('base64url') : '';
+  for (let taken = port; taken <= port + nodes; taken++) {
+    if (!(await isFree(taken))) throw new Error(`port ${taken} is taken; set PORT to another one`);
   }
-  process.stdout.write(`Starting ${REDIS_URL === '' ? 'Redis, ' : ''}${nodes} nodes and NGINX …\n`);
+  process.stdout.write(`Starting ${redis.url === '' ? 'Redis, ' : ''}${nodes} nodes and NGINX …\n`);
   let stopping = false;
   const cluster = await LocalCluster.start({
     nodes,
-    port: PORT,
-    ...(REDIS_URL === '' ? {} : { redisUrl: REDIS_URL }),
+    port,
+    ...(redis.url === '' ? {} : { redisUrl: redis.url }),
     env: { LOG_LEVEL: process.env.LOG_LEVEL || 'warn', PUBLISH_KEY: publishKey },
     onLine: (name, line) => {
       if (line.startsWith('{')) process.stderr.write(`${name}  ${line}\n`);
@@ -46,8 +47,8 @@ async function main(): Promise<void> {
     [
       await statusTable(cluster),
       '',
-      ...(development ? [`Only this machine is served. Publish key of this run: ${publishKey}`] : []),
-      `Open http://localhost:${PORT}/     Ctrl-C stops it.`,
+      ...(access.development ? [`Only this machine is served. Publish key of this run: ${publishKey}`] : []),
+      `Open http://localhost:${port}/     Ctrl-C stops it.`,
       '',
     ].join('\n'),
   );

@@ -25,8 +25,8 @@ export interface Backend {
 export async function connectBackend(config: Config, logger: Logger): Promise<Backend> {
   const streams = new Map(config.streams.map((stream) => [stream.name, stream]));
   // Sessions of living connections are renewed every third of the time: so much longer they last.
-  const sessionLastsMs = Math.ceil((config.SESSION_MS * 4) / 3);
-  if (config.REDIS_URL === '') {
+  const sessionLastsMs = Math.ceil((config.transports.sessionMs * 4) / 3);
+  if (config.redis.url === '') {
     return {
       log: new MemoryStreamLog({ streams }),
       link: undefined,
@@ -35,7 +35,7 @@ export async function connectBackend(config: Config, logger: Logger): Promise<Ba
       reports: new SingleNodeReports(),
     };
   }
-  const link = new RedisLink({ url: config.REDIS_URL, logger });
+  const link = new RedisLink({ url: config.redis.url, logger });
   await link.connect();
   return {
     log: new RedisStreamLog({ link, streams, channelOf: streamChannel }),

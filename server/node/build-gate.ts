@@ -27,48 +27,28 @@ export async function buildGate(
   logger: Logger,
 ): Promise<BuiltGate> {
   const read: ReadAccess = new Map(config.streams.map((stream) => [stream.name, stream.read]));
-  const key = await tokenKey({
-    secret: config.JWT_SECRET,
-    publicKey: config.JWT_PUBLIC_KEY,
-    jwksUrl: config.JWKS_URL,
-  });
-  const publishKey = config.development
-    ? config.PUBLISH_KEY || randomBytes(18).toString('base64url')
+  const { access, tokens } = config;
+  const key = await tokenKey(tokens);
+  const publishKey = access.development
+    ? access.publishKey || randomBytes(18).toString('base64url')
     : undefined;
-  const stored = publishKey === undefined ? config.apiKeys : { development: everything(config, publishKey) };
+  const stored = publishKey === undefined ? access.apiKeys : { development: everything(config, publishKey) };
   const revocations = new Revocations({
     store: link === undefined ? new MemoryRevocationStore() : new RedisRevocationStore(link),
     logger,
     onChange: () => gate.sessions.look(),
   });
   const gate: Gate = new Gate({
-    node: config.NODE_ID,
-    development: config.development,
+    node: config.node.id,
+    development: access.development,
     read,
-    verifier:
-      key &&
-      new TokenVerifier({
-        ...key,
-        audience: config.JWT_AUDIENCE,
-        issuer: config.JWT_ISSUER,
-        maxLifeMs: config.TOKEN_MAX_LIFE_MS,
-        read,
-      }),
+    verifier: key && new TokenVerifier({ ...tokens, ...key, read }),
     apiKeys: new ApiKeys(stored, read),
     revocations,
     tickets: new Tickets(link === undefined ? new MemoryTicketStore() : new RedisTicketStore(link), read),
-    trustedProxies: config.TRUST_PROXY,
-    allowedOrigins: config.ALLOWED_ORIGINS,
-    limits: {
-      connectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
-      connectionsPerSubject: config.MAX_CONNECTIONS_PER_SUBJECT,
-      handshakesPerSecond: config.MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS,
-      requestsPerAddress: config.MAX_REQUESTS_PER_SECOND_PER_ADDRESS,
-      requestsPerSecond: config.MAX_REQUESTS_PER_SECOND_PER_CONNECTION,
-      publishesPerSecond: config.MAX_PUBLISHES_PER_SECOND_PER_CONNECTION,
-      publishesPerSubject: config.MAX_PUBLISHES_PER_SECOND_PER_SUBJECT,
-      unauthenticatedMs: config.UNAUTHENTICATED_MS,
-    },
+    trustedProxies: config.http.trustedProxies,
+    allowedOrigins: access.allowedOrigins,
+    limits: config.rates,
     store: link && limiterStore(link),
   });
   return { gate, revocations, publishKey };

@@ -6,15 +6,15 @@ import type { Config } from '../config/config.js';
 import type { Logger } from '../logger.js';
 
 export function buildPast(
-  { ARCHIVE_URL, streams }: Config,
+  { archive, streams }: Config,
   log: ReadableLog,
   logger: Logger,
 ): { past: ReadableLog; close(): Promise<void> } {
-  if (ARCHIVE_URL === '') return { past: log, close: async () => undefined };
-  const archive = new PostgresArchive(ARCHIVE_URL, logger);
+  if (archive.url === '') return { past: log, close: async () => undefined };
+  const reader = new PostgresArchive(archive.url, logger);
   const archived = new Set(streams.filter((stream) => stream.archive).map(({ name }) => name));
   return {
-    past: new ArchivedLog({ log, archive, streams: archived, logger }),
-    close: () => archive.close(),
+    past: new ArchivedLog({ log, archive: reader, streams: archived, logger }),
+    close: () => reader.close(),
   };
 }

@@ -65,7 +65,7 @@ export interface RunningNode {
 
 /** Starts a node. @throws Error where Redis or the port cannot be had; nothing is left running then. */
 export async function startNode(config: Config, logger: Logger): Promise<RunningNode> {
-  const node = config.NODE_ID;
+  const node = config.node.id;
   const backend = await connectBackend(config, logger);
   const { log, link, sessions } = backend;
   const metrics = new Metrics();
@@ -83,22 +83,14 @@ export async function startNode(config: Config, logger: Logger): Promise<Running
     log,
     past,
     logger,
-    limits: {
-      connectionBudgetBytes: config.CONNECTION_BUDGET_BYTES,
-      windowBytes: config.WINDOW_BYTES,
-      topicsPerConnection: config.MAX_TOPICS_PER_CONNECTION,
-      recoveryMaxMessages: config.RECOVERY_MAX_MESSAGES,
-      topCheckMs: config.TOP_CHECK_MS,
-      concurrentBackfills: config.MAX_CONCURRENT_BACKFILLS,
-      flushWindowMs: config.FLUSH_WINDOW_MS,
-    },
+    limits: config.limits,
     onLatency: (ms) => metrics.delivered(ms),
     tracing,
   });
   const publisher = new Publisher({
     hub,
     log,
-    maxMessageBytes: config.MAX_MESSAGE_BYTES,
+    maxMessageBytes: config.publishing.maxMessageBytes,
     onCommit: (ms) => metrics.committed(ms),
     tracing,
   });
@@ -108,19 +100,22 @@ export async function startNode(config: Config, logger: Logger): Promise<Running
     logger,
     onError: (code) => metrics.errors.count(code),
   });
-  const heartbeat = { pingIntervalMs: config.PING_INTERVAL_MS, pingTimeoutMs: config.PING_TIMEOUT_MS };
+  const heartbeat = {
+    pingIntervalMs: config.transports.pingIntervalMs,
+    pingTimeoutMs: config.transports.pingTimeoutMs,
+  };
   // A request is a message and some words around it.
-  const maxFrameBytes = config.MAX_MESSAGE_BYTES + 16 * 1024;
+  const maxFrameBytes = config.publishing.maxMessageBytes + 16 * 1024;
 
-  const admission = new Admission({ hub, perSecond: config.MAX_HANDSHAKES_PER_SECOND });
+  const admission = new Admission({ hub, perSecond: config.transports.handshakesPerSecond });
   const sse = new SseTransport({
     hub,
     gate,
     admission,
     node,
     logger,
-    maxTopics: config.MAX_TOPICS_PER_EVENT_STREAM,
-    direct: config.FAST_PATH,
+    maxTopics: config.transports.topicsPerEventStream,
+    direct: config.transports.direct,
   });
   const webSocket = new WebSocketTransport({
     hub,
@@ -129,7 +124,7 @@ export async function startNode(config: Config, logger: Logger): Promise<Running
     requests,
     node,
     maxFrameBytes,
-    direct: config.FAST_PATH,
+    direct: config.transports.direct,
     ...heartbeat,
   });
   const connections = () => ({
@@ -164,21 +159,21 @@ export async function startNode(config: Config, logger: Logger): Promise<Running
     hub,
     gate,
     connections: new ConnectionDirectory(gate.sessions, peers),
-    maxTokenLifeMs: config.TOKEN_MAX_LIFE_MS,
+    maxTokenLifeMs: config.tokens.maxLifeMs,
     node,
     version: VERSION,
     metrics,
-    metricsToken: config.METRICS_TOKEN,
+    metricsToken: config.http.metricsToken,
     nodes,
     redisUp: () => link?.up ?? null,
     publisher,
-    maxMessageBytes: config.MAX_MESSAGE_BYTES,
-    maxBatchItems: config.MAX_BATCH_ITEMS,
-    maxBatchBytes: config.MAX_BATCH_BYTES,
+    maxMessageBytes: config.publishing.maxMessageBytes,
+    maxBatchItems: config.publishing.maxBatchItems,
+    maxBatchBytes: config.publishing.maxBatchBytes,
     logger,
     sse,
     webRoot: fileURLToPath(new URL('../../page', import.meta.url)),
-    trustProxy: config.TRUST_PROXY,
+    trustProxy: config.http.trustedProxies,
   });
   const httpServer = createServer({ ...SLOW_REQUESTS, keepAliveTimeout: KEEP_ALIVE_MS }, router);
   limitSockets(httpServer, gate);
@@ -192,7 +187,7 @@ export async function startNode(config: Config, logger: Logger): Promise<Running
       hub,
       gate,
       wsEngine: GuardedWebSocketServer,
-      connectTimeoutMs: config.UNAUTHENTICATED_MS || CONNECT_TIMEOUT_MS,
+      connectTimeoutMs: config.rates.unauthenticatedMs || CONNECT_TIMEOUT_MS,
       admission,
       requests,
       sessions,
@@ -213,9 +208,9 @@ export async function startNode(config: Config, logger: Logger): Promise<Running
         metrics.errors.count('adapter_publish');
         logger.debug({ error: String(error) }, 'adapter: a call to Redis failed');
       }),
-      sessionMs: config.SESSION_MS,
+      sessionMs: config.transports.sessionMs,
       maxPacketBytes: maxFrameBytes,
-      direct: config.FAST_PATH,
+      direct: config.transports.direct,
       ...heartbeat,
     });
   // Both listen on the same channels; only one may hand the stream log's payloads on.
@@ -266,11 +261,11 @@ export async function startNode(config: Config, logger: Logger): Promise<Running
   const feeds = startFeeds(config, { publisher, leases: backend.leases, node, membership, logger });
 
   const { port } = httpServer.address() as AddressInfo;
-  const host = isIPv6(config.HOST) ? `[${config.HOST}]` : config.HOST;
+  const host = isIPv6(config.http.host) ? `[${config.http.host}]` : config.http.host;
   const stop = async () => {
     logger.info({ node, connections: hub.subscribers.size }, 'node: draining');
     // The port stays open: whoever asks meanwhile hears that this node is not ready, and goes to another.
-    const drained = hub.drain(config.DRAIN_MS);
+    const drained = hub.drain(config.node.drainMs);
     await feeds?.stop();
     await drained;
     await httpConnections.close(CLOSE_MS);
@@ -293,7 +288,7 @@ function startFeeds(
   config: Config,
   parts: { publisher: Publisher; leases: Leases; node: string; membership: Membership; logger: Logger },
 ): FeedRunner | undefined {
-  if (!config.FEEDS) return undefined;
+  if (!config.feeds.isOn) return undefined;
   const { publisher, leases, node, membership, logger } = parts;
   const runner = new FeedRunner({
     publisher,
@@ -303,17 +298,17 @@ function startFeeds(
     feeds: demoFeeds({
       streams: new Set(config.streams.map(({ name }) => name)),
       reports: () => membership.nodes,
-      intervalMs: config.FEEDS_INTERVAL_MS,
+      intervalMs: config.feeds.intervalMs,
     }),
   });
   runner.start();
   return runner;
 }
 
-function listen(server: HttpServer, { HOST, PORT }: Config): Promise<void> {
+function listen(server: HttpServer, { http }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ port: PORT, host: HOST, backlog: LISTEN_BACKLOG }, () => {
+    server.listen({ port: http.port, host: http.host, backlog: LISTEN_BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });

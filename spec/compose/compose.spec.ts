@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv } from 'ajv';
 import { expect } from 'chai';
 import { parse } from 'yaml';
-import { VARIABLES } from '../../server/config/config.js';
+import { VARIABLES } from '../../server/config/variables.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import type { NotRecovered, StreamClass } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
-import { VARIABLES } from '../../server/config/config.js';
+import { VARIABLES } from '../../server/config/variables.js';
 import { ERRORS } from '../../server/errors.js';
 import { OPERATIONS } from '../../server/hub/operations/handler.js';
 import { HISTORY_DEFAULT_LIMIT, HISTORY_MAX_LIMIT } from '../../server/hub/operations/history.js';
