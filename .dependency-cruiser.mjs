@@ -66,7 +66,15 @@ const ROOMS = [
   [
     'http/',
     [
-      ...['http/', 'mcp/', 'hub/', 'auth/revocation-request.ts', 'auth/tickets.ts', 'errors.ts'],
+      ...[
+        'http/',
+        'mcp/',
+        'hub/',
+        'transports/problem.ts',
+        'auth/revocation-request.ts',
+        'auth/tickets.ts',
+        'errors.ts',
+      ],
       ...['type auth/', 'type cluster/', 'type telemetry/metrics.ts', 'type transports/', 'type logger.ts'],
     ],
   ],

@@ -8,9 +8,10 @@ import { type AdministeringOptions, administeringRoutes } from './administering.
 import { ROUTES } from './api-documents/routes.js';
 import { authenticating, crossOrigin } from './authenticating.js';
 import { documentingRoutes } from './documenting.js';
+import { problemHandler } from './error-handler.js';
 import { mcpRoute } from './mcp.js';
 import { type OperatingOptions, operatingRoutes } from './operating.js';
-import { problemHandler } from './problem.js';
+
 import { type PublishingOptions, publishingRoutes } from './publishing.js';
 import { readingRoutes } from './reading.js';
 

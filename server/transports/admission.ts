@@ -1,14 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HubError } from '../errors.js';
 import type { Hub } from '../hub/hub.js';
-
-/** Who was turned away is told to come back after so long. */
-export const RETRY_AFTER_S = 1;
+import { sendProblem } from './problem.js';
 
 /** What a refused handshake is told. */
-export const OVERLOADED = new HubError('overloaded', 'the node takes no more connections now', {
-  retryAfterMs: RETRY_AFTER_S * 1000,
-});
+export const OVERLOADED = new HubError('overloaded', 'the node takes no more connections now');
 
 /** Why a new connection is not taken. */
 export type RefusalReason = 'draining' | 'rate';
@@ -63,12 +59,8 @@ export class Admission {
 
 /** Answers a request that is refused. */
 export function refuseRequest(response: ServerResponse): void {
-  response.writeHead(503, {
-    'Retry-After': String(RETRY_AFTER_S),
-    'Content-Length': '0',
-    Connection: 'close',
-  });
-  response.end();
+  response.setHeader('Connection', 'close');
+  sendProblem(response, OVERLOADED);
 }
 
 /** What proxies of ours add to a request: they try the next node where this one answers 503. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HubError } from '../errors.js';
-import { refusalOf, refuseUpgrade } from './refusal.js';
+import { refuseUpgrade } from './problem.js';
 import { WEBSOCKET_PATH, type WebSocketTransport } from './websocket/websocket-transport.js';
 
 /** Engine.IO listens for its own paths itself, and takes everything that begins with them. */
@@ -16,10 +16,6 @@ export function routeUpgrades(server: Server, { webSocket }: { webSocket: WebSoc
     const path = (request.url ?? '').split('?', 1)[0]!;
     if (ENGINE_PREFIXES.some((prefix) => path.startsWith(prefix))) return;
     if (path === WEBSOCKET_PATH) webSocket.upgrade(request, socket, head);
-    else
-      refuseUpgrade(
-        socket,
-        refusalOf(new HubError('not_found', `there is no upgrade of ${path.slice(0, 200)}`)),
-      );
+    else refuseUpgrade(socket, new HubError('not_found', `there is no upgrade of ${path.slice(0, 200)}`));
   });
 }

@@ -9,7 +9,7 @@ import type { Gate } from '../../auth/gate.js';
 import type { Session } from '../../auth/sessions.js';
 import { HubError } from '../../errors.js';
 import type { Principal } from '../../hub/access.js';
-import { refusalOf, refuseUpgrade } from '../refusal.js';
+import { refuseUpgrade, sendProblem } from '../problem.js';
 import type { Resumption } from './resume.js';
 
 /** What Engine.IO keeps with a request. */
@@ -39,9 +39,8 @@ export class Authentication {
         next();
       },
       (error: unknown) => {
-        const refusal = refusalOf(error);
-        if (upgrades) refuseUpgrade(socket, refusal);
-        else response.writeHead(refusal.status, refusal.headers).end(refusal.body);
+        if (upgrades) refuseUpgrade(socket, error);
+        else sendProblem(response, error);
       },
     );
   };

@@ -4,7 +4,7 @@ import type { CloseCode } from '@axiom-streaming/protocol/close-codes';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import type { Socket as SocketIoSocket } from 'socket.io';
 import { OVERLOADED, refuseRequest } from '../admission.js';
-import { refusalOf, refuseUpgrade } from '../refusal.js';
+import { refuseUpgrade } from '../problem.js';
 
 /**
  * What the hub uses of an Engine.IO connection beyond its types: pre-encoded frames and the socket below the
@@ -94,7 +94,7 @@ export function dropRequest(socket: SocketIoSocket): void {
  */
 export function refuseHandshake(request: IncomingMessage): void {
   const { res } = request as IncomingMessage & { readonly res?: ServerResponse };
-  if (res === undefined) refuseUpgrade(request.socket, refusalOf(OVERLOADED));
+  if (res === undefined) refuseUpgrade(request.socket, OVERLOADED);
   else refuseRequest(res);
 }
 

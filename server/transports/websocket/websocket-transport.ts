@@ -14,7 +14,7 @@ import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
 import type { RequestHandler } from '../../hub/operations/handler.js';
 import { type Admission, OVERLOADED } from '../admission.js';
-import { refusalOf, refuseUpgrade } from '../refusal.js';
+import { refuseUpgrade } from '../problem.js';
 import { welcomeInfo } from '../welcome.js';
 import { GuardedWebSocketServer } from './guarded-server.js';
 import { WebSocketSink } from './websocket-sink.js';
@@ -89,7 +89,7 @@ export class WebSocketTransport {
           this.#connect(webSocket, session);
         });
       },
-      (error: unknown) => refuseUpgrade(socket, refusalOf(error)),
+      (error: unknown) => refuseUpgrade(socket, error),
     );
   }
 

@@ -3,37 +3,7 @@ import type { Gate } from '../auth/gate.js';
 import { ERRORS, HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { ErrorCounts } from '../telemetry/metrics.js';
-
-/** Answers while the log or the node is away tell when to come back. */
-const RETRY_AFTER_S = 1;
-
-/** Writes an error as RFC 9457 problem details. */
-export function sendProblem(response: Response, error: HubError): void {
-  const { status, title, retry } = ERRORS[error.code];
-  if (retry && (status === 503 || status === 429)) {
-    const seconds = error.retryAfterMs === undefined ? RETRY_AFTER_S : Math.ceil(error.retryAfterMs / 1000);
-    response.setHeader('Retry-After', String(Math.max(RETRY_AFTER_S, seconds)));
-  }
-  if (status === 401) {
-    response.setHeader(
-      'WWW-Authenticate',
-      error.code === 'token_missing' ? 'Bearer' : 'Bearer error="invalid_token"',
-    );
-  }
-  response
-    .status(status)
-    .type('application/problem+json')
-    .send(
-      JSON.stringify({
-        type: `urn:axiom-streaming:${error.code}`,
-        title,
-        status,
-        detail: error.message,
-        code: error.code,
-        ...(error.field === undefined ? {} : { field: error.field }),
-      }),
-    );
-}
+import { sendProblem } from '../transports/problem.js';
 
 /** The error handler: everything that a route throws comes here. The user never sees a stack. */
 export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate) {

@@ -1,0 +1,77 @@
+/**
+ * RFC 9457 problem details: how every door says no. A request, an event stream and an upgrade that are refused for the
+ * same reason get the same status, headers and body, so a client needs to understand a refusal only once.
+ */
+import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { ERRORS, type ErrorCode, HubError } from '../errors.js';
+
+/** `Retry-After` of an error that does not say itself when to come back, and the least of any, s. */
+export const RETRY_AFTER_S = 1;
+
+/** An error as an HTTP answer. */
+export interface Problem {
+  readonly status: number;
+  /** With the length of the body; without what depends on the request, such as CORS. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON. */
+  readonly body: string;
+}
+
+/** The answer to what failed with `error`. Anything that is not a {@link HubError} reveals nothing of its cause. */
+export function problemOf(error: unknown): Problem {
+  const {
+    code,
+    message,
+    field,
+    retryAfterMs = 0,
+  } = error instanceof HubError ? error : new HubError('internal', ERRORS.internal.title);
+  const { status, title } = ERRORS[code];
+  const body = JSON.stringify({
+    type: `urn:axiom-streaming:${code}`,
+    title,
+    status,
+    detail: message,
+    code,
+    ...(field === undefined ? {} : { field }),
+  });
+  return {
+    status,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Content-Length': String(Buffer.byteLength(body)),
+      'Cache-Control': 'no-store',
+      ...(passes(code)
+        ? { 'Retry-After': String(Math.max(RETRY_AFTER_S, Math.ceil(retryAfterMs / 1000))) }
+        : {}),
+      // RFC 6750: a request that brought no token is not told that its token is wrong.
+      ...(status === 401
+        ? { 'WWW-Authenticate': code === 'token_missing' ? 'Bearer' : 'Bearer error="invalid_token"' }
+        : {}),
+    },
+    body,
+  };
+}
+
+/** Whether the same request will succeed later: nobody knows that of a fault inside the hub. */
+function passes(code: ErrorCode): boolean {
+  return ERRORS[code].retry && ERRORS[code].status !== 500;
+}
+
+/** Answers a request with problem details. Headers that were set on the response before are sent too. */
+export function sendProblem(response: ServerResponse, error: unknown): void {
+  const { status, headers, body } = problemOf(error);
+  response.writeHead(status, headers).end(body);
+}
+
+/** Answers an upgrade with problem details and ends its connection. */
+export function refuseUpgrade(socket: Duplex, error: unknown): void {
+  const { status, headers, body } = problemOf(error);
+  socket.on('error', () => socket.destroy());
+  // Nobody reads it any more, so nobody would see that the client has gone: its descriptor would be kept for good.
+  socket.once('finish', () => socket.destroy());
+  const lines = Object.entries({ ...headers, Connection: 'close' }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
+}
