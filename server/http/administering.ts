@@ -5,7 +5,7 @@ import type { Gate } from '../auth/gate.js';
 import { revocationRequest } from '../auth/revocation-request.js';
 import { TICKET_LASTS_MS } from '../auth/tickets.js';
 import { HubError } from '../errors.js';
-import { parseRequest } from '../hub/operations/handler.js';
+import { parseRequest } from '../hub/operations/fields.js';
 import { principalOf, requireAdmin } from './authenticating.js';
 import { EXACT } from './exact.js';
 

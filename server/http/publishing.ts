@@ -3,7 +3,8 @@ import { type Request, type Response, Router, raw } from 'express';
 import type { Gate } from '../auth/gate.js';
 import { errorBody, HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
-import { parseRequest, publicationId, publishRequest } from '../hub/operations/handler.js';
+import { parseRequest } from '../hub/operations/fields.js';
+import { publicationId, publishRequest } from '../hub/operations/publish.js';
 import {
   dataText,
   jsonText,

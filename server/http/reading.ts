@@ -6,8 +6,8 @@ import { type Request, type Response, Router } from 'express';
 import { HubError } from '../errors.js';
 import { requireRead } from '../hub/access.js';
 import type { Hub, HubStream } from '../hub/hub.js';
-import { historyRequest, parseRequest } from '../hub/operations/handler.js';
-import { readHistory } from '../hub/operations/history.js';
+import { parseRequest } from '../hub/operations/fields.js';
+import { historyRequest, readHistory } from '../hub/operations/history.js';
 import { principalOf } from './authenticating.js';
 import { EXACT } from './exact.js';
 

@@ -200,7 +200,7 @@ export class Hub implements TailListener, LogListener {
     if (!subscriber.closed) increment(this.counters.disconnects, subscriber.endedBy?.name ?? 'client');
     subscriber.closed = true;
     if (this.subscribers.get(subscriber.id) === subscriber) this.subscribers.delete(subscriber.id);
-    for (const reader of subscriber.readers.values()) this.setKeys(reader, new Set());
+    for (const reader of subscriber.readers.values()) this.#setKeys(reader, new Set(), reader.conflations);
     subscriber.readers.clear();
   }
 
@@ -234,19 +234,22 @@ export class Hub implements TailListener, LogListener {
     return subscriber.readers.get(stream) ?? new StreamReader(subscriber, this.stream(stream).source);
   }
 
-  /** Gives a reader other keys, in the registry too. Conflations of other keys are left out. */
+  /**
+   * Changes the keys that a subscriber reads of a stream; the stream is no longer read where none is left. Does nothing
+   * once the connection is gone.
+   *
+   * @param conflations by key; those of other keys are left out
+   */
   setKeys(
+    subscriber: Subscriber,
     reader: StreamReader,
     keys: ReadonlySet<string>,
     conflations: ReadonlyMap<string, Conflation> = reader.conflations,
   ): void {
-    const before = new Set(reader.keys);
-    reader.setKeys(keys, conflations);
-    this.streams.get(reader.tail.stream)?.fanout.update(reader, before);
-  }
-
-  /** To be called after a subscriber's readers were added or removed. */
-  refreshLane(subscriber: Subscriber): void {
+    if (subscriber.closed) return;
+    this.#setKeys(reader, keys, conflations);
+    if (keys.size === 0) subscriber.readers.delete(reader.tail.stream);
+    else subscriber.readers.set(reader.tail.stream, reader);
     const tails = [...subscriber.readers.values()].map(({ tail }) => tail);
     subscriber.useLane(this.#lanes.of(tails, subscriber.encoding));
   }
@@ -310,6 +313,17 @@ export class Hub implements TailListener, LogListener {
     for (const reader of fanout.readers()) {
       if (!reader.held) reader.announceLoss('epoch_changed');
     }
+  }
+
+  /** Gives a reader other keys, and the fan-out of its stream with it. */
+  #setKeys(
+    reader: StreamReader,
+    keys: ReadonlySet<string>,
+    conflations: ReadonlyMap<string, Conflation>,
+  ): void {
+    const before = new Set(reader.keys);
+    reader.setKeys(keys, conflations);
+    this.streams.get(reader.tail.stream)?.fanout.update(reader, before);
   }
 
   #streamsOf(name: string | undefined): Iterable<HubStream> {

@@ -5,7 +5,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Subscriber } from '../../server/hub/delivery/subscriber.js';
-import { type SubscribeResult, subscribe } from '../../server/hub/operations/subscribe.js';
+import { subscribe } from '../../server/hub/operations/subscribe.js';
+import type { SubscribeResult } from '../../server/hub/operations/subscriptions.js';
 import { propertyOptions } from '../support/size.js';
 import { FakeClock } from './fake-clock.js';
 import { type RecordingSink, seqIn, settle, TestHub } from './support.js';

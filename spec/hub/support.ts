@@ -8,7 +8,7 @@ import type { FrameChain } from '../../server/hub/delivery/frame-chain.js';
 import type { Sink, Subscriber } from '../../server/hub/delivery/subscriber.js';
 import { Hub, type HubLimits } from '../../server/hub/hub.js';
 import { Publisher } from '../../server/hub/operations/publisher.js';
-import type { SubscribeResult } from '../../server/hub/operations/subscribe.js';
+import type { SubscribeResult } from '../../server/hub/operations/subscriptions.js';
 import type { StreamConfig } from '../../server/hub/streams.js';
 import { MemoryStreamLog } from '../../server/log/memory-stream-log.js';
 import type { LogBatch, LogEntry, LogListener, LogTop } from '../../server/log/stream-log.js';

@@ -2,48 +2,12 @@
  * AsyncAPI 3 of the two kinds of sockets. `receive` is what the hub receives: a client's requests; `send` is what it
  * sends.
  */
+import type { OperationName } from '@axiom-streaming/protocol/requests';
 import type { z } from 'zod';
-import {
-  authRequest,
-  historyRequest,
-  OPERATIONS,
-  type Operation,
-  publishRequest,
-  subscribeRequest,
-  unsubscribeRequest,
-} from '../../hub/operations/handler.js';
+import { OPERATION_NAMES, OPERATIONS } from '../../hub/operations/handler.js';
 import { type Json, jsonSchema } from './json-schema.js';
 import type { DocumentOptions } from './openapi.js';
 import * as schemas from './schemas.js';
-
-const REQUESTS: Record<Operation, { summary: string; schema: z.ZodType; example: Record<string, unknown> }> =
-  {
-    subscribe: {
-      summary: 'Reads topics: from a cursor, from the last n messages, or from now',
-      schema: subscribeRequest,
-      example: { topics: ['market:DEMO'], rewind: 3 },
-    },
-    unsubscribe: {
-      summary: 'Stops reading topics',
-      schema: unsubscribeRequest,
-      example: { topics: ['market:DEMO'] },
-    },
-    publish: {
-      summary: 'Appends one message to a stream',
-      schema: publishRequest,
-      example: { topic: 'market:DEMO', data: { price: 1 } },
-    },
-    history: {
-      summary: 'Reads messages of one topic that are over',
-      schema: historyRequest,
-      example: { topic: 'market:DEMO', limit: 5 },
-    },
-    auth: {
-      summary: 'Says who the connection is, or renews its token in place',
-      schema: authRequest,
-      example: { token: '$TOKEN' },
-    },
-  };
 
 interface ServerEvent {
   readonly summary: string;
@@ -114,8 +78,8 @@ interface Dialect {
   readonly address: string;
   readonly title: string;
   readonly description: (origin: string) => string;
-  request(operation: Operation): { schema: Json; example: unknown };
-  acknowledgement(operation: Operation): Json;
+  request(operation: OperationName): { schema: Json; example: unknown };
+  acknowledgement(operation: OperationName): Json;
   event(name: string, event: ServerEvent): { schema: Json; example: unknown };
 }
 
@@ -164,7 +128,7 @@ socket.on('connect', async () => {
 });
 \`\`\``,
   request(operation) {
-    const { schema, example } = REQUESTS[operation];
+    const { schema, example } = OPERATIONS[operation];
     return { schema: tuple({ const: operation }, draft7(schema)), example: [operation, example] };
   },
   acknowledgement(operation) {
@@ -198,7 +162,7 @@ socket.onopen = () => socket.send('{"op":"subscribe","id":1,"topics":["market:*"
 socket.onmessage = ({ data }) => console.log(data);
 \`\`\``,
   request(operation) {
-    const { schema, example } = REQUESTS[operation];
+    const { schema, example } = OPERATIONS[operation];
     const { properties, ...rest } = draft7(schema);
     const { id, ...fields } = properties as Record<string, Json>;
     const named = { ...rest, properties: { ...fields, ...(id === undefined ? {} : { messageId: id }) } };
@@ -278,12 +242,12 @@ export function asyncApi({ version, origin }: DocumentOptions): Json {
 
 function channel(dialect: Dialect): Json {
   const messages: Record<string, Json> = {};
-  for (const operation of OPERATIONS) {
+  for (const operation of OPERATION_NAMES) {
     const { schema, example } = dialect.request(operation);
     messages[operation] = {
       name: operation,
       title: operation,
-      summary: REQUESTS[operation].summary,
+      summary: OPERATIONS[operation].summary,
       payload: schema,
       examples: [{ payload: example }],
     };
@@ -314,13 +278,13 @@ function channel(dialect: Dialect): Json {
 function operations({ id, title }: Dialect): Json {
   const channel = { $ref: `#/channels/${id}` };
   const message = (name: string) => ({ $ref: `#/channels/${id}/messages/${name}` });
-  const requests = OPERATIONS.map((operation) => [
+  const requests = OPERATION_NAMES.map((operation) => [
     `${id}.${operation}`,
     {
       action: 'receive',
       channel,
       title: `${title}: ${operation}`,
-      summary: REQUESTS[operation].summary,
+      summary: OPERATIONS[operation].summary,
       messages: [message(operation)],
       reply: { channel, messages: [message(`${operation}Acknowledged`)] },
     },

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../errors.js';
-import { publicationId, publishRequest } from '../../hub/operations/handler.js';
+import { publicationId, publishRequest } from '../../hub/operations/publish.js';
 import { topicInPath } from './reading-routes.js';
 import { BEARER, EXAMPLE_ORIGIN, json, type Route } from './route.js';
 import * as schemas from './schemas.js';

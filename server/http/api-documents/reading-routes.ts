@@ -1,4 +1,5 @@
-import { historyRequest, subscribeRequest } from '../../hub/operations/handler.js';
+import { historyRequest } from '../../hub/operations/history.js';
+import { subscribeRequest } from '../../hub/operations/subscribe.js';
 import { BEARER, EXAMPLE_ORIGIN, json, type Parameter, type Route } from './route.js';
 import * as schemas from './schemas.js';
 

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../errors.js';
-import { historyRequest } from '../../hub/operations/handler.js';
+import * as fields from '../../hub/operations/fields.js';
 
 const codes = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
 const time = z.number().int().describe('ms since the Unix epoch');
@@ -18,9 +18,7 @@ export const topic = z
   .describe('`stream:key`, or `stream:*` for a whole stream')
   .meta({ examples: ['market:AAPL'] });
 
-export const cursor = historyRequest.shape.since
-  .unwrap()
-  .describe('opaque; the one that came last is the one to keep');
+export const cursor = fields.cursor.describe('opaque; the one that came last is the one to keep');
 
 export const message = z.object({
   topic: topic.describe('one key, never `*`'),

@@ -1,11 +1,15 @@
 import { formatPosition, parseCursor } from '@axiom-streaming/protocol/cursor';
-import type { NotRecovered } from '@axiom-streaming/protocol/message';
+import type { Message, NotRecovered } from '@axiom-streaming/protocol/message';
+import type { HistoryRequest } from '@axiom-streaming/protocol/requests';
 import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
+import { z } from 'zod';
 import { HubError } from '../../errors.js';
 import { HUB_ITSELF, type Principal, requireRead } from '../access.js';
 import type { Hub } from '../hub.js';
 import type { StreamMessage } from '../tail/stream-message.js';
 import { READ_WAIT_MS, whenLive } from '../tail/when-live.js';
+import { cursor } from './fields.js';
+import { operation } from './operation.js';
 
 /** Past messages of a topic, ascending by seq. */
 export interface History {
@@ -24,6 +28,12 @@ export interface History {
 export const HISTORY_DEFAULT_LIMIT = 100;
 export const HISTORY_MAX_LIMIT = 1000;
 
+export const historyRequest = z.strictObject({
+  topic: z.string(),
+  since: cursor.optional(),
+  limit: z.number().int().min(1).max(HISTORY_MAX_LIMIT).optional(),
+});
+
 /**
  * The messages of a topic after a cursor, or its newest ones.
  *
@@ -32,11 +42,7 @@ export const HISTORY_MAX_LIMIT = 1000;
  */
 export async function readHistory(
   hub: Hub,
-  request: {
-    readonly topic: string;
-    readonly since?: string | undefined;
-    readonly limit?: number | undefined;
-  },
+  request: HistoryRequest,
   principal: Principal = HUB_ITSELF,
 ): Promise<History> {
   const { stream, key } = hub.topic(request.topic, 'topic');
@@ -78,3 +84,14 @@ export async function readHistory(
   const cursor = formatPosition(stream, epoch, seq);
   return { topic, messages: found, cursor, more: seq < tail.last && found.length >= limit, recovered: true };
 }
+
+export const HISTORY = operation<HistoryRequest>({
+  summary: 'Reads past messages of one topic',
+  schema: historyRequest,
+  example: { topic: 'market:DEMO', limit: 5 },
+  cost: 'request',
+  run: async ({ hub, subscriber, acknowledge }, request) => {
+    const { messages, ...history } = await readHistory(hub, request, subscriber.access.principal);
+    acknowledge({ ...history, messages: messages.map(({ text }) => JSON.parse(text) as Message) });
+  },
+});

@@ -1,11 +1,12 @@
 /**
- * `subscribe` and `unsubscribe`: plan, announce the verdicts, backfill, go live. One at a time per connection.
+ * `subscribe`: plan, announce the verdicts, backfill, go live. One at a time per connection.
  */
 
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { parseCursor } from '@axiom-streaming/protocol/cursor';
-import type { TopicVerdict } from '@axiom-streaming/protocol/message';
+import type { SubscribeRequest } from '@axiom-streaming/protocol/requests';
 import { type Topic, topicName } from '@axiom-streaming/protocol/topic';
+import { z } from 'zod';
 import { HubError } from '../../errors.js';
 import { requireRead } from '../access.js';
 import type { StreamReader } from '../delivery/stream-reader.js';
@@ -16,16 +17,39 @@ import { type BackfillPlan, least } from '../recovery/backfill.js';
 import { type Past, type PastRequest, planPast } from '../recovery/past.js';
 import { keysByStream } from '../recovery/recovery.js';
 import { topicVerdict } from '../recovery/verdict.js';
-import { whenLive } from '../tail/when-live.js';
+import { READ_WAIT_MS, whenLive } from '../tail/when-live.js';
 import { checkConflatable, checkNotRaised, requestedConflation } from './conflation-rules.js';
-import type { SubscribeRequest, UnsubscribeRequest } from './handler.js';
+import { cursor, topics } from './fields.js';
+import { operation } from './operation.js';
+import { inTurn, type SubscribeResult, tooManyTopics, uniqueTopics } from './subscriptions.js';
 
-/** What a `subscribe` answers before its first message. */
-export interface SubscribeResult {
-  readonly topics: readonly TopicVerdict[];
-  /** What the connection can resume from until it gets its next cursor. */
-  readonly cursor: string;
-}
+/** Most messages per second and key that a conflated subscription may ask for. */
+export const MAX_RATE = 1000;
+
+/**
+ * `since` and `rewind` exclude each other: one says where to go on, the other how far to go back. `conflate` and
+ * `maxRate` belong together.
+ */
+export const subscribeRequest = z
+  .strictObject({
+    topics,
+    since: cursor.optional(),
+    rewind: z.number().int().min(1).max(10_000).optional(),
+    conflate: z.enum(['latest', 'merge']).optional(),
+    maxRate: z.number().positive().max(MAX_RATE).optional(),
+  })
+  .refine((request) => request.since === undefined || request.rewind === undefined, {
+    path: ['rewind'],
+    message: 'cannot be combined with since',
+  })
+  .refine((request) => request.conflate === undefined || request.maxRate !== undefined, {
+    path: ['maxRate'],
+    message: 'is missing; conflate needs it: messages per second and key',
+  })
+  .refine((request) => request.maxRate === undefined || request.conflate !== undefined, {
+    path: ['conflate'],
+    message: 'is missing; maxRate is the rate of a conflated subscription',
+  });
 
 export interface SubscribeOptions {
   /**
@@ -63,45 +87,20 @@ export async function subscribe(
   );
 }
 
-/** Ends topics. Those that were not subscribed to are ignored. @returns what is still subscribed to. */
-export async function unsubscribe(
-  hub: Hub,
-  subscriber: Subscriber,
-  request: UnsubscribeRequest,
-): Promise<string[]> {
-  const topics = uniqueTopics(hub, request.topics);
-  return inTurn(subscriber, async () => {
-    for (const { stream, key } of topics) {
-      const reader = subscriber.readers.get(stream);
-      if (reader === undefined) continue;
-      const keys = new Set(reader.keys);
-      keys.delete(key);
-      setKeys(hub, subscriber, reader, keys);
-    }
-    subscriber.position();
-    return subscriber.topics();
-  });
-}
-
-/** Ends the topics that the subscriber may no longer read. @returns which, and what it still reads */
-export async function endDenied(
-  hub: Hub,
-  subscriber: Subscriber,
-): Promise<{ ended: string[]; topics: string[] }> {
-  return inTurn(subscriber, async () => {
-    const ended: string[] = [];
-    for (const reader of [...subscriber.readers.values()]) {
-      const { stream } = reader.tail;
-      const keys = [...reader.keys];
-      const kept = keys.filter((key) => subscriber.access.principal.mayRead({ stream, key }));
-      if (kept.length === keys.length) continue;
-      ended.push(...keys.filter((key) => !kept.includes(key)).map((key) => topicName(stream, key)));
-      setKeys(hub, subscriber, reader, new Set(kept));
-    }
-    if (ended.length > 0) subscriber.position();
-    return { ended, topics: subscriber.topics() };
-  });
-}
+export const SUBSCRIBE = operation<SubscribeRequest>({
+  summary: 'Reads topics: from a cursor, from the last n messages, or from now',
+  schema: subscribeRequest,
+  example: { topics: ['market:DEMO'], rewind: 3 },
+  cost: 'request',
+  run: ({ hub, subscriber, onSubscriptionsChanged, acknowledge }, request) =>
+    subscribe(hub, subscriber, request, {
+      waitMs: READ_WAIT_MS,
+      onPlanned: async (result) => {
+        await onSubscriptionsChanged(result);
+        acknowledge(result);
+      },
+    }),
+});
 
 async function makeSubscription(
   hub: Hub,
@@ -136,7 +135,7 @@ async function makeSubscription(
   } catch (error) {
     failure = { error };
     for (const { reader, before } of changes)
-      setKeys(hub, subscriber, reader, before.keys, before.conflations);
+      hub.setKeys(subscriber, reader, before.keys, before.conflations);
   }
   await goLive(
     hub,
@@ -202,7 +201,7 @@ function planChange(
   const first = opening.length > 0 ? opening[0]!.seq - 1 : reader.tail.last;
   const position = Math.min(least(starts.values()), first);
   reader.hold(position);
-  setKeys(hub, subscriber, reader, new Set([...before.keys, ...keys]), conflations);
+  hub.setKeys(subscriber, reader, new Set([...before.keys, ...keys]), conflations);
   const goesBack = before.keys.size > 0 && position < reader.tail.last;
   return { reader, before, goesBack, plan: { starts, opening } };
 }
@@ -223,39 +222,4 @@ async function goLive(
     subscriber.close(CLOSE.drain);
     throw error;
   }
-}
-
-function setKeys(
-  hub: Hub,
-  subscriber: Subscriber,
-  reader: StreamReader,
-  keys: ReadonlySet<string>,
-  conflations: ReadonlyMap<string, Conflation> = reader.conflations,
-): void {
-  if (subscriber.closed) return;
-  hub.setKeys(reader, keys, conflations);
-  if (keys.size === 0) subscriber.readers.delete(reader.tail.stream);
-  else subscriber.readers.set(reader.tail.stream, reader);
-  hub.refreshLane(subscriber);
-}
-
-/** What is answered to a connection that would read more topics than it may. */
-export function tooManyTopics({ limits }: Hub): HubError {
-  return new HubError('too_many_topics', `topics: a connection reads at most ${limits.topicsPerConnection}`, {
-    field: 'topics',
-  });
-}
-
-function uniqueTopics(hub: Hub, texts: readonly string[]): Topic[] {
-  const topics = new Map<string, Topic>();
-  texts.forEach((text, i) => {
-    topics.set(text, hub.topic(text, `topics[${i}]`));
-  });
-  return [...topics.values()];
-}
-
-async function inTurn<T>(subscriber: Subscriber, work: () => Promise<T>): Promise<T> {
-  const turn = subscriber.turn.then(work);
-  subscriber.turn = turn.catch(() => undefined);
-  return turn;
 }

@@ -10,7 +10,7 @@ import { errorBody } from '../../errors.js';
 import type { Encoding } from '../../hub/delivery/encoding.js';
 import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
-import { type Acknowledgement, OPERATIONS, type RequestHandler } from '../../hub/operations/handler.js';
+import { type Acknowledgement, isOperation, type RequestHandler } from '../../hub/operations/handler.js';
 import { subscribe } from '../../hub/operations/subscribe.js';
 import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
@@ -215,8 +215,7 @@ export class SocketIoTransport {
       const last = args.at(-1);
       // What had arrived before the connection was told to end.
       if (subscriber.ended) return;
-      const isOperation = (OPERATIONS as readonly string[]).includes(String(event));
-      if (!isOperation && typeof last !== 'function') return next();
+      if (!isOperation(String(event)) && typeof last !== 'function') return next();
       const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;
       const body = typeof args[0] === 'function' ? undefined : args[0];
       void this.#handle(socket, subscriber, String(event), body, acknowledge);

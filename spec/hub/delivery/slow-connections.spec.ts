@@ -1,8 +1,9 @@
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
+import type { SubscribeRequest } from '@axiom-streaming/protocol/requests';
 import { expect } from 'chai';
 import type { Subscriber } from '../../../server/hub/delivery/subscriber.js';
-import type { SubscribeRequest } from '../../../server/hub/operations/handler.js';
-import { subscribe, unsubscribe } from '../../../server/hub/operations/subscribe.js';
+import { subscribe } from '../../../server/hub/operations/subscribe.js';
+import { unsubscribe } from '../../../server/hub/operations/unsubscribe.js';
 import { FakeClock } from '../fake-clock.js';
 import { planned, type RecordingSink, seqIn, settle, TestHub } from '../support.js';
 

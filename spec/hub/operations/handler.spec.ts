@@ -1,14 +1,14 @@
 import { expect } from 'chai';
 import { HubError } from '../../../server/errors.js';
 import type { Subscriber } from '../../../server/hub/delivery/subscriber.js';
+import { parseRequest } from '../../../server/hub/operations/fields.js';
 import {
   type Acknowledgement,
-  OPERATIONS,
-  parseRequest,
-  publishRequest,
+  OPERATION_NAMES,
   RequestHandler,
-  subscribeRequest,
 } from '../../../server/hub/operations/handler.js';
+import { publishRequest } from '../../../server/hub/operations/publish.js';
+import { subscribeRequest } from '../../../server/hub/operations/subscribe.js';
 import { silentLogger } from '../../../server/logger.js';
 import { type RecordingSink, settle, TestHub } from '../support.js';
 
@@ -196,7 +196,7 @@ describe('A request of a socket', () => {
 
   it('is refused, with the names of those that there are, where there is no such operation', async () => {
     const message = refusal('unknown_op', undefined, await request('x'.repeat(100), {}));
-    for (const operation of OPERATIONS) expect(message).to.include(operation);
+    for (const operation of OPERATION_NAMES) expect(message).to.include(operation);
     expect(message).not.to.include('x'.repeat(41));
     refusal('unknown_op', undefined, await request('constructor', {}));
   });

@@ -4,7 +4,8 @@ import type { TopicVerdict } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
 import { HubError } from '../../../server/errors.js';
 import type { Subscriber } from '../../../server/hub/delivery/subscriber.js';
-import { type SubscribeOptions, subscribe, unsubscribe } from '../../../server/hub/operations/subscribe.js';
+import { type SubscribeOptions, subscribe } from '../../../server/hub/operations/subscribe.js';
+import { unsubscribe } from '../../../server/hub/operations/unsubscribe.js';
 import { until } from '../../support/wait.js';
 import { failureOf, Gate, planned, type RecordingSink, STREAMS, seqIn, settle, TestHub } from '../support.js';
 

@@ -1,0 +1,43 @@
+import type { AuthRequest } from '@axiom-streaming/protocol/requests';
+import { topicName } from '@axiom-streaming/protocol/topic';
+import { z } from 'zod';
+import type { Subscriber } from '../delivery/subscriber.js';
+import type { Hub } from '../hub.js';
+import { visibleStreams } from '../streams.js';
+import { operation } from './operation.js';
+import { inTurn } from './subscriptions.js';
+
+/** Ends the topics that the subscriber may no longer read. @returns which, and what it still reads */
+async function endDenied(hub: Hub, subscriber: Subscriber): Promise<{ ended: string[]; topics: string[] }> {
+  return inTurn(subscriber, async () => {
+    const ended: string[] = [];
+    for (const reader of [...subscriber.readers.values()]) {
+      const { stream } = reader.tail;
+      const keys = [...reader.keys];
+      const kept = keys.filter((key) => subscriber.access.principal.mayRead({ stream, key }));
+      if (kept.length === keys.length) continue;
+      ended.push(...keys.filter((key) => !kept.includes(key)).map((key) => topicName(stream, key)));
+      hub.setKeys(subscriber, reader, new Set(kept));
+    }
+    if (ended.length > 0) subscriber.position();
+    return { ended, topics: subscriber.topics() };
+  });
+}
+
+export const AUTH = operation<AuthRequest>({
+  summary: 'Says who the connection is, or renews its token in place',
+  schema: z.strictObject({ token: z.string().min(1) }),
+  example: { token: '$TOKEN' },
+  cost: 'request',
+  run: async ({ hub, subscriber, onSubscriptionsChanged, acknowledge }, { token }) => {
+    const { subject, expiresAt } = await subscriber.access.renew(token);
+    const read = await endDenied(hub, subscriber);
+    await onSubscriptionsChanged({ topics: [], cursor: subscriber.cursor() });
+    acknowledge({
+      subject,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      streams: visibleStreams(hub, subscriber.access.principal),
+      ...read,
+    });
+  },
+});

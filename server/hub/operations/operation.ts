@@ -1,0 +1,44 @@
+import type { z } from 'zod';
+import type { Subscriber } from '../delivery/subscriber.js';
+import type { Hub } from '../hub.js';
+import { parseRequest } from './fields.js';
+import type { Publisher } from './publisher.js';
+import type { SubscribeResult } from './subscriptions.js';
+
+/** What a transport may want to do before a change of subscriptions is acknowledged. */
+export type OnSubscriptionsChanged = (result: SubscribeResult) => Promise<void>;
+
+/** One request that is under way. */
+export interface Call {
+  readonly hub: Hub;
+  readonly publisher: Publisher;
+  readonly subscriber: Subscriber;
+  readonly onSubscriptionsChanged: OnSubscriptionsChanged;
+  /** Answers `{ok: true}` with these fields; the first call counts. */
+  readonly acknowledge: (answer: object) => void;
+}
+
+/** What a socket may ask for. `docs/PROTOCOL.md` is the reference. */
+export interface Operation {
+  /** For the documents. */
+  readonly summary: string;
+  readonly schema: z.ZodType;
+  /** A request that a reader of the documents can send as it is; `$TOKEN` stands for one. */
+  readonly example: Readonly<Record<string, unknown>>;
+  /** What it takes out of the connection's allowance, before the request is looked at. */
+  readonly cost: 'request' | 'publish';
+  /** Reads the request, carries it out and acknowledges it. @throws HubError where it is refused */
+  run(call: Call, body: unknown): Promise<void>;
+}
+
+/** Defines an operation whose request the schema has read. */
+export function operation<Request>(definition: {
+  readonly summary: string;
+  readonly schema: z.ZodType<Request>;
+  readonly example: Readonly<Record<string, unknown>>;
+  readonly cost: 'request' | 'publish';
+  readonly run: (call: Call, request: Request) => Promise<void>;
+}): Operation {
+  const { schema, run } = definition;
+  return { ...definition, run: (call, body) => run(call, parseRequest(schema, body)) };
+}

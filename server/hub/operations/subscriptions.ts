@@ -1,0 +1,37 @@
+/** What the operations that change a connection's subscriptions share. */
+
+import type { TopicVerdict } from '@axiom-streaming/protocol/message';
+import type { Topic } from '@axiom-streaming/protocol/topic';
+import { HubError } from '../../errors.js';
+import type { Subscriber } from '../delivery/subscriber.js';
+import type { Hub } from '../hub.js';
+
+/** What a `subscribe` answers before its first message. */
+export interface SubscribeResult {
+  readonly topics: readonly TopicVerdict[];
+  /** What the connection can resume from until it gets its next cursor. */
+  readonly cursor: string;
+}
+
+/** Changes of a connection's subscriptions run one after the other, in the order in which they were asked for. */
+export async function inTurn<T>(subscriber: Subscriber, work: () => Promise<T>): Promise<T> {
+  const turn = subscriber.turn.then(work);
+  subscriber.turn = turn.catch(() => undefined);
+  return turn;
+}
+
+/** Parses topics, each once. @throws HubError that names the first field that is wrong */
+export function uniqueTopics(hub: Hub, texts: readonly string[]): Topic[] {
+  const topics = new Map<string, Topic>();
+  texts.forEach((text, i) => {
+    topics.set(text, hub.topic(text, `topics[${i}]`));
+  });
+  return [...topics.values()];
+}
+
+/** What is answered to a connection that would read more topics than it may. */
+export function tooManyTopics({ limits }: Hub): HubError {
+  return new HubError('too_many_topics', `topics: a connection reads at most ${limits.topicsPerConnection}`, {
+    field: 'topics',
+  });
+}
