@@ -12,6 +12,7 @@ import { HubError } from '../errors.js';
 import { isNotTaken, loadScript, type RedisLink, type Reply } from '../redis/redis-link.js';
 import { newEpoch } from './epoch.js';
 import { decodePayload } from './payload.js';
+import type { PayloadInbox } from './payload-inbox.js';
 import {
   type AppendEntry,
   type AppendResult,
@@ -60,7 +61,7 @@ export interface RedisStreamLogOptions {
   readonly channelOf: (stream: string) => string;
 }
 
-export class RedisStreamLog implements StreamLog {
+export class RedisStreamLog implements StreamLog, PayloadInbox {
   readonly #link: RedisLink;
   readonly #streams = new Map<string, StreamState>();
   #waitingBytes = 0;
@@ -160,7 +161,6 @@ export class RedisStreamLog implements StreamLog {
     this.#listener = listener;
   }
 
-  /** To be called when the adapter has subscribed: from now on, announcements come. */
   async live(): Promise<void> {
     await this.#link.subscriptionsLive();
     this.#live = true;
@@ -168,7 +168,6 @@ export class RedisStreamLog implements StreamLog {
     this.#listener?.resumed();
   }
 
-  /** A payload came in on a stream's channel. @throws Error where it is damaged, or of no configured stream. */
   receive(name: string, payload: Buffer): void {
     this.#listener?.batch(decodePayload(this.#stream(name).name, payload));
   }

@@ -1,10 +1,11 @@
 /** Builds what differs between a node of a cluster and a node alone: a part of the composition root. */
 import { type Leases, SingleNodeLeases } from '../cluster/leases.js';
-import { SingleNodeReports } from '../cluster/node-report.js';
+import { type NodeReports, SingleNodeReports } from '../cluster/node-report.js';
 import { RedisLeases, RedisNodeReports } from '../cluster/redis-cluster-state.js';
 import { RedisSessionStore } from '../cluster/redis-sessions.js';
 import type { Config } from '../config/config.js';
 import { MemoryStreamLog } from '../log/memory-stream-log.js';
+import { EMPTY_INBOX, type PayloadInbox } from '../log/payload-inbox.js';
 import { RedisStreamLog } from '../log/redis-stream-log.js';
 import type { StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
@@ -15,10 +16,13 @@ import { MemorySessionStore, type SessionStore } from '../transports/socketio/se
 /** The parts that differ between a node of a cluster and a node alone. */
 export interface Backend {
   readonly log: StreamLog;
+  /** Where the log takes what other nodes announce. */
+  readonly inbox: PayloadInbox;
+  /** None: a node alone. */
   readonly link: RedisLink | undefined;
   readonly sessions: SessionStore;
   readonly leases: Leases;
-  readonly reports: SingleNodeReports | RedisNodeReports;
+  readonly reports: NodeReports;
 }
 
 /** @throws Error where Redis cannot be had */
@@ -29,6 +33,7 @@ export async function connectBackend(config: Config, logger: Logger): Promise<Ba
   if (config.redis.url === '') {
     return {
       log: new MemoryStreamLog({ streams }),
+      inbox: EMPTY_INBOX,
       link: undefined,
       sessions: new MemorySessionStore(sessionLastsMs),
       leases: new SingleNodeLeases(),
@@ -37,8 +42,10 @@ export async function connectBackend(config: Config, logger: Logger): Promise<Ba
   }
   const link = new RedisLink({ url: config.redis.url, logger });
   await link.connect();
+  const log = new RedisStreamLog({ link, streams, channelOf: streamChannel });
   return {
-    log: new RedisStreamLog({ link, streams, channelOf: streamChannel }),
+    log,
+    inbox: log,
     link,
     sessions: new RedisSessionStore(link, sessionLastsMs),
     leases: new RedisLeases(link),

@@ -77,6 +77,15 @@ describe('A node', () => {
         expect(output).to.equal('EADDRINUSE\n');
         expect(code, 'how its process ended').to.equal(0);
       });
+
+      it(`when it cannot start because its key is no key, ${kind}`, async () => {
+        const { output, code } = await run(`
+          const JWT_PUBLIC_KEY = '-----BEGIN PUBLIC KEY-----';
+          const config = readConfig({ PORT: '0', REDIS_URL: '${address()}', FEEDS: 'off', JWT_PUBLIC_KEY });
+          await startNode(config, silentLogger).catch((error) => console.log(error.message.split(' ')[0]));`);
+        expect(output).to.equal('JWT_PUBLIC_KEY\n');
+        expect(code, 'how its process ended').to.equal(0);
+      });
     }
   });
 });

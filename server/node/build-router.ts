@@ -1,0 +1,48 @@
+/** Builds the router of HTTP requests: a part of the composition root. */
+import type { RequestListener } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import type { Gate } from '../auth/gate.js';
+import type { Config } from '../config/config.js';
+import { createRouter } from '../http/router.js';
+import type { Logger } from '../logger.js';
+import type { Metrics } from '../telemetry/metrics.js';
+import { VERSION } from '../version.js';
+import type { Backend } from './build-backend.js';
+import type { Cluster } from './build-cluster.js';
+import type { BuiltHub } from './build-hub.js';
+import type { Transports } from './transports.js';
+
+/** The built page, seen from the compiled file. It may be missing. */
+const WEB_ROOT = fileURLToPath(new URL('../../page', import.meta.url));
+
+export function buildRouter(
+  config: Config,
+  parts: Pick<Backend, 'link'> &
+    Pick<BuiltHub, 'hub' | 'publisher'> &
+    Pick<Cluster, 'membership' | 'directory'> &
+    Pick<Transports, 'sse'> & {
+      readonly gate: Gate;
+      readonly metrics: Metrics;
+      readonly logger: Logger;
+    },
+): RequestListener {
+  const { link, hub, publisher, membership, directory, sse, gate, metrics, logger } = parts;
+  return createRouter({
+    ...config.publishing,
+    hub,
+    gate,
+    connections: directory,
+    maxTokenLifeMs: config.tokens.maxLifeMs,
+    node: config.node.id,
+    version: VERSION,
+    metrics,
+    metricsToken: config.http.metricsToken,
+    nodes: () => membership.nodes,
+    redisUp: () => link?.up ?? null,
+    publisher,
+    logger,
+    sse,
+    webRoot: WEB_ROOT,
+    trustProxy: config.http.trustedProxies,
+  });
+}

@@ -1,0 +1,38 @@
+/** The one port of a node, with what holds for every connection on it. */
+import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
+import { type AddressInfo, isIPv6 } from 'node:net';
+import type { Gate } from '../auth/gate.js';
+import type { Config } from '../config/config.js';
+import { limitSockets } from '../transports/sockets.js';
+
+/** Longer than a proxy keeps a connection that rests (NGINX: 60 s), or a request meets one that is just being closed. */
+const KEEP_ALIVE_MS = 75_000;
+/** Who sends headers or bodies drop by drop is cut; a stream that is read slowly is not concerned. */
+const SLOW_REQUESTS = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000 };
+/** Clients of a killed node come all at once; Node's default of 511 would refuse most. The kernel's own limit holds. */
+const LISTEN_BACKLOG = 4_096;
+
+/** A server that does not listen yet. */
+export function createHttpServer(router: RequestListener, gate: Gate): HttpServer {
+  const server = createServer({ ...SLOW_REQUESTS, keepAliveTimeout: KEEP_ALIVE_MS }, router);
+  limitSockets(server, gate);
+  return server;
+}
+
+/** Resolves when the server listens. @throws Error, e.g. with the code `EADDRINUSE` */
+export function listen(server: HttpServer, { host, port }: Config['http']): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, host, backlog: LISTEN_BACKLOG }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Where a server that listens is reached from this machine. */
+export function addressOf(server: HttpServer, { host }: Config['http']): { port: number; url: string } {
+  const { port } = server.address() as AddressInfo;
+  const name = host === '127.0.0.1' ? 'localhost' : isIPv6(host) ? `[${host}]` : host;
+  return { port, url: `http://${name}:${port}` };
+}

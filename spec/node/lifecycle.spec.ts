@@ -1,0 +1,156 @@
+import { expect } from 'chai';
+import type { Logger } from '../../server/logger.js';
+import { silentLogger } from '../../server/logger.js';
+import { Lifecycle, type Part, PartError } from '../../server/node/lifecycle.js';
+
+/** Long enough that no spec ever waits for it. */
+const NEVER_MS = 60_000;
+
+describe('A lifecycle', () => {
+  let told: string[];
+  let reported: object[];
+  let lifecycle: Lifecycle;
+
+  beforeEach(() => {
+    told = [];
+    reported = [];
+    const logger: Logger = { ...silentLogger, error: (fields) => reported.push(fields as object) };
+    lifecycle = new Lifecycle(logger);
+  });
+
+  /** A part that tells what it is asked to do, except where `own` says otherwise. */
+  function add(name: string, own: Part = {}): void {
+    const tell = (what: string) => async () => {
+      await Promise.resolve();
+      told.push(`${what} ${name}`);
+    };
+    lifecycle.add(name, { start: tell('start'), drain: tell('drain'), stop: tell('stop'), ...own });
+  }
+
+  const broken = async (): Promise<never> => {
+    await Promise.resolve();
+    throw new Error('broken');
+  };
+
+  async function failureOf(promise: Promise<unknown>): Promise<unknown> {
+    return promise.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  }
+
+  it('starts its parts in their order, each when the one before has started', async () => {
+    let release: () => void = () => undefined;
+    add('log', { start: () => new Promise<void>((resolve) => (release = resolve)) });
+    add('hub');
+    const started = lifecycle.start();
+    await new Promise(setImmediate);
+    expect(told).to.deep.equal([]);
+    release();
+    await started;
+    expect(told).to.deep.equal(['start hub']);
+  });
+
+  it('stops them in the opposite order', async () => {
+    for (const name of ['log', 'hub', 'http']) add(name);
+    await lifecycle.start();
+    told = [];
+    await lifecycle.stop(NEVER_MS);
+    expect(told).to.deep.equal(['stop http', 'stop hub', 'stop log']);
+  });
+
+  it('drains them all at the same time, and stops nothing meanwhile', async () => {
+    let release: () => void = () => undefined;
+    add('hub', { drain: () => new Promise<void>((resolve) => (release = resolve)) });
+    add('feeds');
+    await lifecycle.start();
+    told = [];
+    const drained = lifecycle.drain();
+    await new Promise(setImmediate);
+    expect(told).to.deep.equal(['drain feeds']);
+    release();
+    await drained;
+    expect(told).to.deep.equal(['drain feeds']);
+  });
+
+  it('tells which part could not start, with the code of the error', async () => {
+    const cause = Object.assign(new Error('the port is taken'), { code: 'EADDRINUSE' });
+    add('http', { start: () => Promise.reject(cause) });
+    const error = await failureOf(lifecycle.start());
+    expect(error).to.be.instanceOf(PartError);
+    expect(error).to.include({ message: 'http: the port is taken', part: 'http', code: 'EADDRINUSE', cause });
+  });
+
+  it('stops in the opposite order what had started when a part fails, and that part too', async () => {
+    add('log');
+    add('hub');
+    add('http', { start: broken });
+    add('feeds');
+    await failureOf(lifecycle.start());
+    expect(told).to.deep.equal(['start log', 'start hub', 'stop http', 'stop hub', 'stop log']);
+  });
+
+  it('stops a part that has no start wherever it stands in the list when another fails', async () => {
+    add('log', { start: broken });
+    lifecycle.add('transports', { stop: () => void told.push('stop transports') });
+    await failureOf(lifecycle.start());
+    expect(told).to.deep.equal(['stop transports', 'stop log']);
+  });
+
+  it('tells the failed start, whatever fails while it is undone', async () => {
+    add('log', { stop: broken });
+    add('http', { start: () => Promise.reject(new Error('the port is taken')) });
+    expect(await failureOf(lifecycle.start())).to.have.property('message', 'http: the port is taken');
+    expect(reported).to.deep.equal([{ part: 'log', error: 'log: broken' }]);
+  });
+
+  it('stops every part though others fail, and tells all that failed', async () => {
+    add('redis', {
+      stop: () => {
+        throw new Error('broken at once');
+      },
+    });
+    add('log');
+    add('hub', { stop: broken });
+    add('http');
+    await lifecycle.start();
+    told = [];
+    const error = (await failureOf(lifecycle.stop(NEVER_MS))) as AggregateError;
+    expect(told).to.deep.equal(['stop http', 'stop log']);
+    expect(error.errors.map(({ part }: PartError) => part)).to.deep.equal(['hub', 'redis']);
+    expect(error.message).to.equal('hub: broken; redis: broken at once');
+  });
+
+  it('leaves behind what does not stop in time, and tells the rest to stop', async () => {
+    add('log');
+    add('hub', { stop: () => new Promise(() => undefined) });
+    add('http');
+    await lifecycle.start();
+    told = [];
+    const error = await failureOf(lifecycle.stop(20));
+    expect(error).to.have.property('message', 'hub: it did not end in time');
+    expect(told).to.deep.equal(['stop http', 'stop log']);
+  });
+
+  it('drains every part though others fail, and stops them later', async () => {
+    add('hub', { drain: broken });
+    add('feeds');
+    await lifecycle.start();
+    told = [];
+    await lifecycle.drain();
+    await lifecycle.stop(NEVER_MS);
+    expect(told).to.deep.equal(['drain feeds', 'stop feeds', 'stop hub']);
+    expect(reported).to.deep.equal([{ part: 'hub', error: 'hub: broken' }]);
+  });
+
+  it('drains and stops nothing that has never started, and nothing twice', async () => {
+    add('log');
+    await lifecycle.drain();
+    await lifecycle.stop(NEVER_MS);
+    expect(told).to.deep.equal([]);
+    await lifecycle.start();
+    await lifecycle.stop(NEVER_MS);
+    await lifecycle.stop(NEVER_MS);
+    expect(told).to.deep.equal(['start log', 'stop log']);
+  });
+});
