@@ -68,7 +68,6 @@ const x = await import('dynamic');
     const readers = SOURCES.filter(({ text }) => /\bprocess\.env\b/.test(text)).map(({ path }) => path);
     expect(readers).to.deep.equal([
       'cli/main.ts',
-      'cli/token.ts',
       'connectors/run.ts',
       'local-cluster/managed-process.ts',
       'local-cluster/run.ts',
@@ -80,13 +79,7 @@ const x = await import('dynamic');
     const enders = SOURCES.filter(({ text }) => /\bprocess\.(exit|abort)\(/.test(text)).map(
       ({ path }) => path,
     );
-    expect(enders).to.deep.equal([
-      'cli/main.ts',
-      'cli/token.ts',
-      'connectors/run.ts',
-      'local-cluster/run.ts',
-      'main.ts',
-    ]);
+    expect(enders).to.deep.equal(['cli/main.ts', 'connectors/run.ts', 'local-cluster/run.ts', 'main.ts']);
   });
 
   it('has no barrel files', () => {

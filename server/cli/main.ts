@@ -11,6 +11,7 @@ import { addListing } from './listing.js';
 import { messageOf, Terminal } from './output.js';
 import { addPublishing } from './publishing.js';
 import { addReading } from './reading.js';
+import { addToken } from './token.js';
 
 const EXAMPLES = `
 Examples:
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
     process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.refused),
   );
   addStarting(program);
+  addToken(program, terminal, process.env);
   for (const add of [addReading, addPublishing, addListing, addDoctor, addDemo]) {
     add(program, { terminal, token: process.env.AXIOM_TOKEN });
   }
@@ -75,16 +77,6 @@ function addStarting(program: Command): void {
     .action(async ({ port, nodes }: { port?: string; nodes?: string }) => {
       setEnvironment({ PORT: port, NODES: nodes });
       await import('../local-cluster/run.js');
-    });
-  program
-    .command('token')
-    .description('mints a token, or a key for a service; "token --help" says how')
-    .helpOption(false)
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .action(async () => {
-      process.argv.splice(2, process.argv.indexOf('token') - 1);
-      await import('./token.js');
     });
 }
 

@@ -1,10 +1,13 @@
-/** `npm run token`: mints a token or a key. */
+/** `token`: mints a token or a key. */
 import { randomUUID } from 'node:crypto';
-import { parseArgs } from 'node:util';
+import type { Command } from 'commander';
 import { createApiKey } from '../auth/api-keys.js';
 import { Grants } from '../auth/grants.js';
 import { mintToken } from '../auth/mint.js';
-import { ConfigError, readConfig } from '../config/config.js';
+import { readConfig } from '../config/config.js';
+import type { Environment } from '../config/variables.js';
+import { UsageError } from './exit-codes.js';
+import { messageOf, type Terminal } from './output.js';
 
 const USAGE = `Mints a token for a hub with the same JWT_SECRET, or a key for its API_KEYS_FILE.
 
@@ -24,80 +27,79 @@ JWT_SECRET, JWT_ISSUER and JWT_AUDIENCE are read from the environment. The token
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
-/** What was typed makes no sense. */
-class UsageError extends Error {}
+interface TokenOptions {
+  readonly sub?: string;
+  readonly subscribe: readonly string[];
+  readonly publish: readonly string[];
+  readonly expiresIn: string;
+  readonly admin: boolean;
+  readonly apiKey: boolean;
+}
 
-async function main(): Promise<void> {
-  const { help, sub, subscribe, publish, admin, ...options } = readArguments();
-  if (help) {
-    process.stdout.write(USAGE);
-    return;
-  }
-  if (sub === undefined) throw new UsageError('--sub is missing: whose token is it?');
-  const streams = { subscribe, publish };
-  try {
-    for (const patterns of [subscribe, publish]) new Grants(patterns, sub);
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  if (options['api-key']) {
-    const { key, hash } = createApiKey();
-    const entry = { [sub]: { hash, streams, ...(admin ? { admin } : {}) } };
-    process.stderr.write(
-      `For API_KEYS_FILE:\n${JSON.stringify(entry, null, 2)}\n\nThe key, which is stored nowhere:\n`,
-    );
-    process.stdout.write(`${key}\n`);
-    return;
-  }
+export function addToken(program: Command, terminal: Terminal, environment: Environment): void {
+  const each = (topic: string, before: readonly string[]) => [...before, topic];
+  program
+    .command('token')
+    .description('mints a token, or a key for a service')
+    .option('--sub <name>', 'whose it is')
+    .option('--subscribe <topic>', 'a topic that may be read', each, [])
+    .option('--publish <topic>', 'a topic that may be published to', each, [])
+    .option('--expires-in <time>', 'how long it lasts', '1h')
+    .option('--admin', 'may revoke tokens, and see and cut connections', false)
+    .option('--api-key', 'a key that does not end', false)
+    .configureHelp({ formatHelp: () => USAGE })
+    .action(async (options: TokenOptions) => {
+      if (options.apiKey) mintKey(options, terminal);
+      else terminal.print(await mint(options, environment));
+    });
+}
+
+function mintKey(options: TokenOptions, terminal: Terminal): void {
+  const { sub, streams } = grantsOf(options);
+  const { key, hash } = createApiKey();
+  const entry = { [sub]: { hash, streams, ...(options.admin ? { admin: true } : {}) } };
+  terminal.error(
+    `For API_KEYS_FILE:\n${JSON.stringify(entry, null, 2)}\n\nThe key, which is stored nowhere:`,
+  );
+  terminal.print(key);
+}
+
+async function mint(options: TokenOptions, environment: Environment): Promise<string> {
+  const { sub, streams } = grantsOf(options);
   // HOST is the hub's affair: here nothing listens.
-  const { secret, issuer, audience } = readConfig({ ...process.env, HOST: '' }).tokens;
+  const { secret, issuer, audience } = readConfig({ ...environment, HOST: '' }).tokens;
   if (secret === '') {
     throw new UsageError(
       'JWT_SECRET is not set: give it the hub’s. A hub without one prints a publish key, and needs no tokens.',
     );
   }
-  const token = await mintToken({
+  return mintToken({
     secret,
     issuer,
     audience,
     sub,
     jti: randomUUID(),
-    lastsS: seconds(options['expires-in']),
+    lastsS: seconds(options.expiresIn),
     streams,
-    admin,
+    admin: options.admin,
   });
-  process.stdout.write(`${token}\n`);
 }
 
-function readArguments() {
+/** @throws UsageError for a topic that is none, or without a name */
+function grantsOf({ sub, subscribe, publish }: TokenOptions) {
+  if (sub === undefined) throw new UsageError('--sub is missing: whose token is it?');
   try {
-    return parseArgs({
-      options: {
-        sub: { type: 'string' },
-        subscribe: { type: 'string', multiple: true, default: [] },
-        publish: { type: 'string', multiple: true, default: [] },
-        'expires-in': { type: 'string', default: '1h' },
-        admin: { type: 'boolean', default: false },
-        'api-key': { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    }).values;
+    for (const patterns of [subscribe, publish]) new Grants(patterns, sub);
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new UsageError(messageOf(error));
   }
+  return { sub, streams: { subscribe, publish } };
 }
 
 function seconds(text: string): number {
   const [, count = '', unit = ''] = /^(\d+)([smhd])$/.exec(text) ?? [];
   const factor = UNITS[unit];
-  if (factor === undefined) throw new UsageError(`--expires-in: "${text}" is no time like 30s, 15m, 1h, 7d`);
+  if (factor === undefined)
+    throw new UsageError(`--expires-in: "${text}" is not a time like 30s, 15m, 1h, 7d`);
   return Number(count) * factor;
 }
-
-main().catch((error: unknown) => {
-  if (error instanceof UsageError) process.stderr.write(`${error.message}\n\n${USAGE}`);
-  else if (error instanceof ConfigError)
-    process.stderr.write(`The configuration is wrong:\n${error.message}\n`);
-  else process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(2);
-});

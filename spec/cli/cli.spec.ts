@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { storedHash } from '../../server/auth/api-keys.js';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { publish } from '../support/http.js';
@@ -124,6 +125,37 @@ describe('The command line', () => {
     expect(code).to.equal(0);
     expect(stdout).to.match(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
   });
+
+  it('mints keys, with the entry for the file of keys beside them', async () => {
+    const { stdout, stderr, code } = await runCli([
+      ...['token', '--api-key', '--sub', 'feeder'],
+      ...['--publish', 'market:*', '--publish', 'news:*', '--admin'],
+    ]);
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^axk_\S+\n$/);
+    const [entry = ''] = /^\{$[\s\S]*?^\}$/m.exec(stderr) ?? [];
+    const { feeder } = JSON.parse(entry) as { feeder: { hash: string } };
+    expect(feeder).to.deep.equal({
+      hash: storedHash(stdout.trim()),
+      streams: { subscribe: [], publish: ['market:*', 'news:*'] },
+      admin: true,
+    });
+  });
+
+  for (const [what, args, says] of [
+    ['nobody is named', ['--api-key'], /--sub is missing/],
+    ['a topic is none', ['--sub', 'a', '--subscribe', 'x'], /"x" is/],
+    ['a time is none', ['--sub', 'a', '--expires-in', '3y'], /--expires-in: "3y"/],
+    ['there is no such option', ['--sub', 'a', '--for', '3d'], /unknown option '--for'/],
+  ] as const) {
+    it(`mints no token where ${what}`, async () => {
+      const { stdout, stderr, code } = await runCli(['token', ...args], {
+        env: { JWT_SECRET: 's'.repeat(32) },
+      });
+      expect({ stdout, code }).to.deep.equal({ stdout: '', code: 2 });
+      expect(stderr).to.match(says);
+    });
+  }
 
   const ENDS: readonly (readonly [what: string, args: readonly string[], code: number, says: RegExp])[] = [
     ['the hub refuses', ['sub', 'nothing:a'], 1, /unknown_stream/],

@@ -76,7 +76,7 @@ async function askBothPorts(): Promise<void> {
 
 async function killANode(): Promise<void> {
   const minted = ['--sub', 'verify', '--subscribe', 'signals:*', '--publish', 'signals:*'];
-  const token = await compose('exec', '-T', 'api', 'node', 'dist/server/cli/token.js', ...minted);
+  const token = await compose('exec', '-T', 'api', 'node', 'dist/server/cli/main.js', 'token', ...minted);
   const clients: TestClient[] = [];
   for (const transport of [...TRANSPORTS, ...TRANSPORTS, ...TRANSPORTS]) {
     clients.push(await subscribeOver(transport, { url, token }, { topics: [TOPIC] }));
