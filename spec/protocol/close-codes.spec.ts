@@ -12,6 +12,8 @@ describe('The close codes', () => {
       denied: 4403,
       no_pong: 4408,
       too_many: 4429,
+      setup_failed: 4500,
+      backfill_failed: 4503,
     });
   });
 
@@ -24,7 +26,14 @@ describe('The close codes', () => {
 
   it('say when to come back: at once unless the client is to blame', () => {
     const back = Object.values(CLOSE).filter(({ reconnect }) => reconnect === 'yes');
-    expect(back.map(({ name }) => name)).to.have.members(['drain', 'slow', 'no_pong', 'too_many']);
+    expect(back.map(({ name }) => name)).to.have.members([
+      'drain',
+      'slow',
+      'no_pong',
+      'too_many',
+      'setup_failed',
+      'backfill_failed',
+    ]);
     for (const { meaning } of Object.values(CLOSE)) expect(meaning).to.match(/^[a-z].{10,}$/);
   });
 

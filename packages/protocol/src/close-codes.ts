@@ -1,5 +1,5 @@
 /**
- * WebSocket close codes. Each says whether a client should come back, as DESIGN section 4 lists them.
+ * WebSocket close codes, the causes for which a node ends a connection. Each says whether a client should come back.
  * Socket.IO and SSE have no close codes; they close in the way that makes their clients do the same.
  */
 
@@ -40,4 +40,16 @@ export const CLOSE = {
   },
   noPong: { code: 4408, name: 'no_pong', meaning: 'no pong came in time', reconnect: 'yes' },
   tooMany: { code: 4429, name: 'too_many', meaning: 'a limit was passed', reconnect: 'yes' },
+  setUpFailed: {
+    code: 4500,
+    name: 'setup_failed',
+    meaning: 'the node failed to set the connection up',
+    reconnect: 'yes',
+  },
+  backfillFailed: {
+    code: 4503,
+    name: 'backfill_failed',
+    meaning: 'what an acknowledged subscription was to begin with could not be read from the log',
+    reconnect: 'yes',
+  },
 } as const satisfies Record<string, CloseCode>;

@@ -219,7 +219,7 @@ async function goLive(
     }
   } catch (error) {
     // The subscription was acknowledged and cannot be kept: the client comes back with its cursor and gets it all.
-    subscriber.close(CLOSE.drain);
+    subscriber.close(CLOSE.backfillFailed);
     throw error;
   }
 }

@@ -124,7 +124,9 @@ export class SocketIoTransport {
           { connection: socket.id, error: String(error) },
           'socketio: a connection could not be set up',
         );
-        endConnection(engineConnection(socket), CLOSE.drain);
+        const subscriber = hub.subscribers.get(socket.id);
+        if (subscriber === undefined) endConnection(engineConnection(socket), CLOSE.setUpFailed);
+        else subscriber.close(CLOSE.setUpFailed);
       });
     });
     this.#renewal = setInterval(() => this.#renewSessions(), options.sessionMs / 3);

@@ -122,7 +122,7 @@ export class SseTransport {
       );
     } catch (error) {
       logger.error({ connection: id, error: String(error) }, 'sse: a stream could not be set up');
-      subscriber.close(CLOSE.drain);
+      subscriber.close(CLOSE.setUpFailed);
     }
   }
 

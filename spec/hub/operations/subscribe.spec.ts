@@ -790,8 +790,9 @@ describe('A subscription', () => {
       await settle();
 
       expect(error).to.include({ code: 'log_unavailable' });
-      const told = sink.closes.length > 0 || sink.gaps.length > 0 || subscriber.topics().length === 0;
-      expect(told || subscriber.settled, 'closed, told, taken back or made').to.equal(true);
+      expect(sink.closes).to.deep.equal([CLOSE.backfillFailed]);
+      test.hub.detach(subscriber);
+      expect(test.hub.counters.disconnects.get('backfill_failed')).to.equal(1);
     });
   });
 
