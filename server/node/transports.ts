@@ -48,7 +48,7 @@ export function buildTransports(config: Config, parts: TransportParts): Transpor
   const { hub, requests, gate, logger } = parts;
   const { handshakesPerSecond, topicsPerEventStream, pingIntervalMs, pingTimeoutMs, direct } =
     config.transports;
-  const admission = new Admission({ hub, perSecond: handshakesPerSecond });
+  const admission = new Admission({ hub, gate, perSecond: handshakesPerSecond });
   const shared = { hub, gate, admission, node: config.node.id, direct };
   const heartbeat = { pingIntervalMs, pingTimeoutMs };
   const maxFrameBytes = config.publishing.maxMessageBytes + REQUEST_OVERHEAD_BYTES;

@@ -56,7 +56,7 @@ function hubReaders(sources: MetricSources): Readers {
     axiom_disconnects_total: (set) => each(hub.counters.disconnects, (code, count) => set({ code }, count)),
     axiom_connections_ended_total: (set) => each(gate.ended, (reason, count) => set({ reason }, count)),
     axiom_handshakes_refused_total: (set) => {
-      for (const [reason, count] of Object.entries(admission.refused)) set({ reason }, count);
+      for (const [reason, count] of Object.entries(admission.overloads)) set({ reason }, count);
     },
     axiom_messages_published_total: (set) =>
       byStream(hub, set, ({ config }) => publishing.published.get(config.name) ?? 0),

@@ -1,72 +1,97 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Gate } from '../auth/gate.js';
+import type { Session, SessionTransport } from '../auth/sessions.js';
 import { HubError } from '../errors.js';
-import type { Hub } from '../hub/hub.js';
-import { sendProblem } from './problem.js';
+import type { Principal } from '../hub/access.js';
+import { HandshakeLimiter, type HandshakeLimiterOptions, type OverloadReason } from './handshake-limiter.js';
+import { refuseUpgrade, sendProblem } from './problem.js';
 
-/** What a refused handshake is told. */
+/** What a handshake is told that the node cannot take: 503 with `Retry-After`, so a proxy tries the next node. */
 export const OVERLOADED = new HubError('overloaded', 'the node takes no more connections now');
 
-/** Why a new connection is not taken. */
-export type RefusalReason = 'draining' | 'rate';
+/** What a connection says who it is with; nothing of it: nobody in particular. */
+export interface Credentials {
+  readonly token?: string | undefined;
+  /** Counts where there is no token. */
+  readonly ticket?: string | undefined;
+}
 
-export interface AdmissionOptions {
-  readonly hub: Hub;
-  /** New connections per second, over all transports; as many may come at once. */
-  readonly perSecond: number;
-  /** ms; default `performance.now` */
-  readonly now?: () => number;
+export interface AdmissionOptions extends HandshakeLimiterOptions {
+  readonly gate: Gate;
 }
 
 /**
- * Whether a new connection is taken. Every handshake asks here first: a node that drains takes none, and one that is
- * stormed takes no more than it can set up while it serves those that it has. Whoever is refused gets 503 with
- * `Retry-After`, so a proxy tries the next node.
+ * How a connection comes in, whatever its transport: {@link admit} when its handshake arrives, {@link open} when it has
+ * said who it is. Socket.IO does the two at different times; the others, one after the other.
  */
 export class Admission {
-  /** Handshakes that were refused, for metrics. */
-  readonly refused: Record<RefusalReason, number> = { draining: 0, rate: 0 };
-  readonly #hub: Hub;
-  readonly #perSecond: number;
-  readonly #now: () => number;
-  #tokens: number;
-  #filledAt: number;
+  /** Handshakes that were refused for what the node can take, for metrics. */
+  readonly overloads: Record<OverloadReason, number> = { draining: 0, rate: 0 };
+  readonly #gate: Gate;
+  readonly #limiter: HandshakeLimiter;
 
-  constructor({ hub, perSecond, now = () => performance.now() }: AdmissionOptions) {
-    this.#hub = hub;
-    this.#perSecond = perSecond;
-    this.#now = now;
-    this.#tokens = perSecond;
-    this.#filledAt = now();
+  constructor({ gate, ...limits }: AdmissionOptions) {
+    this.#gate = gate;
+    this.#limiter = new HandshakeLimiter(limits);
   }
 
-  /** Takes one connection. @returns why not, or undefined where it is taken */
-  refusal(): RefusalReason | undefined {
-    const reason = this.#hub.draining ? 'draining' : this.#takeToken() ? undefined : 'rate';
-    if (reason !== undefined) this.refused[reason] += 1;
-    return reason;
+  /**
+   * By the page, by the address, then by what the node can take: one address must not use up what is there for others.
+   *
+   * @returns the address that the connection is counted under
+   * @throws HubError {@link OVERLOADED}, and as {@link Gate.admit}
+   */
+  async admit(request: IncomingMessage): Promise<string> {
+    const address = await this.#gate.admit(request);
+    const reason = this.#limiter.take();
+    if (reason === undefined) return address;
+    this.overloads[reason] += 1;
+    throw OVERLOADED;
   }
 
-  #takeToken(): boolean {
-    const now = this.#now();
-    const earned = ((now - this.#filledAt) / 1000) * this.#perSecond;
-    this.#tokens = Math.min(this.#perSecond, this.#tokens + earned);
-    this.#filledAt = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
+  /**
+   * By who it is.
+   *
+   * @param address as {@link admit} returns it
+   * @param check throws where the principal may not do what the connection is for
+   * @returns to be closed when the connection is, or does not come about
+   * @throws HubError as {@link Gate.identify}, {@link Gate.redeem}, {@link Gate.open} and `check`
+   */
+  async open(
+    transport: SessionTransport,
+    address: string,
+    { token, ticket }: Credentials,
+    check?: (principal: Principal) => void,
+  ): Promise<Session> {
+    const principal =
+      token === undefined && ticket !== undefined
+        ? await this.#gate.redeem(ticket)
+        : await this.#gate.identify(token, address);
+    check?.(principal);
+    return this.#gate.open(principal, address, transport);
   }
 }
 
-/** Answers a request that is refused. */
-export function refuseRequest(response: ServerResponse): void {
-  response.setHeader('Connection', 'close');
-  sendProblem(response, OVERLOADED);
+/**
+ * Lets an upgrade wait until it is admitted; where it is not, answers it and resolves with undefined. Nobody else
+ * listens to its socket meanwhile, and an error without a listener would end the process.
+ */
+export async function admitUpgrade<T>(socket: Duplex, admitted: Promise<T>): Promise<T | undefined> {
+  const failed = () => socket.destroy();
+  socket.on('error', failed);
+  try {
+    return await admitted;
+  } catch (error) {
+    refuseUpgrade(socket, error);
+    return undefined;
+  } finally {
+    socket.off('error', failed);
+  }
 }
 
-/** What proxies of ours add to a request: they try the next node where this one answers 503. */
-const NEXT_UPSTREAM = 'x-next-upstream';
-
-/** Whether a 503 is met by a proxy that goes on to another node, and not by the client. */
-export function hasNextUpstream(request: IncomingMessage): boolean {
-  return request.headers[NEXT_UPSTREAM] === '503';
+/** Answers a handshake over HTTP that is refused. A node that has too much to do does not keep its TCP connection. */
+export function refuseHandshake(response: ServerResponse, error: unknown): void {
+  if (error === OVERLOADED) response.setHeader('Connection', 'close');
+  sendProblem(response, error);
 }

@@ -1,8 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { expect } from 'chai';
-import type { Hub } from '../../server/hub/hub.js';
 import type { RunningNode } from '../../server/node/start-node.js';
-import { Admission } from '../../server/transports/admission.js';
+import { HandshakeLimiter } from '../../server/transports/handshake-limiter.js';
 import { startTestApp } from '../http/test-app.js';
 import { RecordingSink } from '../hub/support.js';
 import { get } from '../support/http.js';
@@ -124,18 +123,22 @@ describe('A new connection', () => {
   });
 });
 
-describe('Admission', () => {
+describe('HandshakeLimiter', () => {
   it('takes as many at once as in a second, then as many as the time has earned', () => {
     let now = 0;
-    const admission = new Admission({ hub: { draining: false } as Hub, perSecond: 10, now: () => now });
-    const taken = () =>
-      Array.from({ length: 20 }, () => admission.refusal()).filter((reason) => !reason).length;
+    const hub = { draining: false };
+    const limiter = new HandshakeLimiter({ hub, perSecond: 10, now: () => now });
+    const take = () => Array.from({ length: 20 }, () => limiter.take());
+    const taken = () => take().filter((reason) => reason === undefined).length;
     expect(taken()).to.equal(10);
     expect(taken()).to.equal(0);
     now += 300;
     expect(taken()).to.equal(3);
     now += 60_000;
     expect(taken()).to.equal(10);
-    expect(admission.refused).to.deep.equal({ draining: 0, rate: 57 });
+    expect(new Set(take())).to.deep.equal(new Set(['rate']));
+    hub.draining = true;
+    now += 60_000;
+    expect(new Set(take())).to.deep.equal(new Set(['draining']));
   });
 });

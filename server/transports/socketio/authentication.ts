@@ -9,7 +9,7 @@ import type { Gate } from '../../auth/gate.js';
 import type { Session } from '../../auth/sessions.js';
 import { HubError } from '../../errors.js';
 import type { Principal } from '../../hub/access.js';
-import { refuseUpgrade, sendProblem } from '../problem.js';
+import { type Admission, admitUpgrade, refuseHandshake } from '../admission.js';
 import type { Resumption } from './resume.js';
 
 /** What Engine.IO keeps with a request. */
@@ -19,30 +19,31 @@ interface EngineRequest extends IncomingMessage {
 
 export class Authentication {
   readonly #gate: Gate;
+  readonly #admission: Admission;
   /** Between the middleware and the connection handler. */
   readonly #sessions = new WeakMap<Socket, Session>();
 
-  constructor(gate: Gate) {
+  constructor(gate: Gate, admission: Admission) {
     this.#gate = gate;
+    this.#admission = admission;
   }
 
-  /** A middleware of Engine.IO. A request that is refused goes no further: its status is the gate's, not 400 or 403. */
+  /** A middleware of Engine.IO. What is refused goes no further: Engine.IO itself would answer 400 or 403 alone. */
   readonly handshake = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
-    const upgrades = request.headers.upgrade !== undefined;
-    const { socket } = request;
-    // Nobody else listens while the gate looks, and an error without a listener would end the process.
-    const failed = () => socket.destroy();
-    if (upgrades) socket.on('error', failed);
-    this.#admit(request as EngineRequest).then(
-      () => {
-        socket.off('error', failed);
-        next();
-      },
-      (error: unknown) => {
-        if (upgrades) refuseUpgrade(socket, error);
-        else sendProblem(response, error);
-      },
-    );
+    const admitted = this.#admit(request as EngineRequest);
+    if (request.headers.upgrade === undefined) {
+      admitted.then(
+        () => next(),
+        (error: unknown) => refuseHandshake(response, error),
+      );
+      return;
+    }
+    void admitUpgrade(
+      request.socket,
+      admitted.then(() => true),
+    ).then((isAdmitted) => {
+      if (isAdmitted) next();
+    });
   };
 
   /** Opens a session for a socket, in Socket.IO's middleware. @throws HubError where its token is not accepted. */
@@ -53,14 +54,15 @@ export class Authentication {
       throw new HubError('bad_request', 'auth.token: must be a string', { field: 'token' });
     }
     const address = this.#gate.countedAddress(request);
-    const principal = await this.#gate.identify(token ?? this.#gate.bearer(request), address);
-    const session = this.#gate.open(principal, address, 'socketio');
+    const session = await this.#admission.open('socketio', address, {
+      token: token ?? this.#gate.bearer(request),
+    });
     this.#sessions.set(socket, session);
     // What `fetchSockets` of other nodes would be sent.
     delete (handshake.auth as { token?: unknown }).token;
     delete handshake.headers.authorization;
     delete handshake.headers.cookie;
-    if (socket.recovered) withhold(socket, principal);
+    if (socket.recovered) withhold(socket, session.principal);
   }
 
   /** The session of a socket that {@link authenticate} let through. */
@@ -72,7 +74,7 @@ export class Authentication {
   }
 
   async #admit(request: EngineRequest): Promise<void> {
-    if (request._query.sid === undefined) await this.#gate.admit(request);
+    if (request._query.sid === undefined) await this.#admission.admit(request);
     else this.#gate.checkPage(request);
   }
 }

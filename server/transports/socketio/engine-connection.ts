@@ -1,10 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CloseCode } from '@axiom-streaming/protocol/close-codes';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import type { Socket as SocketIoSocket } from 'socket.io';
-import { OVERLOADED, refuseRequest } from '../admission.js';
-import { refuseUpgrade } from '../problem.js';
 
 /**
  * What the hub uses of an Engine.IO connection beyond its types: pre-encoded frames and the socket below the
@@ -86,16 +83,6 @@ export function dropRequest(socket: SocketIoSocket): void {
     const isOnce = Object.hasOwn(listener, 'listener');
     if (isOnce) tcp?.off('close', listener as () => void);
   }
-}
-
-/**
- * Refuses a handshake with 503, in place of the answer that Engine.IO would give: it knows 400 and 403 alone. What it
- * waits for is never answered, and holds on to nothing.
- */
-export function refuseHandshake(request: IncomingMessage): void {
-  const { res } = request as IncomingMessage & { readonly res?: ServerResponse };
-  if (res === undefined) refuseUpgrade(request.socket, OVERLOADED);
-  else refuseRequest(res);
 }
 
 /** `ws`'s state of an open connection. */

@@ -16,7 +16,7 @@ import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { Authentication } from './authentication.js';
-import { dropRequest, endConnection, engineConnection, refuseHandshake } from './engine-connection.js';
+import { dropRequest, endConnection, engineConnection } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
@@ -81,7 +81,7 @@ export class SocketIoTransport {
   constructor(options: SocketIoOptions) {
     this.#options = options;
     const { hub, sessions, logger, gate } = options;
-    this.#authentication = new Authentication(gate);
+    this.#authentication = new Authentication(gate, options.admission);
     this.#resumer = new Resumer({ hub, sessions, logger, takeOver: (sid) => this.#takeOver(sid) });
     const hooks: AdapterHooks = {
       ...options.payloads,
@@ -105,10 +105,6 @@ export class SocketIoTransport {
         decide(null, { origin: gate.allowsOrigin(request) });
       }) as never,
       perMessageDeflate: false,
-      allowRequest: (request, decide) => {
-        if (options.admission.refusal() === undefined) decide(null, true);
-        else refuseHandshake(request);
-      },
     });
     this.io.engine.use(this.#authentication.handshake);
     this.io.use((socket, next) => {

@@ -18,7 +18,7 @@ import { parseRequest } from '../../hub/operations/fields.js';
 import { subscribe, subscribeRequest } from '../../hub/operations/subscribe.js';
 import { tooManyTopics } from '../../hub/operations/subscriptions.js';
 import type { Logger } from '../../logger.js';
-import { type Admission, hasNextUpstream, refuseRequest } from '../admission.js';
+import { type Admission, OVERLOADED, refuseHandshake } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { RETRY_MS, SseSink } from './sse-sink.js';
 import { takeOver } from './take-over.js';
@@ -78,12 +78,17 @@ export class SseTransport {
         field: 'topics',
       });
     }
-    // What one address may begin comes first: it must not use up what the node can take of others.
-    const address = await gate.admit(request);
-    if (admission.refusal() !== undefined) return sendAway(request, response);
-    const principal = await this.#identify(request, ticket, address);
-    for (const [i, topic] of topics.entries()) requireRead(principal, topic, `topics[${i}]`);
-    const session = gate.open(principal, address, 'sse');
+    let address: string;
+    try {
+      address = await admission.admit(request);
+    } catch (error) {
+      if (error === OVERLOADED) return sendAway(request, response);
+      throw error;
+    }
+    const token = gate.bearer(request) ?? (ticket === undefined ? gate.cookie(request) : undefined);
+    const session = await admission.open('sse', address, { token, ticket }, (principal) => {
+      for (const [i, topic] of topics.entries()) requireRead(principal, topic, `topics[${i}]`);
+    });
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
@@ -126,22 +131,19 @@ export class SseTransport {
     }
   }
 
-  #identify(request: IncomingMessage, ticket: string | undefined, address: string) {
-    const { gate } = this.#options;
-    const token = gate.bearer(request) ?? (ticket === undefined ? gate.cookie(request) : undefined);
-    return ticket !== undefined && token === undefined ? gate.redeem(ticket) : gate.identify(token, address);
-  }
-
   close(): void {
     clearInterval(this.#comments);
     for (const subscriber of this.#streams.values()) subscriber.close(CLOSE.drain);
   }
 }
 
+/** What proxies of ours add to a request when they would try another node where this one answers 503. */
+const NEXT_UPSTREAM = 'x-next-upstream';
+
 /** An empty stream: the client comes back with its `Last-Event-ID`. A proxy that can goes to another node at once. */
 function sendAway(request: IncomingMessage, response: ServerResponse): void {
-  if (hasNextUpstream(request)) {
-    refuseRequest(response);
+  if (request.headers[NEXT_UPSTREAM] === '503') {
+    refuseHandshake(response, OVERLOADED);
     return;
   }
   response.writeHead(200, HEADERS);

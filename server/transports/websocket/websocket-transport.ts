@@ -13,8 +13,7 @@ import { HubError } from '../../errors.js';
 import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
 import type { RequestHandler } from '../../hub/operations/handler.js';
-import { type Admission, OVERLOADED } from '../admission.js';
-import { refuseUpgrade } from '../problem.js';
+import { type Admission, admitUpgrade } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { GuardedWebSocketServer } from './guarded-server.js';
 import { WebSocketSink } from './websocket-sink.js';
@@ -73,33 +72,24 @@ export class WebSocketTransport {
 
   /** Takes over an HTTP upgrade of {@link WEBSOCKET_PATH}. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // Nobody else listens while the gate looks, and an error without a listener would end the process.
-    const failed = () => socket.destroy();
-    socket.on('error', failed);
-    this.#admit(request).then(
-      (session) => {
-        socket.off('error', failed);
-        let connected = false;
-        // `ws` ends what is no WebSocket handshake itself.
-        socket.once('close', () => {
-          if (!connected) session.close();
-        });
-        this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-          connected = true;
-          this.#connect(webSocket, session);
-        });
-      },
-      (error: unknown) => refuseUpgrade(socket, error),
-    );
+    void admitUpgrade(socket, this.#admit(request)).then((session) => {
+      if (session === undefined) return;
+      let connected = false;
+      // `ws` itself ends what is not a WebSocket handshake.
+      socket.once('close', () => {
+        if (!connected) session.close();
+      });
+      this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+        connected = true;
+        this.#connect(webSocket, session);
+      });
+    });
   }
 
   async #admit(request: IncomingMessage): Promise<Session> {
     const { gate, admission } = this.#options;
-    const address = await gate.admit(request);
-    // What one address may begin comes first: it must not use up what the node can take of others.
-    if (admission.refusal() !== undefined) throw OVERLOADED;
-    const principal = await gate.identify(gate.bearer(request), address);
-    return gate.open(principal, address, 'websocket');
+    const address = await admission.admit(request);
+    return admission.open('websocket', address, { token: gate.bearer(request) });
   }
 
   close(): void {
