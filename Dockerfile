@@ -4,6 +4,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 COPY packages/protocol/package.json packages/protocol/
 COPY packages/client/package.json packages/client/
+COPY docker/package.json docker/
 
 FROM base AS build
 RUN npm ci --no-audit --no-fund
@@ -15,9 +16,8 @@ COPY web web
 RUN npm run --silent build
 
 FROM base AS packages
-# The feeds read two files of their dataset; the rest of it is most of what is installed.
-RUN npm ci --omit=dev --no-audit --no-fund && npm cache clean --force \
- && find node_modules/vega-datasets/data -type f ! -name stocks.csv ! -name sp500-2000.csv -delete
+# With the optional packages of the hub, which docker/package.json depends on.
+RUN npm ci --omit=dev --no-audit --no-fund && npm cache clean --force
 
 FROM node:24.11.1-bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/*

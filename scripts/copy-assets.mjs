@@ -1,11 +1,11 @@
-// Part of `npm run build:server`: puts what the compiled server reads beside itself, the scripts of Redis and the
-// migrations of PostgreSQL, from server/ to the same place in dist/server/. In Node.js, so that it runs on every system.
+// Part of `npm run build:server`: puts what the compiled server reads beside itself, the scripts of Redis, the
+// migrations of PostgreSQL and the figures of the demo, from server/ to the same place in dist/server/. In Node.js, so that it runs on every system.
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const KINDS = ['.lua', '.sql'];
+const KINDS = ['.lua', '.sql', '.csv', '.txt'];
 
 /** Paths of the assets below a folder, relative to it. */
 const assetsIn = (folder) =>

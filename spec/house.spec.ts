@@ -55,13 +55,19 @@ const x = await import('dynamic');
   });
 
   it('installs for the server what the server imports, and nothing else', () => {
-    const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
-    // The page bundles the client; the dataset is found by its files.
-    const elsewhere = ['socket.io-client', 'vega-datasets'];
+    const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
+      read('package.json'),
+    ) as Record<'dependencies' | 'peerDependencies', Record<string, string>> & {
+      peerDependenciesMeta: Record<string, { optional: boolean }>;
+    };
+    // The client loads it where the command line uses it.
+    const elsewhere = ['socket.io-client'];
     const imported = new Set(SOURCES.flatMap(({ text }) => packagesOf(text)));
-    expect(Object.keys(dependencies).filter((name) => !elsewhere.includes(name))).to.have.members([
-      ...imported,
-    ]);
+    const installed = Object.keys({ ...dependencies, ...peerDependencies });
+    expect(installed.filter((name) => !elsewhere.includes(name))).to.have.members([...imported]);
+    expect(peerDependenciesMeta, 'peers that nobody has to install').to.deep.equal(
+      Object.fromEntries(Object.keys(peerDependencies).map((name) => [name, { optional: true }])),
+    );
   });
 
   it('reads the environment where a program begins, and nowhere else', () => {
@@ -108,8 +114,8 @@ const x = await import('dynamic');
   });
 
   describe('in package.json', () => {
-    const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<
-      'dependencies' | 'devDependencies',
+    const { dependencies, devDependencies, peerDependencies } = JSON.parse(read('package.json')) as Record<
+      'dependencies' | 'devDependencies' | 'peerDependencies',
       Record<string, string>
     >;
 
@@ -119,12 +125,18 @@ const x = await import('dynamic');
         'socket.io',
         '@socket.io/redis-adapter',
         'socket.io-adapter',
-        'redis',
+        '@redis/client',
         'ws',
         'notepack.io',
       ]) {
         expect(all[name], name).to.match(/^\d+\.\d+\.\d+$/);
       }
+    });
+
+    it('has the optional packages of the hub installed for the repository and the image, in the versions that it tells', () => {
+      const image = JSON.parse(read('docker/package.json')) as { dependencies: Record<string, string> };
+      const told = Object.entries(peerDependencies).map(([name, range]) => [name, range.replace(/^\^/, '')]);
+      expect(image.dependencies).to.deep.equal(Object.fromEntries(told));
     });
 
     it('agrees with the lock file on their versions', () => {
@@ -140,6 +152,6 @@ const x = await import('dynamic');
   });
 
   it('has a lock file that leaves it to each reader from where packages come', () => {
-    expect(read('package-lock.json').match(/"resolved": "(?!packages\/).*/g) ?? []).to.deep.equal([]);
+    expect(read('package-lock.json').match(/"resolved": "(?!packages\/|docker").*/g) ?? []).to.deep.equal([]);
   });
 });

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { createClient } from 'redis';
+import { createClient } from '@redis/client';
 import { textFrame } from '../../server/transports/server-frame.js';
 
 const REST_PER_COST = 2;

@@ -1,7 +1,7 @@
 /** Stock Socket.IO with its stock Redis adapter, as its documentation sets it up. */
 import { createServer } from 'node:http';
+import { createClient } from '@redis/client';
 import { createAdapter } from '@socket.io/redis-adapter';
-import { createClient } from 'redis';
 import { Server } from 'socket.io';
 
 const pubClient = createClient({ url: process.env.REDIS_URL ?? '' });

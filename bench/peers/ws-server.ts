@@ -1,5 +1,5 @@
 /** Plain `ws`, written as one would by hand: one `send` of the same buffer for each subscriber. */
-import { createClient } from 'redis';
+import { createClient } from '@redis/client';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 const topics = new Map<string, Set<WebSocket>>();

@@ -1,6 +1,9 @@
 /** The tables of the archive, as the connector writes them. */
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { from as copyFrom } from 'pg-copy-streams';
 import type { LogEntry } from '../log/stream-log.js';
-import { copyRows, copyText, inTransaction, type Postgres } from './postgres.js';
+import { inTransaction, type Postgres } from './postgres.js';
 
 const DAY_MS = 86_400_000;
 
@@ -145,3 +148,28 @@ function* rowsOf(stream: string, epoch: string, entries: readonly LogEntry[]): G
     yield [stream, epoch, seq, time, dayOf(time), key, data].map(copyText).join('\t');
   }
 }
+
+/** Sends rows by COPY. @param rows text lines as `COPY … FROM STDIN` reads them, without their line ends */
+async function copyRows(client: Postgres, statement: string, rows: Iterable<string>): Promise<void> {
+  await pipeline(
+    Readable.from(
+      (function* lines() {
+        for (const row of rows) yield `${row}\n`;
+      })(),
+      { objectMode: false },
+    ),
+    client.query(copyFrom(statement)),
+  );
+}
+
+/** A value of a row for {@link copyRows}. */
+function copyText(value: string | number): string {
+  return String(value).replace(/[\\\t\n\r]/g, (char) => COPY_ESCAPES[char]!);
+}
+
+const COPY_ESCAPES: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\r': '\\r',
+};

@@ -1,9 +1,6 @@
 /** Connections to PostgreSQL, and the migrations of what the connectors keep there. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import type { Logger } from '../logger.js';
 
 /** One connection. */
@@ -115,28 +112,3 @@ export function createPool({ url, application, logger }: PostgresOptions): Postg
   );
   return pool;
 }
-
-/** Sends rows by COPY. @param rows text lines as `COPY … FROM STDIN` reads them, without their line ends */
-export async function copyRows(client: Postgres, statement: string, rows: Iterable<string>): Promise<void> {
-  await pipeline(
-    Readable.from(
-      (function* lines() {
-        for (const row of rows) yield `${row}\n`;
-      })(),
-      { objectMode: false },
-    ),
-    client.query(copyFrom(statement)),
-  );
-}
-
-/** A value of a row for {@link copyRows}. */
-export function copyText(value: string | number): string {
-  return String(value).replace(/[\\\t\n\r]/g, (char) => COPY_ESCAPES[char]!);
-}
-
-const COPY_ESCAPES: Readonly<Record<string, string>> = {
-  '\\': '\\\\',
-  '\t': '\\t',
-  '\n': '\\n',
-  '\r': '\\r',
-};

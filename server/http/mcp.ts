@@ -1,10 +1,10 @@
-/** `POST /mcp`: the Model Context Protocol over streamable HTTP, without sessions. */
+/** `POST /mcp`: the Model Context Protocol. What answers is loaded with the first request: its package is optional. */
 
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { json, type NextFunction, type Request, type Response, Router } from 'express';
 import type { Gate } from '../auth/gate.js';
-import { createMcpServer, type McpOptions } from '../mcp/tools.js';
+import { HubError } from '../errors.js';
+import type { McpOptions } from '../mcp/tools.js';
+import { loadOptional } from '../optional-packages.js';
 import { authenticating, crossOrigin, principalOf } from './authenticating.js';
 import { EXACT } from './exact.js';
 
@@ -15,6 +15,15 @@ const MAX_WAITS = 200;
 export interface McpRouteOptions extends Omit<McpOptions, 'waits'> {
   readonly gate: Gate;
   readonly maxMessageBytes: number;
+}
+
+/** @throws HubError `unsupported` that says what to install, where the package is not there. */
+async function load(): Promise<typeof import('../mcp/answer.js')> {
+  try {
+    return await loadOptional('MCP', ['@modelcontextprotocol/sdk'], () => import('../mcp/answer.js'));
+  } catch (error) {
+    throw new HubError('unsupported', (error as Error).message, { cause: error });
+  }
 }
 
 export function mcpRoute({ gate, maxMessageBytes, ...parts }: McpRouteOptions): Router {
@@ -33,15 +42,12 @@ export function mcpRoute({ gate, maxMessageBytes, ...parts }: McpRouteOptions): 
     async (request: Request, response: Response) => {
       await gate.spendRequest(request);
       const principal = principalOf(response);
-      const server = createMcpServer(options, {
+      const { answerMcp } = await load();
+      const caller = {
         principal,
-        spendPublishes: (count) => gate.spendPublishes(principal, count),
-      });
-      const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
-      response.on('close', () => void server.close());
-      // Its optional members are declared in a way that a strict compiler tells apart.
-      await server.connect(transport as Transport);
-      await transport.handleRequest(request, response, request.body);
+        spendPublishes: (count: number) => gate.spendPublishes(principal, count),
+      };
+      await answerMcp(options, caller, { request, response, body: request.body });
     },
   );
   return router;

@@ -1,16 +1,22 @@
 /** What recoveries and history read: the log, and behind it the archive where one is configured. */
 
-import { PostgresArchive } from '../archive/archive-reader.js';
 import { ArchivedLog, type ReadableLog } from '../archive/archived-log.js';
 import type { Config } from '../config/config.js';
 import type { Logger } from '../logger.js';
+import { loadOptional } from '../optional-packages.js';
 
-export function buildPast(
+/** @throws Error where an archive is configured and its driver is not installed */
+export async function buildPast(
   { archive, streams }: Config,
   log: ReadableLog,
   logger: Logger,
-): { past: ReadableLog; close(): Promise<void> } {
+): Promise<{ past: ReadableLog; close(): Promise<void> }> {
   if (archive.url === '') return { past: log, close: async () => undefined };
+  const { PostgresArchive } = await loadOptional(
+    'ARCHIVE_URL',
+    ['pg'],
+    () => import('../archive/archive-reader.js'),
+  );
   const reader = new PostgresArchive(archive.url, logger);
   const archived = new Set(streams.filter((stream) => stream.archive).map(({ name }) => name));
   return {

@@ -1,15 +1,27 @@
 /** Builds the tracing: a part of the composition root. */
 import type { Config } from '../config/config.js';
 import type { Logger } from '../logger.js';
+import { loadOptional } from '../optional-packages.js';
 import type { StartedTracing } from '../telemetry/tracing.js';
 import { VERSION } from '../version.js';
 
-/** @returns undefined where nothing is traced: the packages of OpenTelemetry are not even loaded then */
+const PACKAGES = [
+  '@opentelemetry/api',
+  '@opentelemetry/exporter-trace-otlp-http',
+  '@opentelemetry/resources',
+  '@opentelemetry/sdk-trace-base',
+];
+
+/**
+ * @returns undefined where nothing is traced: the packages of OpenTelemetry are not even loaded then
+ * @throws Error where they are asked for and not installed
+ */
 export async function buildTracing(
   { tracing, node }: Config,
   logger: Logger,
 ): Promise<StartedTracing | undefined> {
   if (tracing === undefined) return undefined;
-  const { startTracing } = await import('../telemetry/tracing.js');
+  const load = () => import('../telemetry/tracing.js');
+  const { startTracing } = await loadOptional('Tracing (OTEL_TRACES_EXPORTER)', PACKAGES, load);
   return startTracing(tracing, { node: node.id, version: VERSION, logger });
 }

@@ -88,7 +88,7 @@ async function buildNode(
   const backend = { ...(await connectBackend(config, logger)), ...overrides };
   const { log, inbox, link } = backend;
   lifecycle.add('redis', { stop: () => link?.close() });
-  const { past, close: closePast } = buildPast(config, log, logger);
+  const { past, close: closePast } = await buildPast(config, log, logger);
   lifecycle.add('archive', { stop: closePast });
   lifecycle.add('log', { stop: () => log.close() });
 

@@ -9,7 +9,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createClient } from 'redis';
+import { createClient } from '@redis/client';
 import type { Logger } from '../logger.js';
 import { withDeadline } from './deadline.js';
 import { addressOf, type RedisServer, type RedisTarget } from './target.js';

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { ErrorReply } from 'redis';
+import { ErrorReply } from '@redis/client';
 import { HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { adapterClient } from './adapter-client.js';

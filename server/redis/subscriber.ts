@@ -1,5 +1,5 @@
 /** The connection that is subscribed. Whatever was subscribed is subscribed again before the connection counts as up. */
-import { ErrorReply } from 'redis';
+import { ErrorReply } from '@redis/client';
 import type { Logger } from '../logger.js';
 import { type Access, type Client, Connection } from './connection.js';
 import type { RedisServer } from './target.js';

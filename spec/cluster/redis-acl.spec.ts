@@ -2,8 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createClient } from '@redis/client';
 import { expect } from 'chai';
-import { createClient } from 'redis';
 import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { freePorts } from '../../server/local-cluster/ports.js';
 import { redisServer } from '../../server/local-cluster/redis-server.js';

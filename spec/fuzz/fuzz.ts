@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { createClient } from 'redis';
+import { createClient } from '@redis/client';
 import { SECRET, token } from '../auth/support.js';
 import { OwnRedis } from '../log/own-redis.js';
 import { get } from '../support/http.js';

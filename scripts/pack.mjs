@@ -1,7 +1,7 @@
 /**
  * Packs what is published: `@axiom-streaming/protocol`, `@axiom-streaming/client` and the hub itself, `axiom-streaming`.
  *
- *     node packages/pack.mjs [folder]      needs what `npm run build` makes; the default folder is dist/packages
+ *     node scripts/pack.mjs [folder]      needs what `npm run build` makes; the default folder is dist/packages
  *
  * The two libraries are packed from folders that are made here, and are private where they are developed. In the
  * repository the client's declarations import those of the protocol, so that a change of one is seen by the other at
