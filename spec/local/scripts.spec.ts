@@ -7,7 +7,7 @@ import { expect } from 'chai';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** What npm finds on every system once the packages are installed. */
-const PROGRAMS = ['node', 'npm', 'tsc', 'vite', 'biome', 'mocha'];
+const PROGRAMS = ['node', 'npm', 'tsc', 'vite', 'biome', 'mocha', 'depcruise'];
 
 /** Whether a command means the same in sh, cmd and PowerShell. */
 function isPortable(command: string): boolean {
