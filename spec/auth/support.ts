@@ -59,3 +59,8 @@ export function bearer(text: string): Record<string, string> {
 
 /** No header at all: the helpers of the specs would send their own. */
 export const ANONYMOUS = { Authorization: '' };
+
+/** What a rate lets through in all since `startedMs`: it counts by the second, and one more second may be touched. */
+export function atMost(perSecond: number, startedMs: number): number {
+  return perSecond * (Math.ceil((performance.now() - startedMs) / 1_000) + 1);
+}

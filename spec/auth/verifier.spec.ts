@@ -53,19 +53,19 @@ describe('Tokens', () => {
     it('say who their bearer is and what they may do', async () => {
       const bearer = await hs.verify(await token({ jti: 'j1', subscribe: ['portfolio:{sub}'], admin: true }));
       expect(bearer).to.include({ subject: 'alice', tokenId: 'j1', admin: true });
-      expect(bearer.expiresAt).to.be.closeTo(Date.now() + 300_000, 2_000);
+      expect(bearer.expiresAt).to.be.closeTo(Date.now() + 300_000, 60_000);
       expect(bearer.mayRead({ stream: 'portfolio', key: 'alice' })).to.equal(true);
       expect(bearer.mayPublish({ stream: 'portfolio', key: 'alice' })).to.equal(false);
     });
 
     it('are remembered until they end', async () => {
-      const text = await token({ lastsS: 1 });
+      const text = await token({ lastsS: 100 });
       expect(hs.known(text)).to.equal(undefined);
       const bearer = await hs.verify(text);
       expect(hs.known(text)).to.equal(bearer);
       const { now } = Date;
       try {
-        Date.now = () => now() + 2_000;
+        Date.now = () => now() + 101_000;
         expect(hs.known(text)).to.equal(undefined);
       } finally {
         Date.now = now;

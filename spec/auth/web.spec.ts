@@ -10,7 +10,7 @@ import { startTestApp } from '../http/test-app.js';
 import { call } from '../support/http.js';
 import { connectSocketIo, request } from '../support/socketio-client.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
-import { ANONYMOUS, bearer, startSecuredApp, token } from './support.js';
+import { ANONYMOUS, atMost, bearer, startSecuredApp, token } from './support.js';
 
 const FRIEND = 'https://app.example.com';
 const STRANGER = 'https://evil.example.com';
@@ -207,15 +207,16 @@ describe('Limits by address', () => {
   });
 
   it('hold for handshakes: 429 over Socket.IO as well', async () => {
+    const started = performance.now();
     const answered = await Promise.all(
       Array.from({ length: 30 }, () =>
         fetch(`${app.url}/socket.io/?EIO=4&transport=polling`, { headers: from(3) }),
       ),
     );
     const refused = answered.filter((response) => response.status === 429);
-    expect(refused.length).to.be.within(20, 29);
+    expect(30 - refused.length).to.be.within(1, atMost(5, started));
     expect(refused[0]!.headers.get('retry-after')).to.match(/^[1-9]\d*$/);
-    expect(await metric('axiom_limits_refused_total{limit="handshakes"}')).to.be.at.least(20);
+    expect(await metric('axiom_limits_refused_total{limit="handshakes"}')).to.be.at.least(refused.length);
   });
 
   it('hold for tokens that are tried, and for requests', async () => {
@@ -223,16 +224,19 @@ describe('Limits by address', () => {
       call('GET', `${app.url}/api/streams`, undefined, { ...bearer(`guess-${i}`), ...from(4) });
     // In the second round the requests themselves are refused, at once, while a token is being looked at.
     for (const least of [15, 25]) {
+      const started = performance.now();
       const guesses = await Promise.all(Array.from({ length: 30 }, (_, n) => guess(n)));
-      expect(guesses.filter(({ status }) => status === 429).length).to.be.at.least(least);
+      const refused = guesses.filter(({ status }) => status === 429).length;
+      expect(refused).to.be.at.least(Math.min(least, 30 - atMost(10, started)));
     }
+    const started = performance.now();
     const asked = await Promise.all(
       Array.from({ length: 40 }, () =>
         call('GET', `${app.url}/api/streams`, undefined, { ...ANONYMOUS, ...from(5) }),
       ),
     );
-    expect(asked.filter(({ status }) => status === 429).length).to.be.at.least(15);
-    expect(asked.filter(({ status }) => status === 200).length).to.be.at.least(9);
+    const answered200 = asked.filter(({ status }) => status === 200).length;
+    expect(answered200).to.be.within(9, Math.max(25, atMost(10, started)));
   });
 
   it('hold for a subject, wherever it comes from', async () => {
@@ -250,11 +254,12 @@ describe('Limits by address', () => {
   it('hold for the requests of a connection: refused with when to come back, then ended with 4429', async () => {
     const client = await WebSocketTestClient.connect({ url: app.url, token: '', address: '203.0.113.30' });
     clients.push(client);
+    const started = performance.now();
     const acks = await Promise.all(
       Array.from({ length: 60 }, () => client.request('history', { topic: 'news:a' })),
     );
     const refused = acks.filter(({ ok }) => !ok);
-    expect(refused.length).to.be.within(20, 50);
+    expect(60 - refused.length).to.be.within(10, atMost(20, started));
     expect(refused[0]!.error).to.include({ code: 'rate_limited' });
     expect((refused[0]!.error as { retryAfterMs?: number }).retryAfterMs).to.be.within(1, 1_000);
     const closed = new Promise<number>((resolve) => client.socket.once('close', resolve));
@@ -266,10 +271,11 @@ describe('Limits by address', () => {
     const text = await token({ sub: 'publisher', publish: ['news:*'] });
     const client = await connectSocketIo({ url: app.url, token: text, address: '203.0.113.31' });
     clients.push(client);
+    const started = performance.now();
     const acks = await Promise.all(
       Array.from({ length: 30 }, (_, n) => request(client.socket, 'publish', { topic: 'news:a', data: n })),
     );
-    expect(acks.filter(({ ok }) => ok).length).to.be.within(10, 20);
+    expect(acks.filter(({ ok }) => ok).length).to.be.within(10, atMost(10, started));
     expect(acks.at(-1)!.error?.code).to.equal('rate_limited');
   });
 });

@@ -4,7 +4,7 @@ import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { bearer, SECRET, token } from '../auth/support.js';
 import { startTestCluster } from '../support/cluster.js';
 import { call } from '../support/http.js';
-import { until } from '../support/wait.js';
+import { patient, until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
 
 describe('The nodes of a cluster', () => {
@@ -34,7 +34,7 @@ describe('The nodes of a cluster', () => {
     const started = performance.now();
     await call('POST', `${cluster.nodes[0]!.url}/api/revocations`, '{"jti":"everywhere"}', bearer(admin));
     await until('all are closed', () => clients.every(({ closeCodes }) => closeCodes.length > 0));
-    expect(performance.now() - started).to.be.below(1_000);
+    expect(performance.now() - started).to.be.below(patient(1_000));
     expect(clients.map(({ closeCodes }) => closeCodes[0])).to.deep.equal([4401, 4401, 4401]);
     for (const client of clients) client.close();
 
@@ -113,6 +113,7 @@ describe('The nodes of a cluster', () => {
 
   it('count the messages of a subject together', async () => {
     const text = await token({ sub: 'busy', publish: ['news:*'] });
+    const started = performance.now();
     const statuses = await Promise.all(
       Array.from({ length: 240 }, async (_, n) => {
         const { url } = cluster.nodes[n % 3]!;
@@ -127,8 +128,9 @@ describe('The nodes of a cluster', () => {
       }),
     );
     const accepted = statuses.filter((status) => status === 201).length;
-    // Two seconds may be touched, and each node may begin one with a part of its own.
-    expect(accepted).to.be.within(50, 135);
+    // One more second may be touched, and each node may begin one with a part of its own.
+    const seconds = Math.ceil((performance.now() - started) / 1_000) + 1;
+    expect(accepted).to.be.within(50, 60 * seconds + 15);
     expect(statuses).to.include(429);
   });
 });

@@ -5,7 +5,7 @@ import type { TestClient } from '../support/client.js';
 import { startTestCluster } from '../support/cluster.js';
 import { get } from '../support/http.js';
 import { subscribeOver } from '../support/subscribe.js';
-import { until } from '../support/wait.js';
+import { patient, until } from '../support/wait.js';
 
 const FAIL_OVER_MS = 5_000;
 
@@ -36,10 +36,8 @@ describe('The demo feeds of a cluster', () => {
     await publisher.process.stop('SIGKILL');
     const before = steps().length;
     const killedAt = performance.now();
-    await until('another node publishes', () => steps().length > before + 1, {
-      withinMs: FAIL_OVER_MS + 1_000,
-    });
-    expect(performance.now() - killedAt).to.be.below(FAIL_OVER_MS);
+    await until('another node publishes', () => steps().length > before + 1);
+    expect(performance.now() - killedAt).to.be.below(patient(FAIL_OVER_MS));
 
     const rows = steps();
     expect(new Set(rows).size, 'steps without a double').to.equal(rows.length);

@@ -21,6 +21,8 @@ export interface FuzzResult {
   readonly findings: readonly string[];
   /** Longest CPU time of one turn of the node's event loop, ms. */
   readonly longestTurnMs: number;
+  /** CPU time of reading and writing a document of 1 MiB in the node, ms. */
+  readonly referenceMs: number;
   /** Heap after a collection, when it was warm and at the end. */
   readonly heapBytes: readonly [before: number, after: number];
   /** Connections that were left when all inputs were over. */
@@ -110,11 +112,12 @@ export async function fuzz({
       await new Promise((resolve) => setTimeout(resolve, settleMs));
       if (half === 0) warm = (await state(node)).heapBytes;
     }
-    const { heapBytes, connections } = await state(node);
+    const { heapBytes, connections, referenceMs } = await state(node);
     return {
       inputs: counts,
       findings,
       longestTurnMs,
+      referenceMs,
       heapBytes: [warm, heapBytes],
       connectionsLeft: connections,
     };
@@ -126,7 +129,7 @@ export async function fuzz({
 }
 
 async function isReady(url: string): Promise<boolean> {
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 1_200; i++) {
     if ((await get<object>(`${url}/health/ready`)).status === 200) return true;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -149,7 +152,7 @@ async function state(node: ChildProcess): Promise<NodeState> {
 
 /** Waits until the connections of the inputs are over, which takes as long as one may go unauthenticated. */
 async function quiet(node: ChildProcess): Promise<void> {
-  for (let i = 0; i < 50 && (await state(node)).connections > 0; i++) {
+  for (let i = 0; i < 600 && (await state(node)).connections > 0; i++) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

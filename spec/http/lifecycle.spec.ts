@@ -5,7 +5,7 @@ import { freePorts } from '../../server/local-cluster/ports.js';
 import { OwnRedis } from '../log/own-redis.js';
 import { connectSocketIo } from '../support/socketio-client.js';
 import { subscribeSse } from '../support/sse-client.js';
-import { until } from '../support/wait.js';
+import { patient, until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
 import { startTestApp } from './test-app.js';
 
@@ -27,7 +27,7 @@ describe('A node', () => {
     ];
     const started = performance.now();
     await app.stop();
-    expect(performance.now() - started).to.be.lessThan(4_000);
+    expect(performance.now() - started).to.be.lessThan(patient(4_000));
 
     for (const { seen } of [socketIo, webSocket, sse]) expect(seen.drains).to.have.length(1);
     await until('the WebSocket is closed', () => webSocket.closeCodes.length > 0);

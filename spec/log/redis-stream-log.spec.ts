@@ -8,7 +8,7 @@ import { isHubPayload } from '../../server/log/payload.js';
 import { RedisStreamLog } from '../../server/log/redis-stream-log.js';
 import type { LogListener, Retention } from '../../server/log/stream-log.js';
 import type { RedisLink } from '../../server/redis/redis-link.js';
-import { until } from '../support/wait.js';
+import { patient, until } from '../support/wait.js';
 import { callsOf, OwnRedis } from './own-redis.js';
 import {
   CONTRACT_STREAMS,
@@ -270,7 +270,8 @@ describe('The stream log in Redis', () => {
 
       const started = performance.now();
       const error = await rejection(log.append('news', numbered(1)));
-      expect(performance.now() - started).to.be.lessThan(300);
+      // Long before the deadline of 900 ms.
+      expect(performance.now() - started).to.be.lessThan(800);
       expect(error).to.be.instanceOf(HubError);
       expect(error).to.include({ code: 'log_unavailable' });
       expect(await rejection(log.check('news', 0))).to.include({ code: 'log_unavailable' });
@@ -291,8 +292,7 @@ describe('The stream log in Redis', () => {
       try {
         const started = performance.now();
         const error = await rejection(log.append('news', [{ key: 'k', data: '1', id: 'one' }]));
-        // The deadline is 900 ms; the rest is for a busy machine.
-        expect(performance.now() - started).to.be.lessThan(1_300);
+        expect(performance.now() - started).to.be.lessThan(patient(1_000));
         expect(error).to.be.instanceOf(HubError);
         expect(error).to.include({ code: 'log_unavailable' });
       } finally {

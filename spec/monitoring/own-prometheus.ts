@@ -94,7 +94,7 @@ export class OwnPrometheus {
   }
 
   async #ask<T>(path: string): Promise<T> {
-    const response = await fetch(`${this.url}/api/v1/${path}`, { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(`${this.url}/api/v1/${path}`, { signal: AbortSignal.timeout(60_000) });
     const body = (await response.json()) as { status: string; error?: string; data: T };
     if (body.status !== 'success') throw new Error(`Prometheus: ${path}: ${body.error}`);
     return body.data;

@@ -42,11 +42,11 @@ export async function subscribeOnNode(
   subscription: TestSubscription,
 ): Promise<TestClient> {
   // A node that was away is left out by NGINX for a moment longer.
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   while (performance.now() < deadline) {
     const client = await subscribeOver(transport, { url: cluster.url, address: nextAddress() }, subscription);
     if (client.node === node) return client;
     client.close();
   }
-  throw new Error(`NGINX sent nobody to ${node} within 10 s`);
+  throw new Error(`NGINX sent nobody to ${node} within 60 s`);
 }

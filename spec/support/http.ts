@@ -47,7 +47,7 @@ export async function call<T = Record<string, unknown>>(
     method,
     headers: all,
     ...(body === undefined ? {} : { body }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
   });
   const text = await response.text();
   const isJson = /json/.test(response.headers.get('content-type') ?? '');

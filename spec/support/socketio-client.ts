@@ -14,6 +14,8 @@ export interface SocketIoTestClient extends TestClient {
   readonly socket: Socket;
   /** `socket.recovered` after each connect. */
   readonly recovered: readonly boolean[];
+  /** What `expiring` said, each time; it may come in the same packet as the welcome. */
+  readonly expiring: readonly { readonly expiresInMs: number }[];
 }
 
 /** An acknowledgement as it comes over the wire. */
@@ -42,6 +44,7 @@ export async function connectSocketIo(options: SocketIoTestOptions): Promise<Soc
   } = options;
   const seen = new Seen();
   const recovered: boolean[] = [];
+  const expiring: { expiresInMs: number }[] = [];
   const socket = io(url, {
     transports: [...transports],
     ...(msgpack ? { path: '/msgpack/', parser } : {}),
@@ -56,6 +59,7 @@ export async function connectSocketIo(options: SocketIoTestOptions): Promise<Soc
     socket,
     seen,
     recovered,
+    expiring,
     verdicts: [] as readonly TopicVerdict[],
     get node() {
       return seen.nodes.at(-1) ?? '';
@@ -72,6 +76,7 @@ export async function connectSocketIo(options: SocketIoTestOptions): Promise<Soc
   socket.on('position', (cursor: string) => seen.position(cursor));
   socket.on('gap', (info: GapInfo) => seen.gaps.push(info));
   socket.on('degraded', (info: unknown) => seen.degraded.push(info));
+  socket.on('expiring', (info: { expiresInMs: number }) => expiring.push(info));
   socket.on('drain', (info: unknown) => seen.drains.push(info));
   await new Promise<void>((resolve, reject) => {
     socket.on('welcome', (info: WelcomeInfo) => {
@@ -79,7 +84,7 @@ export async function connectSocketIo(options: SocketIoTestOptions): Promise<Soc
       if (info.topics !== undefined) client.verdicts = info.topics;
       resolve();
     });
-    setTimeout(() => reject(new Error('no welcome over Socket.IO within 10 s')), 10_000).unref();
+    setTimeout(() => reject(new Error('no welcome over Socket.IO within 60 s')), 60_000).unref();
   });
   return client;
 }
@@ -101,5 +106,5 @@ export async function subscribeSocketIo(
 
 /** One request and its acknowledgement. */
 export function request(socket: Socket, operation: string, body: unknown): Promise<Ack> {
-  return socket.timeout(10_000).emitWithAck(operation, body) as Promise<Ack>;
+  return socket.timeout(60_000).emitWithAck(operation, body) as Promise<Ack>;
 }

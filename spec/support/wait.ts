@@ -8,6 +8,11 @@ const POLL_MS = 5;
  */
 const PATIENCE = 6;
 
+/** The limit of a promise of time, for a machine that is slower or busier than the one that it was made for. */
+export function patient(ms: number): number {
+  return ms * PATIENCE;
+}
+
 /** Resolves when `condition` holds. @throws Error that says what was waited for, and what was the case instead. */
 export async function until(
   what: string,
@@ -15,7 +20,7 @@ export async function until(
   options: { withinMs?: number; instead?: () => unknown } = {},
 ): Promise<void> {
   const { withinMs = 10_000, instead } = options;
-  const waitMs = withinMs * PATIENCE;
+  const waitMs = patient(withinMs);
   const deadline = performance.now() + waitMs;
   while (!(await condition())) {
     if (performance.now() > deadline) {

@@ -70,7 +70,7 @@ export class WebSocketTestClient implements TestClient {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#acks.set(id, resolve);
-      setTimeout(() => reject(new Error(`no acknowledgement of ${op} within 10 s`)), 10_000).unref();
+      setTimeout(() => reject(new Error(`no acknowledgement of ${op} within 60 s`)), 60_000).unref();
       this.socket.send(JSON.stringify({ op, id, ...body }));
     });
   }

@@ -16,7 +16,8 @@ import { WebSocketTestClient } from '../support/websocket-client.js';
 const README = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
 const CONNECTIONS = 10_000;
 const SCRAPES = 20;
-const MOST_CPU_MS = 20;
+/** What a scrape may cost with all connections, in times of what it costs with none. */
+const MOST_TIMES = 3;
 
 describe('The metrics', () => {
   let app: RunningNode;
@@ -85,7 +86,21 @@ describe('The metrics', () => {
     await until('it is counted', async () => (await count('bad_request')) === 1);
   });
 
-  it(`take less than ${MOST_CPU_MS} ms of CPU to read from a node with ${CONNECTIONS} connections`, async () => {
+  /** Median CPU time of a scrape, ms; it leaves out collections. Client and server are one process here. */
+  async function costOfScrape(): Promise<number> {
+    const costs: number[] = [];
+    for (let i = 0; i < SCRAPES; i++) {
+      const before = process.cpuUsage();
+      await text();
+      const { user, system } = process.cpuUsage(before);
+      costs.push((user + system) / 1_000);
+    }
+    return costs.sort((a, b) => a - b)[SCRAPES / 2]!;
+  }
+
+  it(`cost about as much to read from a node with ${CONNECTIONS} connections as from one with none`, async () => {
+    await costOfScrape();
+    const withNone = await costOfScrape();
     for (let i = 0; i < CONNECTIONS; i++) {
       const subscriber = app.hub.attach(`c${i}`, new RecordingSink());
       await subscribe(
@@ -96,16 +111,9 @@ describe('The metrics', () => {
       );
     }
     expect(await text()).to.match(/^axiom_subscriptions 30000$/m);
-    const costs: number[] = [];
-    for (let i = 0; i < SCRAPES; i++) {
-      const before = process.cpuUsage();
-      await text();
-      const { user, system } = process.cpuUsage(before);
-      costs.push((user + system) / 1_000);
-    }
-    costs.sort((a, b) => a - b);
-    // Client and server are one process here: the request itself is counted twice. The median leaves out collections.
-    expect(costs[SCRAPES / 2]).to.be.below(MOST_CPU_MS);
-    if (process.env.SPEC_LOGS !== undefined) console.log(`CPU of a scrape, ms: ${costs.join(' ')}`);
+    const withAll = await costOfScrape();
+    const figures = `CPU of a scrape: ${withNone.toFixed(2)} ms with none, ${withAll.toFixed(2)} ms with all`;
+    expect(withAll / withNone, figures).to.be.below(MOST_TIMES);
+    if (process.env.SPEC_LOGS !== undefined) console.log(figures);
   });
 });

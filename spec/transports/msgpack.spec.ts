@@ -12,7 +12,7 @@ import {
   type SocketIoTestClient,
   subscribeSocketIo,
 } from '../support/socketio-client.js';
-import { until } from '../support/wait.js';
+import { patient, until } from '../support/wait.js';
 
 const pack = (value: unknown) =>
   Buffer.from((new parser.Encoder().encode(value) as unknown as [Uint8Array])[0]);
@@ -140,6 +140,7 @@ describe('Socket.IO with MessagePack', () => {
     await until('it is ended', () => bad.seen.losses > 0);
     await publish(app.url, 'news:after', 'alive');
     await until('the other goes on', () => good.seen.data().includes('alive'));
-    expect(performance.now() - started).to.be.below(500);
+    // What it announces would take minutes.
+    expect(performance.now() - started).to.be.below(patient(1_000));
   });
 });
