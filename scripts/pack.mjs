@@ -13,13 +13,14 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
+import { npmProgram } from './pack-check/commands.mjs';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const PROTOCOL = /(['"])@axiom-streaming\/protocol\/([a-z-]+)\1/g;
 /** Specifiers of declarations: `from './x.js'`, `import('./x.js')`. */
 const SPECIFIER = /(from |import\()(['"])(\.[^'"]+|@axiom-streaming\/[^'"]+)\2/g;
 
-/** One packed package. @typedef {{ name: string, tarball: string, bytes: number }} Packed */
+/** One packed package. @typedef {{ name: string, tarball: string, bytes: number, files: number }} Packed */
 
 /** Packs all three into a folder. @param {string} folder @returns {Promise<Packed[]>} */
 export async function packAll(folder) {
@@ -107,10 +108,7 @@ function closure(dist, entries) {
 
 /** @returns {Packed} */
 function pack(from, to) {
-  // Through the npm that runs this where one does: on Windows there is no program `npm` that can be started directly.
-  const [program, ...before] = process.env.npm_execpath
-    ? [process.execPath, process.env.npm_execpath]
-    : ['npm'];
+  const [program, ...before] = npmProgram('npm');
   const output = execFileSync(
     program,
     [...before, 'pack', '--json', '--ignore-scripts', '--pack-destination', to],
@@ -120,8 +118,8 @@ function pack(from, to) {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   );
-  const [{ name, filename, size }] = JSON.parse(output);
-  return { name, tarball: join(to, filename), bytes: size };
+  const [{ name, filename, size, entryCount }] = JSON.parse(output);
+  return { name, tarball: join(to, filename), bytes: size, files: entryCount };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
