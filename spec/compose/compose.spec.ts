@@ -8,6 +8,7 @@ import { Ajv } from 'ajv';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { VARIABLES } from '../../server/config/variables.js';
+import { ADDRESSES } from './answers.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
@@ -146,6 +147,24 @@ describe('The compose file', () => {
     const { version } = JSON.parse(read('package.json')) as { version: string };
     expect(service('api').image).to.equal(`axiom-streaming:${version}`);
     expect(service('nginx').image).to.equal(`axiom-streaming-nginx:${version}`);
+  });
+});
+
+describe('npm run verify:compose', () => {
+  it('asks for every address of HTTP that the README names', () => {
+    const table = /^## HTTP$.*?(?=^Errors are)/ms.exec(read('README.md'))![0];
+    const firstColumn = [...table.matchAll(/^\|([^|]*)\|/gm)].map(([, cell]) => cell).join('\n');
+    // `GET, DELETE /a[/{id}]` is `GET /a` and `DELETE /a/{id}`; what has no method has that of the one before it.
+    const named: string[] = [];
+    let methods = ['GET'];
+    for (const [, before, path = ''] of firstColumn.matchAll(/`([A-Z, ]*)(\/[^`?]*)[^`]*`/g)) {
+      if (before !== '') methods = before!.trim().split(', ');
+      const [, short = path, longer = ''] = /^(.*)\[(.*)\]$/.exec(path) ?? [];
+      for (const method of methods) named.push(`${method} ${short}${method === 'DELETE' ? longer : ''}`);
+    }
+    expect(named).to.have.lengthOf.above(10);
+    expect(ADDRESSES.map(({ name }) => name)).to.include.members(named);
+    expect(named).to.include('GET /health/ready').and.to.include('DELETE /api/connections/{id}');
   });
 });
 

@@ -1,27 +1,33 @@
-/** Docker from a spec: commands of the project's own folder, with their output. */
+/** Docker from a spec: commands in a folder, with their output. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+/** The folder of the project. */
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const run = promisify(execFile);
 
-/** Runs a program in the project's folder. @returns its output. @throws Error with the end of what it wrote. */
+/** Runs a program, by default in the project's folder. @returns its output. @throws Error with the end of what it wrote. */
 export async function output(
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  cwd = ROOT,
 ): Promise<string> {
   try {
     const { stdout } = await run(command, args, {
-      cwd: ROOT,
+      cwd,
       env: { ...process.env, ...env },
       maxBuffer: 64 * 1024 * 1024,
     });
     return stdout.trim();
   } catch (error) {
-    const { stderr = '', message } = error as { stderr?: string; message: string };
-    throw new Error(`${command} ${args.join(' ')}: ${stderr.slice(-3_000) || message}`);
+    const {
+      stdout = '',
+      stderr = '',
+      message,
+    } = error as { stdout?: string; stderr?: string; message: string };
+    throw new Error(`${command} ${args.join(' ')}: ${(stdout + stderr).slice(-3_000) || message}`);
   }
 }
 

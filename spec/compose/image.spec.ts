@@ -8,22 +8,11 @@ import { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { freePorts } from '../../server/local-cluster/ports.js';
 import { redisServer } from '../../server/local-cluster/redis-server.js';
 import { until } from '../support/wait.js';
+import { AWAY, SAYS_AWAY } from './connectors.js';
 import { contextOf, makeImageTree, readCopy, readStages } from './image-tree.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
-
-/** A port on which nobody listens: what is there is asked for, and is away. */
-const NOBODY = '127.0.0.1:1';
-
-/** What each connector says once it has everything but its source. */
-const WITHOUT_SOURCE: Readonly<Record<ConnectorName, RegExp>> = {
-  outbox: /ECONNREFUSED/,
-  replication: /ECONNREFUSED/,
-  archive: /ECONNREFUSED/,
-  ingest: /runs/,
-  neo4j: /Could not perform|Failed to connect|ServiceUnavailable/,
-};
 
 const isStarted = () => Promise.resolve(true);
 
@@ -91,11 +80,7 @@ describe('The image of a node', function () {
       DRAIN_MS: '0',
       // What is loaded only where it is asked for.
       STREAMS_FILE: streams,
-      ARCHIVE_URL: `postgres://${NOBODY}/archive`,
-      DATABASE_URL: `postgres://${NOBODY}/source`,
-      REPLICATION_TABLES: 'public.orders=news:orders/{account}',
-      NEO4J_URL: `bolt://${NOBODY}`,
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://${NOBODY}`,
+      ...AWAY,
     };
     node = program('node', ['docker/start.mjs'], () => answers(`${url}/health/ready`));
     await node.start();
@@ -161,7 +146,7 @@ describe('The image of a node', function () {
       const connector = program(
         name,
         ['dist/server/connectors/run.js', name],
-        () => Promise.resolve(lines.some((line) => WITHOUT_SOURCE[name].test(line))),
+        () => Promise.resolve(lines.some((line) => SAYS_AWAY[name].test(line))),
         (line) => lines.push(line),
       );
       await connector.start();

@@ -13,12 +13,18 @@ const FLAGS = [
   '--js-flags=--expose-gc',
 ];
 
+/** Starts Chromium; undefined where this machine has none. */
+export async function findChromium(): Promise<Browser | undefined> {
+  const executablePath = CHROMIUM_PLACES.find((place) => existsSync(place));
+  return executablePath === undefined ? undefined : chromium.launch({ executablePath, args: FLAGS });
+}
+
 /** Ends the specs of a suite, loudly, where there is no Chromium. */
 export async function launchChromium(suite: Mocha.Context): Promise<Browser> {
-  const executablePath = CHROMIUM_PLACES.find((place) => existsSync(place));
-  if (executablePath === undefined) {
+  const browser = await findChromium();
+  if (browser === undefined) {
     console.warn('      SKIPPED: no Chromium on this machine (Debian: apt-get install chromium)');
     suite.skip();
   }
-  return chromium.launch({ executablePath: executablePath!, args: FLAGS });
+  return browser!;
 }
