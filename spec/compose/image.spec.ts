@@ -128,7 +128,7 @@ describe('The image of a node', function () {
     const lines: string[] = [];
     const minting = program(
       'token',
-      ['dist/server/cli/token.js', '--sub', 'me', '--subscribe', 'news:*'],
+      ['dist/server/cli/main.js', 'token', '--sub', 'me', '--subscribe', 'news:*'],
       isStarted,
       (line) => lines.push(line),
     );

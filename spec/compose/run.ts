@@ -67,17 +67,8 @@ async function bringUp(): Promise<void> {
 function mintToken(): Promise<string> {
   const streams = ['market', 'news', 'portfolio', 'signals'].map((stream) => `${stream}:*`);
   const grants = streams.flatMap((topics) => ['--subscribe', topics, '--publish', topics]);
-  return compose(
-    'exec',
-    '-T',
-    'api',
-    'node',
-    'dist/server/cli/token.js',
-    '--sub',
-    'verify',
-    '--admin',
-    ...grants,
-  );
+  const mint = ['node', 'dist/server/cli/main.js', 'token', '--sub', 'verify', '--admin'];
+  return compose('exec', '-T', 'api', ...mint, ...grants);
 }
 
 async function askBothPorts(token: string): Promise<void> {
