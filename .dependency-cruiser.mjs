@@ -267,7 +267,8 @@ export default {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.layers.json' },
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(dist|packages/[^/]+/dist)/' },
+    // The clients from outside import packages that are not of this repository.
+    exclude: { path: '^(dist|packages/[^/]+/dist|spec/wild/clients)/' },
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'require', 'node', 'default', 'types'],

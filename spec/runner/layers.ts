@@ -27,6 +27,7 @@ export const LAYERS: readonly (readonly [of: string, layer: Layer])[] = [
   ['redis/slots.spec.ts', 'unit'],
   ['redis/target.spec.ts', 'unit'],
   ['runner/', 'unit'],
+  ['wild/accounting.spec.ts', 'unit'],
 
   ['bench/guard.spec.ts', 'full'],
   ['browser/firefox.spec.ts', 'full'],
@@ -34,6 +35,7 @@ export const LAYERS: readonly (readonly [of: string, layer: Layer])[] = [
   ['cluster/storm.spec.ts', 'full'],
   ['connectors/neo4j.spec.ts', 'full'],
   ['docs/airflow.spec.ts', 'full'],
+  ['wild/', 'full'],
 ];
 
 /** Files that do more when all is run: more kills, more runs of a property. `test:all` runs them in that size. */
@@ -62,6 +64,11 @@ export const LONGEST: readonly string[] = [
   'cli/demo.spec.ts',
   'connectors/archive.spec.ts',
   'connectors/ingest.spec.ts',
+  'wild/java.spec.ts',
+  'wild/go.spec.ts',
+  'wild/rust.spec.ts',
+  'wild/javascript.spec.ts',
+  'wild/python.spec.ts',
   'browser/dashboard.spec.ts',
   'docs/airflow.spec.ts',
   'cluster/drain.spec.ts',

@@ -1,0 +1,3 @@
+import { describeClients } from './describe-clients.js';
+
+describeClients('Go');
