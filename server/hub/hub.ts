@@ -15,6 +15,7 @@ import { type HubCounters, hubCounters, increment } from './counters.js';
 import { Fanout } from './delivery/fanout.js';
 import { Flusher } from './delivery/flusher.js';
 import { Lanes } from './delivery/lanes.js';
+import { Outages } from './delivery/outages.js';
 import { SlowConnections } from './delivery/slow-connections.js';
 import { type ReaderSource, StreamReader } from './delivery/stream-reader.js';
 import { type Sink, Subscriber } from './delivery/subscriber.js';
@@ -83,7 +84,7 @@ export class Hub implements TailListener, LogListener {
   readonly #onLatency: (ms: number) => void;
   readonly #tracing: Tracing | undefined;
   #positions: NodeJS.Timeout | undefined;
-  #degraded = false;
+  readonly outages = new Outages();
   #draining = false;
 
   constructor({
@@ -188,10 +189,6 @@ export class Hub implements TailListener, LogListener {
       access,
     });
     this.subscribers.set(id, subscriber);
-    // After the welcome that the transport is about to send.
-    if (this.#degraded) {
-      queueMicrotask(() => subscriber.degraded({ degraded: true, reason: 'log_unavailable' }));
-    }
     return subscriber;
   }
 
@@ -199,6 +196,7 @@ export class Hub implements TailListener, LogListener {
   detach(subscriber: Subscriber): void {
     if (!subscriber.closed) increment(this.counters.disconnects, subscriber.endedBy?.name ?? 'client');
     subscriber.closed = true;
+    this.outages.forget(subscriber);
     if (this.subscribers.get(subscriber.id) === subscriber) this.subscribers.delete(subscriber.id);
     for (const reader of subscriber.readers.values()) this.#setKeys(reader, new Set(), reader.conflations);
     subscriber.readers.clear();
@@ -279,14 +277,21 @@ export class Hub implements TailListener, LogListener {
   }
 
   interrupted(stream?: string): void {
-    for (const { tail } of this.#streamsOf(stream)) tail.interrupted();
-    this.#setDegraded(true);
+    const streams = this.#streamsOf(stream);
+    for (const { tail } of streams) tail.interrupted();
+    this.outages.begin(
+      streams.map(({ config }) => config.name),
+      this.subscribers.values(),
+    );
   }
 
   resumed(stream?: string): void {
-    for (const { tail } of this.#streamsOf(stream)) tail.resumed();
-    void this.whenLive().then(() => {
-      if (this.live) this.#setDegraded(false);
+    const streams = this.#streamsOf(stream);
+    for (const { tail } of streams) tail.resumed();
+    void Promise.all(streams.map(({ tail }) => tail.whenLive())).then(() => {
+      // Some may have been interrupted again meanwhile.
+      const live = streams.filter(({ tail }) => tail.live);
+      this.outages.end(live.map(({ config }) => config.name));
     });
   }
 
@@ -326,15 +331,8 @@ export class Hub implements TailListener, LogListener {
     this.streams.get(reader.tail.stream)?.fanout.update(reader, before);
   }
 
-  #streamsOf(name: string | undefined): Iterable<HubStream> {
-    return name === undefined ? this.streams.values() : [this.stream(name)];
-  }
-
-  #setDegraded(degraded: boolean): void {
-    if (this.#degraded === degraded) return;
-    this.#degraded = degraded;
-    for (const subscriber of this.subscribers.values())
-      subscriber.degraded({ degraded, reason: 'log_unavailable' });
+  #streamsOf(name: string | undefined): readonly HubStream[] {
+    return name === undefined ? [...this.streams.values()] : [this.stream(name)];
   }
 
   #renewPositions(): void {

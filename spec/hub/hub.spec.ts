@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Hub } from '../../server/hub/hub.js';
 import { subscribe } from '../../server/hub/operations/subscribe.js';
 import { until } from '../support/wait.js';
-import { planned, STREAMS, settle, TestHub } from './support.js';
+import { failureOf, Gate, planned, STREAMS, settle, TestHub } from './support.js';
 
 describe('The hub', () => {
   let test: TestHub;
@@ -52,22 +52,124 @@ describe('The hub', () => {
     expect(hub.live).to.equal(true);
   });
 
-  it('tells its connections of an outage of the log and of its end, and new ones while it lasts', async () => {
-    await start();
-    const before = await reading('news:*');
-    test.log.follower.interrupted();
-    test.log.follower.interrupted();
-    const during = test.connect();
-    test.log.follower.resumed();
-    await hub.whenLive();
-    await settle();
-    const after = test.connect();
+  describe('whose log is out of reach', () => {
+    const told = (degraded: boolean, ...streams: string[]) => ({
+      degraded,
+      reason: 'log_unavailable',
+      streams,
+    });
 
-    const degraded = { degraded: true, reason: 'log_unavailable' };
-    const over = { degraded: false, reason: 'log_unavailable' };
-    expect(before.sink.degradations).to.deep.equal([degraded, over]);
-    expect(during.sink.degradations).to.deep.equal([degraded, over]);
-    expect(after.sink.degradations).to.deep.equal([]);
+    it('tells each connection once which of its streams are concerned, and when that has ended', async () => {
+      await start();
+      const [one, other, nothing] = [
+        await reading('news:*'),
+        await reading('news:a', 'market:a'),
+        test.connect(),
+      ];
+      test.log.follower.interrupted();
+      test.log.follower.interrupted();
+      test.log.follower.resumed();
+      await hub.whenLive();
+      await settle();
+
+      expect(one.sink.degradations).to.deep.equal([told(true, 'news'), told(false, 'news')]);
+      expect(other.sink.degradations).to.deep.equal([
+        told(true, 'market', 'news'),
+        told(false, 'market', 'news'),
+      ]);
+      expect(nothing.sink.degradations).to.deep.equal([]);
+    });
+
+    it('for one stream alone tells the readers of that, and nobody else', async () => {
+      await start();
+      const [reader, both, other] = [
+        await reading('news:*'),
+        await reading('news:a', 'market:a'),
+        await reading('market:*'),
+      ];
+      test.log.follower.interrupted('news');
+      expect(hub.live, 'ready').to.equal(false);
+      await test.publish('market:a');
+      test.log.follower.resumed('news');
+      await hub.whenLive();
+      await settle();
+
+      for (const { sink } of [reader, both])
+        expect(sink.degradations).to.deep.equal([told(true, 'news'), told(false, 'news')]);
+      expect(other.sink.degradations).to.deep.equal([]);
+      expect(other.sink.seqs('market:a')).to.deep.equal([1]);
+    });
+
+    it('says which stream has come back where others have not', async () => {
+      await start();
+      const { sink } = await reading('news:*', 'market:*');
+      test.log.follower.interrupted();
+      test.log.follower.resumed('market');
+      await until('it is told of one', () => sink.degradations.length === 2);
+      test.log.follower.resumed('news');
+      await until('it is told of the other', () => sink.degradations.length === 3);
+      expect(sink.degradations).to.deep.equal([
+        told(true, 'market', 'news'),
+        told(false, 'market'),
+        told(false, 'news'),
+      ]);
+    });
+
+    it('tells whoever subscribes meanwhile, before it waits for the log', async () => {
+      await start();
+      test.log.follower.interrupted('news');
+      const { sink, subscriber } = test.connect();
+      await subscribe(hub, subscriber, { topics: ['market:*'] }, planned());
+      expect(sink.degradations).to.deep.equal([]);
+      const results = planned();
+      const subscribing = subscribe(hub, subscriber, { topics: ['news:*'] }, results);
+      await until('it is told', () => sink.degradations.length === 1);
+      expect(results.results, 'acknowledged').to.deep.equal([]);
+      test.log.follower.resumed('news');
+      await subscribing;
+      await settle();
+      expect(sink.degradations).to.deep.equal([told(true, 'news'), told(false, 'news')]);
+    });
+
+    it('tells of the end also where the subscription was refused', async () => {
+      await start();
+      test.log.follower.interrupted('news');
+      const { sink, subscriber } = test.connect();
+      const refusal = await failureOf(() =>
+        subscribe(hub, subscriber, { topics: ['news:*'] }, { ...planned(), waitMs: 1 }),
+      );
+      expect(refusal).to.include({ code: 'log_unavailable' });
+      test.log.follower.resumed('news');
+      await until('it is told of the end', () => sink.degradations.length === 2);
+      expect(sink.degradations).to.deep.equal([told(true, 'news'), told(false, 'news')]);
+    });
+
+    it('tells of a stream that goes out of reach while a subscription to it is made', async () => {
+      await start({ limits: { windowBytes: 0 } });
+      await test.publishMany(20, 'news:a');
+      const gate = new Gate();
+      test.log.beforeAnswer = (call) => (call === 'check' ? gate.pass() : undefined);
+      const { sink, subscriber } = test.connect();
+      const since = test.cursor('news', 2);
+      const subscribing = subscribe(hub, subscriber, { topics: ['news:a'], since }, planned());
+      await gate.reached('its past is looked at');
+      test.log.follower.interrupted('news');
+      expect(sink.degradations).to.deep.equal([]);
+      gate.open();
+      await subscribing;
+      expect(sink.degradations).to.deep.equal([told(true, 'news')]);
+    });
+
+    it('forgets whom it has told once they are gone', async () => {
+      await start();
+      const { sink, subscriber } = await reading('news:*');
+      test.log.follower.interrupted();
+      hub.detach(subscriber);
+      test.log.follower.resumed();
+      await hub.whenLive();
+      await settle();
+      expect(sink.degradations).to.deep.equal([told(true, 'news')]);
+    });
   });
 
   it('tells the readers of a stream, and nobody else, of messages that are lost', async () => {

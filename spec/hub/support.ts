@@ -144,8 +144,8 @@ export class ControlledLog extends MemoryStreamLog {
         if (this.announcements === 'pass') listener.batch(batch);
         else if (this.announcements === 'keep') this.kept.push(batch);
       },
-      interrupted: () => listener.interrupted(),
-      resumed: () => listener.resumed(),
+      interrupted: (stream) => listener.interrupted(stream),
+      resumed: (stream) => listener.resumed(stream),
     });
   }
 

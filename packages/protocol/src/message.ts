@@ -82,13 +82,13 @@ export interface WelcomeInfo {
   readonly topics?: readonly TopicVerdict[];
 }
 
-/** A connection's news about the service that it gets. */
+/** What a connection is told when some of its streams are served worse, or again as they should be. */
 export interface DegradedInfo {
   readonly degraded: boolean;
   /** `slow`: this connection reads too slowly, and gets the newest value per key until it has caught up. */
   readonly reason: 'log_unavailable' | 'slow';
-  /** With `slow`: the streams that are conflated. */
-  readonly streams?: readonly string[];
+  /** The streams concerned, and no others: those whose log is out of reach, or those that are conflated. */
+  readonly streams: readonly string[];
 }
 
 /** A connection's token is about to end. */

@@ -53,10 +53,10 @@ const EVENTS: Record<string, ServerEvent> = {
     },
   },
   degraded: {
-    summary: 'The log is out of reach, or the connection is slow; and when that is over',
+    summary: 'The log of some streams is out of reach, or the connection is slow; and when that has ended',
     info: schemas.events.degraded,
     cursor: false,
-    example: { degraded: true, reason: 'log_unavailable' },
+    example: { degraded: true, reason: 'log_unavailable', streams: ['market'] },
   },
   drain: {
     summary: 'The node is about to close the connection: come back, and meet another',

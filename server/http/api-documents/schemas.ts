@@ -201,7 +201,7 @@ export const events = {
   degraded: z.object({
     degraded: z.boolean(),
     reason: z.enum(['log_unavailable', 'slow']),
-    streams: z.array(z.string()).optional(),
+    streams: z.array(z.string()).describe('those concerned, and no others'),
   }),
   drain: z.object({ reconnectInMs: count }),
   expiring: z.object({ expiresInMs: count }),

@@ -112,6 +112,8 @@ async function makeSubscription(
   // In its turn: what a token that came meanwhile takes away is taken after this.
   checkMayRead(hub, subscriber, topics, request.conflation);
   const byStream = keysByStream(topics);
+  // Before it waits for them.
+  hub.outages.tell(subscriber, byStream.keys());
   for (const stream of byStream.keys()) await whenLive(hub.stream(stream).tail, waitMs);
   const past = await hub.recovery.past(topics, request);
   if (subscriber.closed) return;
@@ -137,6 +139,8 @@ async function makeSubscription(
     for (const { reader, before } of changes)
       hub.setKeys(subscriber, reader, before.keys, before.conflations);
   }
+  // One may have gone out of reach while its past was looked at.
+  hub.outages.tell(subscriber, subscriber.readers.keys());
   await goLive(
     hub,
     subscriber,

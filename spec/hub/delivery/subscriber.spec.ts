@@ -82,7 +82,7 @@ describe('A connection of the hub', () => {
     deliver(2, 1);
     subscriber.position();
     deliver(3, 1);
-    subscriber.degraded({ degraded: true, reason: 'log_unavailable' });
+    subscriber.degraded({ degraded: true, reason: 'log_unavailable', streams: ['news'] });
     deliver(4, 1);
     subscriber.drain(5);
     deliver(5, 1);

@@ -61,6 +61,8 @@ export class ConnectionStore extends Painted {
   degraded: DegradedInfo | undefined;
   gaps = 0;
   readonly events: ConnectionEvent[] = [];
+  /** By reason and stream. */
+  readonly #degraded = new Map<string, DegradedInfo>();
   #nextId = 1;
 
   constructor(hub: Hub) {
@@ -70,7 +72,13 @@ export class ConnectionStore extends Painted {
     hub.on('recovered', (recovery) => this.#recovered(recovery));
     hub.on('gap', (gap) => this.gap(gap));
     hub.on('degraded', (info) => {
-      this.degraded = info.degraded ? info : undefined;
+      for (const stream of info.streams) {
+        const key = `${info.reason} ${stream}`;
+        if (info.degraded) this.#degraded.set(key, info);
+        else this.#degraded.delete(key);
+      }
+      // What has ended for one stream may last for another.
+      this.degraded = [...this.#degraded.values()].at(-1);
       this.add(info.degraded ? 'warning' : 'good', degradedText(info));
     });
     hub.on('drain', () => this.add('calm', `${this.status.node ?? 'The node'} is restarting, moving on`));
@@ -93,6 +101,7 @@ export class ConnectionStore extends Painted {
     if (status.state === 'connected' && before.state !== 'recovering') {
       this.add('good', `Connected to ${status.node ?? 'the hub'} over ${transportText(status.transport)}`);
     } else if (status.state === 'reconnecting' && before.state !== 'reconnecting') {
+      this.#degraded.clear();
       this.degraded = undefined;
       this.add('warning', `Connection to ${before.node ?? 'the hub'} lost`);
     } else if (status.state === 'closed') {
