@@ -18,7 +18,42 @@ const ROOMS = [
   ['time/', ['time/']],
   ['redis/', ['redis/', 'time/', 'errors.ts', 'type logger.ts']],
   ['log/', ['log/', 'errors.ts', 'redis/redis-link.ts', 'type logger.ts']],
-  ['hub/', ['hub/', 'time/', 'type log/stream-log.ts', 'errors.ts', 'type logger.ts']],
+  // Inside the hub arrows run one way: operations, hub, recovery, delivery, queues, tail. No room of it sees a transport.
+  ['hub/counters.ts', []],
+  ['hub/access.ts', ['errors.ts']],
+  ['hub/streams.ts', ['type hub/access.ts', 'type log/stream-log.ts']],
+  [
+    'hub/tail/',
+    ['hub/tail/', 'hub/counters.ts', 'time/', 'type log/stream-log.ts', 'errors.ts', 'type logger.ts'],
+  ],
+  ['hub/queues/', ['hub/queues/', 'hub/tail/', 'type time/']],
+  [
+    'hub/delivery/',
+    [
+      ...['hub/delivery/', 'hub/queues/', 'hub/tail/', 'hub/counters.ts', 'hub/access.ts'],
+      ...['type time/', 'type logger.ts'],
+    ],
+  ],
+  [
+    'hub/recovery/',
+    [
+      'hub/recovery/',
+      'hub/delivery/',
+      'hub/tail/',
+      'hub/counters.ts',
+      'type time/',
+      'type log/stream-log.ts',
+    ],
+  ],
+  ['hub/tracing.ts', ['type hub/delivery/', 'type hub/tail/']],
+  [
+    'hub/hub.ts',
+    [
+      ...['hub/recovery/', 'hub/delivery/', 'hub/queues/', 'hub/tail/', 'hub/*.ts', 'time/', 'errors.ts'],
+      ...['type log/stream-log.ts', 'type logger.ts'],
+    ],
+  ],
+  ['hub/operations/', ['hub/', 'type log/stream-log.ts', 'errors.ts', 'type logger.ts']],
   // Who may do what. The hub asks through its own port, and knows nothing of tokens.
   [
     'auth/',

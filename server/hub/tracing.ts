@@ -15,7 +15,7 @@ export interface Tracing {
   /**
    * Publishes within a span.
    *
-   * @param parent a `traceparent` of whoever publishes; what is no such thing begins a trace of its own
+   * @param parent a `traceparent` of whoever publishes; anything else begins a trace of its own
    */
   publish<T>(parent: string | undefined, topic: string, publish: (span: TraceSpan) => Promise<T>): Promise<T>;
   /** Commits `count` messages of a stream within a span. */

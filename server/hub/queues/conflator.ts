@@ -30,7 +30,7 @@ export interface ConflatedMessage {
 
 export interface ConflatorOptions {
   readonly clock: Clock;
-  /** Pending values together may weigh so much, bytes. */
+  /** What pending values may weigh together, bytes. */
   readonly maxBytes: number;
   readonly emit: (message: ConflatedMessage) => void;
   /** One message was folded into another. */

@@ -2,7 +2,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * The newest state of a key whose publisher sends only what has changed: each object's top-level fields are laid over
- * those before. What is no object replaces whatever there was, and is replaced by whatever follows.
+ * those before. Anything that is not an object replaces whatever there was, and is replaced by whatever follows.
  */
 export class MergedValue {
   #text: string;

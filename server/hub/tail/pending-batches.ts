@@ -1,6 +1,6 @@
 import type { LogBatch } from '../../log/stream-log.js';
 
-/** Beyond so many messages they are dropped and read from the log. */
+/** Beyond this many messages the batches are dropped, and read from the log. */
 const MAX_MESSAGES = 20_000;
 
 /** Announced batches that wait while a tail catches up, in the order in which they came. */

@@ -267,7 +267,7 @@ export class StreamTail implements TailPosition {
       this.#counters.epochChanges += 1;
       this.#listener.epochChanged(this);
     }
-    // Batches that were held are in the log, or belong to a life of it that is over.
+    // Batches that were held are in the log, or belong to a past life of it.
     if (after.top > this.#last) await this.#fill(after.top);
   }
 

@@ -40,7 +40,7 @@ describe('Pages of the log', () => {
     expect(test.log.countOf('range')).to.equal(1);
   });
 
-  it('end at the last message, and are read anew when more has come', async () => {
+  it('end at the last message, and are read again when more has come', async () => {
     expect(await read(1_100)).to.deep.equal({ from: 1_025, to: 1_300, count: 276 });
     await test.publish('news:a');
     expect(await read(1_100)).to.deep.equal({ from: 1_025, to: 1_301, count: 277 });

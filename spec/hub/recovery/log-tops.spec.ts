@@ -25,7 +25,7 @@ describe('The ends of the log, asked for recoveries', () => {
     expect(all.slice(0, 50).every(({ top }) => top === 3)).to.equal(true);
   });
 
-  it('are asked for anew afterwards', async () => {
+  it('are asked for again afterwards', async () => {
     await tops.recent('news');
     await test.publishMany(1, 'news:a');
     expect((await tops.recent('news')).top).to.equal(4);
@@ -41,7 +41,7 @@ describe('The ends of the log, asked for recoveries', () => {
     expect(asked().length).to.be.at.most(3);
   });
 
-  it('fail for those who asked, and are asked for anew afterwards', async () => {
+  it('fail for those who asked, and are asked for again afterwards', async () => {
     test.log.check = async () => {
       throw new Error('out of reach');
     };

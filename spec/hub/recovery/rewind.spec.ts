@@ -30,7 +30,7 @@ describe('A rewind', () => {
       expect(await back(['a'], 50)).to.deep.equal([1, 3, 5, 7, 9]);
     });
 
-    it('gives so many of each key', async () => {
+    it('gives as many of each key as were asked for', async () => {
       await test.publishMany(2, 'news:a');
       expect(await back(['a', 'b'], 2)).to.deep.equal([8, 10, 11, 12]);
     });

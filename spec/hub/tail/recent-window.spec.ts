@@ -55,7 +55,7 @@ describe('The recent window', () => {
     expect(window.get(3)?.seq).to.equal(3);
   });
 
-  it('begins anew with a message that does not follow', () => {
+  it('begins again with a message that does not follow', () => {
     const window = windowWith(1e6, 1, 5);
     window.push(message(9));
     expect(window).to.include({ first: 9, size: 1, bytes: WEIGHT });
