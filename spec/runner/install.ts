@@ -43,6 +43,7 @@ const TOOLS: readonly Tool[] = [
     isThere: hasAll('prometheus-redis-exporter'),
   },
   { name: 'Chromium', packages: ['chromium'], isThere: anyOf(CHROMIUM_PLACES) },
+  { name: 'HAProxy', packages: ['haproxy'], isThere: hasAll('haproxy'), isForFull: true },
   { name: 'Firefox', packages: ['firefox-esr'], isThere: anyOf(FIREFOX_PLACES), isForFull: true },
   {
     name: 'Java and Maven, for Neo4j',

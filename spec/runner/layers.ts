@@ -64,6 +64,7 @@ export const LONGEST: readonly string[] = [
   'cli/demo.spec.ts',
   'connectors/archive.spec.ts',
   'connectors/ingest.spec.ts',
+  'wild/proxies.spec.ts',
   'wild/java.spec.ts',
   'wild/go.spec.ts',
   'wild/rust.spec.ts',

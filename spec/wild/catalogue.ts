@@ -114,7 +114,7 @@ export const CATALOGUE: readonly WildEntry[] = [
     language: 'Java',
     transport: 'SSE',
     prepare: () => javaClient('OkhttpEventSource.java'),
-    note: 'Its read timeout is 5 s, shorter than the 15 s between comments on a quiet stream: set it to 45 s, or it connects again every 5 s (and loses nothing).',
+    note: 'Its read timeout is 5 s, shorter than the 15 s between comments on a quiet stream: set it to 45 s, or it connects again every 5 s.',
   },
   {
     name: 'zishang520/socket.io 3.0.6',

@@ -1,5 +1,6 @@
 /** The outcome of a run as a table in Markdown. */
 import { isWhole } from './accounting.js';
+import { KNOWN_FAILURES } from './known-failures.js';
 import type { Result } from './trial.js';
 
 const HEAD = [
@@ -49,4 +50,27 @@ export function complaint({ entry, account, skipped, failure }: Result): string 
     return `${entry.name}: lost ${lost}, doubled ${doubled}, out of order ${outOfOrder} (${announced} losses announced)`;
   }
   return undefined;
+}
+
+/** What a user of each library should know, and what fails today: a list in Markdown. */
+export function notes(rows: readonly Row[]): string {
+  const entries = new Set(rows.map(({ result }) => result.entry));
+  return [...entries]
+    .flatMap(({ name, note }) => {
+      const known = KNOWN_FAILURES[name];
+      const fails = known === undefined ? [] : [`**It fails today**: ${known}.`];
+      const texts = [...fails, ...(note === undefined ? [] : [note])];
+      return texts.length === 0 ? [] : [`- ${name}: ${texts.join(' ')}`];
+    })
+    .join('\n');
+}
+
+const BEGIN = '<!-- written by `npm run wild -- --write` -->';
+const END = '<!-- end of what is written -->';
+
+/** A page with the table and the notes between its markers. @throws Error for a page without them */
+export function withTable(page: string, rows: readonly Row[]): string {
+  const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (from === -1 || to < from) throw new Error(`the page has no lines ${BEGIN} and ${END}`);
+  return `${page.slice(0, from)}${BEGIN}\n\n${table(rows)}\n\n${notes(rows)}\n\n${page.slice(to)}`;
 }

@@ -27,8 +27,8 @@ export class Missing extends Error {}
 
 const run = promisify(execFile);
 
-/** @throws Missing */
-function program(name: string, debianPackage: string): string {
+/** The path of a program. @throws Missing */
+export function debianProgram(name: string, debianPackage: string): string {
   try {
     return findProgram(name, debianPackage);
   } catch (error) {
@@ -104,7 +104,7 @@ export async function pythonClient(source: string): Promise<Command> {
 
 /** A virtual environment with packages, one a line. */
 export function pythonFolder(requirements: string): Promise<string> {
-  program('python3', 'python3-venv');
+  debianProgram('python3', 'python3-venv');
   return cached('python', requirements, async (to) => {
     await step('python3', ['-m', 'venv', to]);
     writeFileSync(join(to, 'requirements.txt'), requirements);
@@ -115,8 +115,8 @@ export function pythonFolder(requirements: string): Promise<string> {
 
 /** A program in Java, with the libraries of `pom.xml`. */
 export async function javaClient(source: string): Promise<Command> {
-  const java = program('java', 'default-jdk-headless');
-  program('mvn', 'maven');
+  const java = debianProgram('java', 'default-jdk-headless');
+  debianProgram('mvn', 'maven');
   const pom = join(CLIENTS, 'java', 'pom.xml');
   const folder = await cached('java', readFileSync(pom, 'utf8'), (to) =>
     step('mvn', [
@@ -130,7 +130,7 @@ export async function javaClient(source: string): Promise<Command> {
 
 /** A program in Go: a folder below `clients/go`. */
 export async function goClient(name: string): Promise<Command> {
-  const go = existsSync('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : program('go', 'golang-go');
+  const go = existsSync('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : debianProgram('go', 'golang-go');
   const built = join(CACHE, 'go', name);
   mkdirSync(dirname(built), { recursive: true });
   // Go's own cache makes this short where nothing has changed.
@@ -143,7 +143,7 @@ export async function rustClient(name: string): Promise<Command> {
   const home = process.env.CARGO_HOME ?? join(homedir(), '.cargo');
   const cargo = existsSync(join(home, 'bin', 'cargo'))
     ? join(home, 'bin', 'cargo')
-    : program('cargo', 'cargo');
+    : debianProgram('cargo', 'cargo');
   const manifest = join(CLIENTS, 'rust', 'Cargo.toml');
   const target = join(CACHE, 'rust');
   await step(cargo, ['build', '--locked', '-j', '1', '--manifest-path', manifest], {

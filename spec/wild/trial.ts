@@ -73,7 +73,10 @@ export async function runTrial(
     } catch (error) {
       results.push({
         entry,
-        failure: `it did not begin: ${(error as Error).message}`,
+        failure: `it did not begin: ${(error as Error).message
+          .split('\n')
+          .filter((line) => line !== '')
+          .at(-1)}`,
         events: client.events,
       });
     }
