@@ -1,10 +1,10 @@
-/** Leases: what must run once per cluster runs where its lease is held. */
+/** Leases: a task that must run once per cluster runs on the node that holds its lease. */
 export interface Leases {
   /**
-   * Takes or prolongs a lease. A holder that stopped prolonging loses it after `ms`; it may not know that yet, so what
-   * it does under the lease must be harmless twice (feeds publish with idempotent ids).
+   * Takes or renews a lease. A holder that stops renewing loses it after `ms` and may not notice at once, so the work
+   * done under the lease must be harmless when done twice (feeds publish with idempotent ids).
    *
-   * @returns whether `holder` has it now.
+   * @returns whether `holder` has the lease now.
    */
   hold(name: string, holder: string, ms: number): Promise<boolean>;
   /** Gives a lease back, if `holder` has it. */
@@ -18,6 +18,6 @@ export class SingleNodeLeases implements Leases {
   }
 
   async release(): Promise<void> {
-    // Nobody else waits for it.
+    // No other node waits for it.
   }
 }

@@ -3,7 +3,7 @@ import type { Hub } from '../hub/hub.js';
 import type { PublishCounters } from '../hub/operations/publisher.js';
 import type { RedisLink } from '../redis/redis-link.js';
 
-/** What a node's report is made from. */
+/** The sources of a node's report. */
 export interface MeasurementSources {
   readonly node: string;
   readonly version: string;
@@ -15,7 +15,7 @@ export interface MeasurementSources {
   readonly takeLoopLagMs: () => number;
 }
 
-/** Makes a node's reports: each covers the time since the one before. */
+/** Returns a function that makes this node's reports; each covers the time since the previous one. */
 export function measurements(sources: MeasurementSources): () => NodeReport {
   const { node, version, hub, publishing, connections, link, takeLoopLagMs } = sources;
   const startedAt = Date.now();

@@ -1,6 +1,6 @@
 /**
- * Who is in the cluster: each node reports itself every second and a half, and reads everybody's report in the same
- * call. Counting by asking the other nodes (`fetchSockets`) was rejected: it times out when any of them is gone.
+ * The members of the cluster: each node stores its report every 1.5 s and reads all the others' in the same call.
+ * Asking the other nodes (`fetchSockets`) was rejected: it times out when any of them is gone.
  */
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import type { Logger } from '../logger.js';
@@ -18,14 +18,14 @@ export class Membership {
   #known: readonly NodeReport[] = [];
   #failing = false;
 
-  /** @param measure this node's report, made anew at each call */
+  /** @param measure makes a fresh report of this node at each call */
   constructor(options: { reports: NodeReports; measure: () => NodeReport; logger: Logger }) {
     this.#reports = options.reports;
     this.#measure = options.measure;
     this.#logger = options.logger;
   }
 
-  /** The nodes that are alive, by name, this one among them. */
+  /** The live nodes, including this one, sorted by name. */
   get nodes(): readonly NodeReport[] {
     return this.#known;
   }
@@ -42,7 +42,7 @@ export class Membership {
     try {
       await this.#reports.withdraw(this.#measure().node);
     } catch (error) {
-      this.#logger.debug({ error: String(error) }, 'cluster: the report could not be withdrawn; it expires');
+      this.#logger.debug({ error: String(error) }, 'cluster: could not withdraw the report; it will expire');
     }
   }
 
@@ -60,8 +60,8 @@ export class Membership {
     try {
       own = this.#measure();
     } catch (error) {
-      // A node without a file descriptor left cannot even read its memory. What it said last is true enough.
-      this.#logger.warn({ error: String(error) }, 'cluster: the node cannot be measured');
+      // A node that has run out of file descriptors cannot even read its memory use. Its last report is close enough.
+      this.#logger.warn({ error: String(error) }, 'cluster: cannot measure this node');
       return;
     }
     try {
@@ -69,9 +69,9 @@ export class Membership {
       this.#known = [...reports].sort((a, b) => a.node.localeCompare(b.node, 'en', { numeric: true }));
       this.#failing = false;
     } catch (error) {
-      // What is known of the others is out of date now; of itself the node knows.
+      // The other nodes' reports are out of date now; this node's own is not.
       this.#known = [own];
-      if (!this.#failing) this.#logger.warn({ error: String(error) }, 'cluster: reports cannot be exchanged');
+      if (!this.#failing) this.#logger.warn({ error: String(error) }, 'cluster: cannot exchange reports');
       this.#failing = true;
     }
   }

@@ -1,23 +1,23 @@
-/** Where the nodes of a cluster leave their reports; a report is gone some seconds after its node. */
+/** Where the nodes of a cluster store their reports; a report expires a few seconds after its node is gone. */
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 
 export interface NodeReports {
-  /** Leaves this node's report. @returns the reports of all nodes that are alive, this one's included. */
+  /** Stores this node's report. @returns the reports of all live nodes, including this one. */
   exchange(report: NodeReport): Promise<NodeReport[]>;
-  /** Takes this node's report away at once. */
+  /** Removes this node's report at once. */
   withdraw(node: string): Promise<void>;
 }
 
-/** A report is believed for so long. */
+/** How long a report is valid, ms. */
 export const REPORT_EXPIRES_MS = 5_000;
 
-/** One node alone. */
+/** For a single node. */
 export class SingleNodeReports implements NodeReports {
   async exchange(report: NodeReport): Promise<NodeReport[]> {
     return [report];
   }
 
   async withdraw(): Promise<void> {
-    // Nobody else reads it.
+    // No other node reads it.
   }
 }

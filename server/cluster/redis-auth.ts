@@ -1,4 +1,4 @@
-/** What the nodes of a cluster share in Redis of tokens: revocations and tickets. */
+/** What the nodes of a cluster share in Redis about tokens: revocations and tickets. */
 import type { Identity } from '../auth/claims.js';
 import { MAX_REVOCATIONS, type Revocation, type RevocationStore } from '../auth/revocations.js';
 import type { TicketStore } from '../auth/tickets.js';
@@ -10,7 +10,7 @@ const REVOCATION_KEYS = ['{axiom}:revocations', '{axiom}:revocations:version'];
 
 export class RedisRevocationStore implements RevocationStore {
   readonly #link: RedisLink;
-  /** What a Redis that lost its data begins with differs from what this node begins with. */
+  /** Starts with a value that Redis never has, so that a Redis that lost its data counts as changed. */
   #version = 'none';
 
   constructor(link: RedisLink) {
@@ -32,7 +32,7 @@ export class RedisRevocationStore implements RevocationStore {
   }
 }
 
-/** Tickets: `{axiom:<hash>}:ticket`, expiring, taken by whoever comes first. */
+/** Tickets: `{axiom:<hash>}:ticket`, expiring; the first request that presents one takes it. */
 export class RedisTicketStore implements TicketStore {
   readonly #link: RedisLink;
 

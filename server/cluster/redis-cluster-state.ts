@@ -1,4 +1,4 @@
-/** What the nodes of a cluster share in Redis beside the streams: reports, leases. */
+/** What the nodes of a cluster share in Redis besides the streams: reports and leases. */
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import { loadScript, type RedisLink } from '../redis/redis-link.js';
 import type { Leases } from './leases.js';

@@ -1,7 +1,7 @@
 /**
- * Questions to the other nodes, over Redis Pub/Sub. Who answers is known from the nodes' reports, so a node that is
- * gone costs nothing and one that hangs is named. `serverSideEmit` and `fetchSockets` were rejected: they fail as a
- * whole where one node does not answer.
+ * Questions to the other nodes, over Redis Pub/Sub. The nodes' reports tell which answers to expect, so a node that is
+ * gone costs no time and one that hangs is named. `serverSideEmit` and `fetchSockets` were rejected: they fail
+ * altogether if one node does not answer.
  */
 import { randomUUID } from 'node:crypto';
 import type { Answer, Peers, Question } from '../auth/directory.js';
@@ -37,7 +37,7 @@ export class RedisPeers implements Peers {
   readonly #logger: Logger;
   readonly #waiting = new Map<string, Waiting>();
 
-  /** @param options.nodes the nodes that are alive, this one among them */
+  /** @param options.nodes the live nodes, including this one */
   constructor(options: {
     link: RedisLink;
     node: string;
@@ -52,7 +52,7 @@ export class RedisPeers implements Peers {
     this.#logger = options.logger;
   }
 
-  /** Begins to answer. */
+  /** Starts answering the other nodes' questions. */
   async start(): Promise<void> {
     await this.#link.listen(ASKED, (text) => this.#read(text, (message) => this.#reply(message as Envelope)));
     await this.#link.listen(answersTo(this.#node), (text) =>
@@ -93,13 +93,10 @@ export class RedisPeers implements Peers {
     if (waiting.answers.size === waiting.expected.size) waiting.done();
   }
 
-  // One throw below a Pub/Sub listener makes the client drop the rest of what it had read.
+  // If a Pub/Sub listener throws, the client drops the rest of what it has read.
   #read(text: string, handle: (message: unknown) => void | Promise<void>): void {
     const failed = (error: unknown) =>
-      this.#logger.warn(
-        { error: String(error) },
-        'cluster: a question of another node could not be answered',
-      );
+      this.#logger.warn({ error: String(error) }, 'cluster: could not answer a question from another node');
     try {
       Promise.resolve(handle(JSON.parse(text))).catch(failed);
     } catch (error) {

@@ -1,10 +1,10 @@
 import type { RedisLink } from '../redis/redis-link.js';
 import type { SessionStore, StoredSession } from '../transports/socketio/sessions.js';
 
-/** Renewals that are under way at a time. */
+/** How many renewals run at the same time. */
 const RENEW_AT_ONCE = 500;
 
-/** Sessions that every node can read: `{axiom:<pid>}:session`, expiring. */
+/** Sessions of the Socket.IO transport, readable by every node: `{axiom:<pid>}:session`, expiring. */
 export class RedisSessionStore implements SessionStore {
   readonly #link: RedisLink;
   readonly #lastsMs: string;

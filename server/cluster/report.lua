@@ -1,7 +1,7 @@
--- Leaves a node's report and reads everybody's.
+-- Stores a node's report and reads the reports of all nodes.
 --
 -- KEYS: 1 hash (node -> report), 2 sorted set (node -> when its report expires, ms)
--- ARGV: 1 node, 2 report ('' to withdraw), 3 ms that a report lasts     Returns: the reports of the living.
+-- ARGV: 1 node, 2 report ('' to withdraw), 3 ms that a report lasts     Returns: the reports of the live nodes.
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)

@@ -1,8 +1,9 @@
--- Adds a revocation, or reads those in force where there are more than the caller knows.
+-- Adds a revocation, or reads those in force if any were added since the caller's version.
 --
 -- KEYS: 1 sorted set (revocation -> when it ends, ms), 2 version
--- ARGV: 1 version that the caller knows ('' to add), 2 revocation, 3 when it ends, 4 most that may be held
--- Returns: for adding 1, or 0 where there are too many; else {version, revocation …}, the revocations only if it differs.
+-- ARGV: 1 version that the caller knows ('' to add), 2 revocation, 3 when it ends, 4 the maximum number held
+-- Returns: when adding: 1, or 0 if there are too many; when reading: {version, revocation …}, with revocations only if
+-- the version differs.
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 if ARGV[1] == '' then

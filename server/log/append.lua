@@ -1,16 +1,16 @@
--- The commit point of a publish: all of it happens, or none.
+-- The commit point of a publish: either all of it happens or none of it.
 --
 -- KEYS: 1 log (stream of <seq>-0), 2 meta (hash: epoch, seq), 3 last values (hash: key -> "seq time data"),
 --       4… one idempotency key for each entry that has an id, in order
--- ARGV: 1 channel, 2 epoch to use where the log has none, 3 maxMessages, 4 maxAgeMs, 5 maxKeys, 6 idempotency ms,
---       7 '1' in a Redis Cluster, 8 the trace of each entry, or '-', separated by spaces; '' where none has one,
---       then for each entry: key, data, and what tells a repeat: '' (nothing), a digest of both (the entry has an id),
---       or "@source position"; the last position of each source is a field "@source" of meta
+-- ARGV: 1 channel, 2 epoch to use where the log has none, 3 maxMessages, 4 maxAgeMs, 5 maxKeys, 6 idempotency ms, 7 '1'
+--       in a Redis Cluster, 8 the traces of the entries ('-' for none), separated by spaces; '' if no entry has one,
+--       then for each entry: key, data, and how a repeat is recognised: '' (not at all), a digest of both (it has an
+--       id), or "@source position"; the last position of each source is a field "@source" of meta
 -- Returns: epoch, time in ms, then for each entry its seq, or "seq epoch time" of an earlier one, 'C', 'K' or 'P'.
 local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
 local epoch, seq = meta[1], tonumber(meta[2] or '0')
 if not epoch then
-  -- No epoch: a first start, or the data is gone. Whatever is left of it belongs to nobody.
+  -- No epoch: a first start, or the data is gone. Remaining keys belong to no epoch.
   epoch, seq = ARGV[2], 0
   redis.call('DEL', KEYS[1], KEYS[3])
   redis.call('HSET', KEYS[2], 'epoch', epoch)

@@ -1,6 +1,6 @@
--- Where a stream's log stands, and what it holds under one seq. Trims what is too old, a slice at a time.
+-- Reads the state of a stream's log and the entry at one seq. Trims entries that are too old, one slice at a time.
 --
--- KEYS: 1 log, 2 meta     ARGV: 1 the seq to look at ('0': none), 2 maxAgeMs, 3 '1' in a Redis Cluster
+-- KEYS: 1 log, 2 meta     ARGV: 1 the seq to read ('0': none), 2 maxAgeMs, 3 '1' in a Redis Cluster
 -- Returns: epoch or false, top, first, then the entry's fields (t, time, k, key, d, data) or false, then the id of the
 --          cluster's node or ''.
 local SLICE, SLICES = 500, 20

@@ -1,8 +1,8 @@
 /**
- * The in-memory stream log: the embedded default of one node without Redis, and the twin of the Redis log in specs.
+ * The in-memory stream log: the default for a single node without Redis, and the stand-in for the Redis log in specs.
  *
- * A batch is announced in a later turn than its append, as over a network: a publisher's acknowledgement and the
- * message's delivery must not depend on their order.
+ * A batch is announced in a later turn of the event loop than its append, as over a network: nothing may rely on
+ * whether a publisher's acknowledgement or the message's delivery comes first.
  */
 import { HubError } from '../errors.js';
 import { newEpoch } from './epoch.js';
@@ -23,12 +23,12 @@ interface MemoryStream {
   readonly retention: Retention;
   epoch: string | null;
   top: number;
-  /** Ascending and contiguous; trimmed at its head in slices. */
+  /** Ascending and contiguous; trimmed from the front in slices. */
   entries: LogEntry[];
   readonly last: Map<string, LogEntry>;
   /** Last position by source. */
   readonly origins: Map<string, string>;
-  /** In the order of their expiry, which is the order of their insertion. */
+  /** Ordered by expiry, which equals the order of insertion. */
   readonly ids: Map<
     string,
     { expires: number; key: string; data: string; seq: number; time: number; epoch: string }
@@ -36,7 +36,7 @@ interface MemoryStream {
 }
 
 export interface MemoryStreamLogOptions {
-  /** Retention by stream name: the streams that exist. */
+  /** Retention by stream name; only these streams exist. */
   readonly streams: ReadonlyMap<string, Retention>;
   /** Default `Date.now`. */
   readonly now?: () => number;
@@ -168,7 +168,7 @@ export class MemoryStreamLog implements StreamLog {
 function trim(stream: MemoryStream, now: number): void {
   const { entries, retention } = stream;
   const oldest = now - retention.maxAgeMs;
-  // Trimmed in slices, as Redis does it: an exact count would shift the whole array at every append.
+  // Trimmed in slices, as Redis does it: keeping an exact count would shift the whole array at every append.
   const slack = Math.ceil(retention.maxMessages / 10);
   let drop = entries.length > retention.maxMessages + slack ? entries.length - retention.maxMessages : 0;
   while (drop < entries.length && entries[drop]!.time < oldest) drop += 1;

@@ -1,10 +1,10 @@
 /**
- * What the Redis log publishes on the adapter's channel, one payload for each commit.
+ * The payload that the Redis log publishes on the adapter's channel, one for each commit.
  *
- * A msgpack array `["hub", nil, epoch, first, time, [key, data, key, data, …]]`, made by `append.lua`; where
- * there is more to say, a seventh element `[server, "trace trace …"]`, a trace for each message. The second
- * element stands where the stock adapter looks for a packet: it finds none and drops the payload without an error, so
- * stock Socket.IO nodes and emitters may share the Redis.
+ * A msgpack array `["hub", nil, epoch, first, time, [key, data, key, data, …]]`, made by `append.lua`; in a cluster or
+ * with traces there is a seventh element `[server, "trace trace …"]`, with one trace for each message. The stock
+ * adapter expects a packet as the second element: it finds none and drops the payload without an error, so stock
+ * Socket.IO nodes and emitters may share the Redis.
  */
 
 import { isBoundedMsgpack } from '@axiom-streaming/protocol/msgpack-guard';
@@ -16,13 +16,13 @@ const MAGIC = Buffer.from([0xa3, 0x68, 0x75, 0x62, 0xc0]);
 /** fixarray(6) and fixarray(7) */
 const [PLAIN, WITH_MORE] = [0x96, 0x97];
 
-/** True for a payload of the hub, by its first bytes. */
+/** Whether a payload is the hub's, judged by its first bytes. */
 export function isHubPayload(payload: Buffer): boolean {
   if (payload[0] !== PLAIN && payload[0] !== WITH_MORE) return false;
   return payload.length > MAGIC.length + 1 && MAGIC.compare(payload, 1, MAGIC.length + 1) === 0;
 }
 
-/** @throws Error where the payload is damaged. */
+/** @throws Error if the payload is damaged. */
 export function decodePayload(stream: string, payload: Buffer): LogBatch {
   const bounded = isBoundedMsgpack(payload);
   const [, , epoch, first, time, fields, more = ['', '']] = bounded

@@ -4,8 +4,8 @@
  * by key) and `{market}:id:<id>` (idempotency, expiring).
  *
  * Group commit: appends to one stream that arrive within one turn of the event loop share one script call and one
- * PUBLISH. The alternative, a call for each, costs Redis five times the CPU and gives nothing: the answer to a
- * publisher waits for a round trip in both.
+ * PUBLISH. One call for each append would cost Redis five times the CPU and gain nothing: the publisher waits for one
+ * round trip either way.
  */
 import { createHash } from 'node:crypto';
 import { HubError } from '../errors.js';
@@ -28,10 +28,10 @@ const APPEND = loadScript(import.meta.url, 'append.lua');
 const CHECK = loadScript(import.meta.url, 'check.lua');
 const ROTATE = loadScript(import.meta.url, 'rotate.lua');
 
-/** A script call takes at most so much: Redis serves nobody else meanwhile. */
+/** Limits of one script call, during which Redis serves nobody else. */
 const GROUP_MAX_ENTRIES = 512;
 const GROUP_MAX_BYTES = 1024 * 1024;
-/** What may wait for Redis on one node, over all streams; beyond it publishes are refused. */
+/** Bytes that may wait for Redis on one node, over all streams; publishes beyond this are refused. */
 const WAITING_MAX_BYTES = 64 * 1024 * 1024;
 
 interface Waiting {
@@ -46,11 +46,11 @@ interface StreamState {
   readonly retention: Retention;
   readonly keys: readonly [log: string, meta: string, last: string];
   readonly channel: string;
-  /** What the connections were when the follower was told last, as {@link RedisLink.life}. */
+  /** The value of {@link RedisLink.life} that the follower was last told about. */
   life: string | undefined;
   queue: Waiting[];
   scheduled: boolean;
-  /** Present while script calls are sent again by their text; the queue waits, so that nothing overtakes them. */
+  /** Set while script calls are being resent by their text; the queue waits, so that nothing overtakes them. */
   resending: Promise<void> | undefined;
 }
 
@@ -97,7 +97,7 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
     if (!this.#link.ready(stream.keys[0])) throw new HubError('log_unavailable', 'Redis is out of reach');
     const bytes = entries.reduce((sum, { key, data }) => sum + key.length + data.length, 0);
     if (this.#waitingBytes + bytes > WAITING_MAX_BYTES) {
-      throw new HubError('overloaded', `${this.#waitingBytes} bytes already wait for Redis`);
+      throw new HubError('overloaded', `${this.#waitingBytes} bytes are already waiting for Redis`);
     }
     this.#waitingBytes += bytes;
     return new Promise((resolve, reject) => {
@@ -176,7 +176,7 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
     this.#listener = undefined;
   }
 
-  /** Tells the follower of which streams announcements stopped, came back, or come from elsewhere now. */
+  /** Tells the follower for which streams announcements stopped, resumed, or now come over another connection. */
   #tellChanges(): void {
     const stopped: string[] = [];
     const began: string[] = [];
@@ -257,9 +257,9 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
   }
 
   /**
-   * Runs the script in the order of the calls, also while Redis does not know it (after a start, or SCRIPT FLUSH) or has
-   * given the stream to another master. Calls that were under way are all refused then, in their order, and are sent
-   * again one after the other.
+   * Runs the script in the order of the calls, even when Redis does not have it (after a restart or SCRIPT FLUSH) or
+   * has moved the stream to another master. Redis then refuses all calls in flight, in their order, and they are resent
+   * one after the other.
    */
   async #append(stream: StreamState, keys: readonly string[], args: readonly string[]): Promise<Reply> {
     try {
@@ -280,10 +280,10 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
 }
 
 function nothing(): void {
-  // Whoever appended hears of the outcome.
+  // The outcome is reported to the caller of `append`.
 }
 
-/** Cuts what waits into script calls. Entries that were given together stay together. */
+/** Splits the queue into script calls. Entries of one `append` stay together. */
 function* groups(queue: readonly Waiting[]): Generator<Waiting[]> {
   let group: Waiting[] = [];
   let count = 0;
@@ -319,7 +319,7 @@ function logEntry(seq: number, fields: readonly Reply[]): LogEntry {
   return { seq, time: Number(time), key: String(key), data: String(data) };
 }
 
-/** As `append.lua` wants them. */
+/** The traces in the form that `append.lua` takes. */
 function tracesOf(group: readonly Waiting[]): string {
   const traces = group.flatMap(({ entries }) => entries.map(({ trace }) => trace));
   return traces.some(Boolean) ? traces.map((trace) => trace ?? '-').join(' ') : '';
@@ -330,7 +330,6 @@ function digest(key: string, data: string): string {
 }
 
 function list(reply: Reply | undefined): Reply[] {
-  if (!Array.isArray(reply))
-    throw new Error(`Redis answered ${JSON.stringify(reply)} where a list was expected`);
+  if (!Array.isArray(reply)) throw new Error(`expected a list from Redis, got ${JSON.stringify(reply)}`);
   return reply;
 }

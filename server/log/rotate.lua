@@ -1,7 +1,7 @@
--- Begins a new epoch if the present one is still the expected one: however many nodes notice a loss, one rotation.
+-- Begins a new epoch if the current one is still the expected one: when several nodes notice a loss, only one rotates.
 --
 -- KEYS: 1 log, 2 meta, 3 last values     ARGV: 1 the expected epoch ('' for none), 2 the new one
--- Returns: the epoch in force.
+-- Returns: the epoch in force afterwards.
 local epoch = redis.call('HGET', KEYS[2], 'epoch')
 if epoch and epoch ~= ARGV[1] then return epoch end
 if not epoch then redis.call('DEL', KEYS[1], KEYS[3]) end

@@ -1,17 +1,17 @@
 /**
- * The stream log: where order is made. A publish is committed when, and only when, the log has it.
+ * The stream log, which defines the order of messages. A publish is committed if and only if the log has it.
  *
  * Duties of every implementation, each checked by `spec/log/stream-log.contract.ts`:
  *
- * 1. `append` is atomic for its entries: it gives contiguous seqs, stores, updates the last values and announces
- *    the batch, or does none of it.
- * 2. Batches are announced in the order of their seqs by each log instance, to every follower, the appender's own
- *    node included: nobody delivers local-first. An announcement may be lost; the log never is, so followers compare
- *    themselves with `check`.
- * 3. A seq means something only together with its epoch. When a log has lost messages that were announced, its epoch
- *    is rotated, once, however many nodes notice.
+ * 1. `append` is atomic for its entries: it assigns contiguous seqs, stores the entries, updates the last values and
+ *    announces the batch, or does none of this.
+ * 2. Each log instance announces batches in the order of their seqs, to every follower, including the one on the
+ *    appending node: no node delivers its own messages early. An announcement may be lost, so followers compare their
+ *    position with the log's by `check`.
+ * 3. A seq has a meaning only together with its epoch. When a log has lost messages that were announced, its epoch is
+ *    rotated exactly once, even if several nodes notice.
  *
- * An offset without an epoch lies: a Redis replica promoted with older data hands out the same seqs again for other
+ * Why an epoch is needed: a Redis replica that is promoted with older data assigns the same seqs again to other
  * messages, and a client that resumed by seq alone would silently miss them.
  */
 
@@ -19,31 +19,31 @@
 export interface AppendEntry {
   readonly key: string;
   readonly data: string;
-  /** The publisher's id for this message: a repeat within the idempotency time is not appended again. */
+  /** The publisher's id for this message: a repeat within {@link IDEMPOTENCY_MS} is not appended again. */
   readonly id?: string;
-  /** Trace context of the publication, as in a `traceparent` header: it is announced with the message, and not kept. */
+  /** Trace context of the publish, as in a `traceparent` header; announced with the message but not stored. */
   readonly trace?: string;
-  /** Where the message stands in a source that can be read again from an earlier place; in place of an `id`. */
+  /** The message's position in a source that can be re-read; used instead of an `id`. */
   readonly origin?: Origin;
 }
 
 /**
- * The place of a message in its source: a table, a replication slot, another log. The log keeps the last position of
- * each source together with its messages, so that a reader of the source which was killed at any moment, and begins
- * again wherever it likes, neither loses nor doubles, however much later. An `id` is forgotten after a while; this is
- * not.
+ * The position of a message in its source, such as a table, a replication slot or another log. The log stores the last
+ * position of each source together with its messages. A reader of the source can therefore be killed at any moment and
+ * restart from any earlier position, at any later time, without losing or duplicating a message. An `id` is forgotten
+ * after a while; a position is not.
  *
- * Whoever appends sends a source's messages in the order of their positions, and none before all earlier ones of the
- * same stream were answered: what is at or below the last position counts as appended.
+ * The appender must send a source's messages in the order of their positions, and must not send one before all earlier
+ * ones of the same stream have been answered: everything at or below the last position counts as appended.
  */
 export interface Origin {
-  /** Name of the source, without white space. */
+  /** Name of the source; no white space. */
   readonly source: string;
-  /** Without white space. Later positions are greater, byte by byte: numbers are padded. */
+  /** No white space. Later positions compare greater byte by byte, so numbers are padded. */
   readonly position: string;
 }
 
-/** What became of one entry. */
+/** The outcome for one entry. */
 export type AppendResult =
   | {
       readonly status: 'appended' | 'duplicate';
@@ -53,8 +53,8 @@ export type AppendResult =
       readonly time: number;
     }
   /**
-   * `conflict`: the id was used for another message. `too_many_keys`: the key is new and the stream is full. `passed`:
-   * the stream is at this position of the source already, or beyond it.
+   * `conflict`: the id was used for another message. `too_many_keys`: the key is new and the stream already has its
+   * maximum number of keys. `passed`: the stream has already reached or passed this position of the source.
    */
   | { readonly status: 'conflict' | 'too_many_keys' | 'passed' };
 
@@ -79,7 +79,7 @@ export interface LogBatch {
   readonly data: readonly string[];
   /** As {@link LogTop.server}. */
   readonly server?: string;
-  /** The trace of each message that has one; missing where none has. */
+  /** The trace of each message that has one; missing if none has. */
   readonly traces?: readonly (string | undefined)[];
 }
 
@@ -87,51 +87,51 @@ export interface LogBatch {
 export interface LogTop {
   /** null: the log is empty and has no epoch yet, or lost everything. */
   readonly epoch: string | null;
-  /** Seq of the newest message; 0 where there was none. */
+  /** Seq of the newest message; 0 if there has been none. */
   readonly top: number;
-  /** Seq of the oldest message that is still there; `top + 1` where none is. */
+  /** Seq of the oldest message that is still stored; `top + 1` if none is. */
   readonly first: number;
-  /** The message under the seq that was asked for, or null where the log does not hold one. */
+  /** The message at the requested seq, or null if the log does not hold it. */
   readonly own: LogEntry | null;
-  /** Which of several servers that hold the log in turn has answered; missing where there are not several. */
+  /** The server that answered, where the log may move between several servers; otherwise missing. */
   readonly server?: string;
 }
 
-/** How a stream is kept. */
+/** How much of a stream is kept. */
 export interface Retention {
-  /** The newest so many messages are kept (the log may keep a few more). */
+  /** Number of newest messages to keep (the log may keep a few more). */
   readonly maxMessages: number;
   /** Messages older than this, in ms, are trimmed. */
   readonly maxAgeMs: number;
-  /** So many different keys at most; a message with one more is refused. */
+  /** Maximum number of different keys; a message that would add another key is refused. */
   readonly maxKeys: number;
 }
 
-/** How long a publisher's id is remembered. */
+/** How long a publisher's id is remembered, ms. */
 export const IDEMPOTENCY_MS = 5 * 60_000;
 
 export interface StreamLog {
-  /** False while the log is known to be out of reach; `append` then fails at once. */
+  /** False while the log is known to be unreachable; `append` then fails at once. */
   readonly available: boolean;
 
   /**
-   * Appends in order. Entries of one call that are given together stay together.
+   * Appends in order. The entries of one call stay together.
    *
-   * @throws HubError `log_unavailable` where the log did not answer. Whether the entries were committed is then
-   *   unknown; a repeat with the same `id` finds out. `overloaded` where too much is waiting already: not committed.
+   * @throws HubError `log_unavailable` if the log did not answer: whether the entries were committed is then unknown,
+   *   and a repeat with the same `id` finds out. `overloaded` if too much is waiting already: nothing was committed.
    */
   append(stream: string, entries: readonly AppendEntry[]): Promise<AppendResult[]>;
 
-  /** The top of the log, and what it holds under `ownSeq` (0: do not ask). Trims what is too old. */
+  /** The top of the log, and the entry at `ownSeq` (0: none wanted). Trims entries that are too old. */
   check(stream: string, ownSeq: number): Promise<LogTop>;
 
-  /** Begins a new epoch if the present one is still `expected`. @returns the epoch that is in force then. */
+  /** Begins a new epoch if the current one is still `expected`. @returns the epoch in force afterwards. */
   rotate(stream: string, expected: string | null): Promise<string>;
 
-  /** Entries with `from <= seq <= to`, ascending, at most `limit`. Trimmed ones are missing. */
+  /** Entries with `from <= seq <= to`, ascending, at most `limit`. Trimmed entries are missing. */
   range(stream: string, from: number, to: number, limit: number): Promise<LogEntry[]>;
 
-  /** The newest entry of each key, ascending by seq; these outlive their trimming from the log. */
+  /** The newest entry of each key, ascending by seq; kept even after the log has trimmed that entry. */
   lastValues(stream: string): Promise<LogEntry[]>;
 
   /** Calls `listener` with each announced batch of every configured stream, from now on. One listener. */
@@ -144,8 +144,8 @@ export interface StreamLog {
 export interface LogListener {
   /** A batch was announced. */
   batch(batch: LogBatch): void;
-  /** Announcements may be missing from now on, of one stream or of all: the connection that brings them is gone. */
+  /** Announcements of one stream, or of all, may be missed from now on: the connection that carries them is gone. */
   interrupted(stream?: string): void;
-  /** Announcements come (again), of one stream or of all; what was announced in between is lost. */
+  /** Announcements of one stream, or of all, arrive again; those made in between were missed. */
   resumed(stream?: string): void;
 }

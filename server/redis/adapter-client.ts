@@ -3,12 +3,14 @@ import type { BufferListener, Subscriber } from './subscriber.js';
 export interface AdapterClientOptions {
   readonly subscriber: Subscriber;
   readonly publish: (channel: string, message: string | Buffer) => Promise<unknown>;
-  /** Asks every master, and sums up what they count. */
+  /** Asks every master and adds up their counts. */
   readonly askAll: (args: readonly string[]) => Promise<unknown>;
   readonly onError: (error: unknown) => void;
 }
 
-/** Both clients of the Socket.IO Redis adapter in one, as far as it uses them. Nothing that it calls rejects. */
+/**
+ * The two clients that the Socket.IO Redis adapter expects, in one object and with only what it uses. No call rejects.
+ */
 export function adapterClient({ subscriber, publish, askAll, onError }: AdapterClientOptions): object {
   const caught = (promise: Promise<unknown>) => {
     promise.catch(onError);
@@ -32,9 +34,9 @@ export function adapterClient({ subscriber, publish, askAll, onError }: AdapterC
         onError(error);
         return ['', '1'];
       }),
-    // Its presence tells the adapter that this is the `redis` package.
+    // The adapter takes a client with this method for the `redis` package's.
     sSubscribe: () => undefined,
-    // The adapter wants to log errors of its clients; here they have been.
+    // The adapter would log its clients' errors; they have been logged already.
     on: () => undefined,
     off: () => undefined,
   };

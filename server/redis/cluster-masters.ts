@@ -1,4 +1,4 @@
-/** The masters of a Redis Cluster, each with a connection of its own, and which of them has which slot. */
+/** The masters of a Redis Cluster: a connection to each, and the slots that each one serves. */
 import type { Logger } from '../logger.js';
 import { ask, Connection } from './connection.js';
 import { withDeadline } from './deadline.js';
@@ -9,7 +9,7 @@ import { addressOf, type RedisServer, type RedisTarget } from './target.js';
 const ASK_MS = 1_000;
 const QUESTION = ['CLUSTER', 'SLOTS'] as const;
 
-/** Slots `from` to `to` and the server that has them. */
+/** Slots `from` to `to`, inclusive, and the server that has them. */
 interface Range {
   readonly from: number;
   readonly to: number;
@@ -26,7 +26,7 @@ export class ClusterMasters implements Masters {
   #refreshing: Promise<void> | undefined;
   #closed = false;
 
-  /** @param onChange called when a master comes or goes, and when slots have moved */
+  /** @param onChange called when a master appears or disappears, and when slots have moved */
   constructor(target: RedisTarget, logger: Logger, onChange: () => void) {
     this.#target = target;
     this.#logger = logger;
@@ -47,16 +47,16 @@ export class ClusterMasters implements Masters {
     return this.#byAddress.get(address);
   }
 
-  /** Any will do: the cluster's nodes pass announcements on to one another. */
+  /** Any master will do: the cluster's nodes forward announcements to one another. */
   async findPublisher(): Promise<RedisServer> {
     const up = this.#servers.filter((server) => this.at(addressOf(server))?.up === true);
     const candidates = up.length > 0 ? up : this.#servers;
     const server = candidates[Math.floor(Math.random() * candidates.length)];
-    if (server === undefined) throw new Error('no master of the cluster is known');
+    if (server === undefined) throw new Error('no master of the cluster is known yet');
     return server;
   }
 
-  /** Of a master, so that who counts the subscribers at the masters counts all of them. */
+  /** Only a master counts: subscribers are counted by asking the masters, and all of them must be included. */
   isPublisher(server: RedisServer): boolean {
     return this.#byAddress.has(addressOf(server));
   }
@@ -104,7 +104,7 @@ export class ClusterMasters implements Masters {
     if (hasChanged) this.#onChange();
   }
 
-  /** The answer of whoever answers first in turn: masters that are connected, then whoever else was heard of. */
+  /** The first answer, asking one server after another: connected masters first, then every other known server. */
   async #ask(): Promise<Range[]> {
     let failure: unknown;
     for (const connection of this.all.filter(({ up }) => up)) {
@@ -126,7 +126,7 @@ export class ClusterMasters implements Masters {
         failure = error;
       }
     }
-    throw new Error(`no node of the cluster says who is master: ${String(failure)}`, { cause: failure });
+    throw new Error(`no node of the cluster reports the masters: ${String(failure)}`, { cause: failure });
   }
 
   #connectionTo(server: RedisServer): Connection {
@@ -140,7 +140,7 @@ export class ClusterMasters implements Masters {
     connection.on('down', () => {
       this.#onChange();
       this.refresh().catch((error: Error) =>
-        this.#logger.warn({ error: error.message }, 'redis: the cluster cannot be asked'),
+        this.#logger.warn({ error: error.message }, 'redis: cannot read the layout of the cluster'),
       );
     });
     void connection.connect();
@@ -148,20 +148,20 @@ export class ClusterMasters implements Masters {
   }
 }
 
-/** @param host stands for a host that the answer leaves out: "where you asked" */
+/** @param host used where the answer leaves the host out, which means "the server that you asked" */
 function rangesOf(reply: unknown, host: string): Range[] {
-  if (!Array.isArray(reply)) throw new Error('CLUSTER SLOTS was not answered with a list');
+  if (!Array.isArray(reply)) throw new Error('the answer to CLUSTER SLOTS is not a list');
   const ranges = reply.map((item: unknown) => {
     const [from, to, master] = Array.isArray(item) ? item : [];
     const [name, port] = Array.isArray(master) ? master : [];
     if (typeof from !== 'number' || typeof to !== 'number' || typeof port !== 'number')
-      throw new Error('CLUSTER SLOTS was answered with something else');
+      throw new Error('the answer to CLUSTER SLOTS has an unexpected form');
     return {
       from,
       to,
       server: { host: name === null || name === '' || name === '?' ? host : String(name), port },
     };
   });
-  if (ranges.length === 0) throw new Error('the cluster has given no slot to anybody');
+  if (ranges.length === 0) throw new Error('the cluster has not assigned any slots');
   return ranges;
 }

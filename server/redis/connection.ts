@@ -1,11 +1,11 @@
 /**
- * One connection to Redis that finds its server anew at each attempt, so that it follows a failover.
+ * One connection to Redis. It looks up its server before each attempt, so it follows a failover.
  *
- * What the library does by default and this changes (DESIGN section 6): a command timeout of 5 s that rejects promises
- * which the Socket.IO adapter never awaits; commands that queue without a bound while Redis is away; and `isReady`,
- * which stays true while a stopped Redis answers nothing. Its own clients for Sentinel and Cluster were rejected: the
- * first sends a command again of which it is unknown whether it was carried out, which would append messages twice, and
- * neither says when its subscriptions were interrupted.
+ * Three defaults of the library are changed here: a command timeout of 5 s, which rejects promises that the Socket.IO
+ * adapter never awaits; an unbounded queue of commands while Redis is away; and `isReady`, which stays true while a
+ * stopped Redis answers nothing. The library's own clients for Sentinel and Cluster were rejected: the first resends a
+ * command whose outcome is unknown, which would append messages twice, and neither reports when its subscriptions were
+ * interrupted.
  */
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -21,7 +21,7 @@ const RECONNECT_MAX_MS = 1_000;
 /** A client of the library, connected to one server. */
 export type Client = ReturnType<typeof makeClient>;
 
-/** How one gets in at a server. */
+/** What is needed to log in to a server. */
 export type Access = Pick<RedisTarget, 'tls' | 'username' | 'password' | 'database'>;
 
 function makeClient({ host, port }: RedisServer, { tls, username, password, database }: Access) {
@@ -44,18 +44,18 @@ function makeClient({ host, port }: RedisServer, { tls, username, password, data
 }
 
 export interface ConnectionOptions {
-  /** In the log. */
+  /** Names the connection in the log. */
   readonly name: string;
   readonly access: Access;
-  /** Where to connect now. @throws Error where that is not known at present */
+  /** Where to connect now. @throws Error if that is currently unknown */
   readonly find: () => Promise<RedisServer>;
-  /** Readies a connected client, before anybody else uses it. */
+  /** Prepares a connected client before anything else uses it. */
   readonly prepare?: (client: Client) => Promise<void>;
   readonly logger: Logger;
 }
 
 interface ConnectionEvents {
-  /** Commands are answered (again). */
+  /** Commands are being answered, for the first time or again. */
   up: [];
   /** The connection is gone, or a probe was not answered. */
   down: [];
@@ -84,41 +84,41 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return this.#client !== undefined && this.#answering;
   }
 
-  /** Attempts to connect again so far. */
+  /** Number of attempts to reconnect so far. */
   get attempts(): number {
     return this.#attempts;
   }
 
-  /** Another text for each life of the connection; undefined while it is not up. */
+  /** Identifies the present connection: different after each reconnect; undefined while the connection is down. */
   get life(): string | undefined {
     return this.up ? `${addressOf(this.#server!)} ${this.#lives}` : undefined;
   }
 
-  /** The server that it is connected to. */
+  /** The server that this is connected to. */
   get server(): RedisServer | undefined {
     return this.#client && this.#server;
   }
 
-  /** Connects, and keeps connected until it is closed. Resolves when it has connected for the first time. */
+  /** Connects, and reconnects until closed. Resolves after the first successful connection. */
   connect(): Promise<void> {
     const connected = new Promise<void>((resolve) => this.once('up', resolve));
     void this.#keep();
     return connected;
   }
 
-  /** Sends a command. @throws Error without a connection; ErrorReply for what Redis itself refuses. */
+  /** Sends a command. @throws Error without a connection; ErrorReply if Redis itself refuses it. */
   async send(args: readonly (string | Buffer)[]): Promise<unknown> {
     if (this.#client === undefined) throw new Error('not connected');
     return this.#client.sendCommand(args);
   }
 
-  /** Resolves when everything that was sent before has been answered. @throws Error without a connection */
+  /** Resolves when everything sent so far has been answered. @throws Error without a connection */
   async ping(): Promise<void> {
     if (this.#client === undefined) throw new Error('not connected');
     await this.#client.ping();
   }
 
-  /** Sends a command that the server carries out though it is giving the key away (`ASK`). */
+  /** Sends a command after an `ASK` reply: the server executes it although the key is being moved between masters. */
   async sendAsking(args: readonly string[]): Promise<unknown> {
     const client = this.#client;
     if (client === undefined) throw new Error('not connected');
@@ -126,12 +126,12 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return reply;
   }
 
-  /** Lets go of the server, if it is the one connected to, and finds its server again. */
+  /** Drops the present connection, if there is one, and looks up the server again. */
   renew(): void {
     this.#renewed?.();
   }
 
-  /** Asks whether the server answers: a stopped one keeps its connections. */
+  /** Checks that the server answers: a stopped process keeps its connections open. */
   async probe(): Promise<void> {
     const client = this.#client;
     if (client === undefined) return;
@@ -167,7 +167,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     }
   }
 
-  /** Connects and stays until the connection ends. @throws Error where it cannot be made */
+  /** Connects, and resolves when the connection ends. @throws Error if it cannot connect */
   async #live(): Promise<void> {
     const { find, access, prepare } = this.#options;
     const server = await find();
@@ -221,7 +221,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 }
 
-/** Asks one server one thing over a connection of its own. @throws Error where it does not answer in time. */
+/** Sends one command to one server over a temporary connection. @throws Error if there is no answer in time. */
 export async function ask(
   server: RedisServer,
   access: Access,
@@ -229,7 +229,7 @@ export async function ask(
   withinMs: number,
 ): Promise<unknown> {
   const client = makeClient(server, access);
-  // Each failure rejects what waits for it.
+  // Every failure also rejects the promise that is awaited below.
   client.on('error', () => undefined);
   try {
     return await withDeadline(

@@ -1,29 +1,29 @@
-/** The servers that take commands: one, or in a cluster one for each range of slots. */
+/** The servers that take commands: one, or in a cluster several, each with its own slots. */
 import type { Logger } from '../logger.js';
 import { ask, Connection } from './connection.js';
 import { addressOf, type RedisServer, type RedisTarget } from './target.js';
 
-/** What a server that is asked for the way may take. */
+/** Time limit for a server that is asked where the master is, ms. */
 const ASK_MS = 1_000;
 
 export interface Masters {
   readonly all: readonly Connection[];
-  /** The connection that takes commands for a key, or for none; undefined: nobody is known to. */
+  /** The connection for commands on `key`, or for commands without a key; undefined if none is known. */
   of(key: string | undefined): Connection | undefined;
   /** The connection to a server, given as `host:port`. */
   at(address: string): Connection | undefined;
-  /** Where announcements are to be had. @throws Error where no server is known */
+  /** A server to subscribe to for announcements. @throws Error if no server is known */
   findPublisher(): Promise<RedisServer>;
-  /** True where announcements may still be had of that server. */
+  /** Whether announcements can still be received from that server. */
   isPublisher(server: RedisServer): boolean;
-  /** Resolves when every master is connected to. */
+  /** Resolves when every master is connected. */
   connect(): Promise<void>;
-  /** Learns anew who is master, and lets go of who is no more. */
+  /** Finds out which servers are masters now, and disconnects from those that no longer are. */
   refresh(): Promise<void>;
   close(): void;
 }
 
-/** One server, wherever `find` says that it is. */
+/** A single master, at the address that `find` returns. */
 export class OneMaster implements Masters {
   readonly all: readonly Connection[];
   readonly #connection: Connection;
@@ -49,7 +49,7 @@ export class OneMaster implements Masters {
     return this.#find();
   }
 
-  /** It is the one that commands go to: until that is found, nothing speaks against any. */
+  /** It must be the server that commands go to; until that one is known, any server is accepted. */
   isPublisher(server: RedisServer): boolean {
     const master = this.#connection.server;
     return master === undefined || addressOf(master) === addressOf(server);
@@ -70,7 +70,7 @@ export class OneMaster implements Masters {
 }
 
 /**
- * The master by the word of the first Sentinel that answers, if it says so itself: a Sentinel may not have heard of a
+ * The master that the first answering Sentinel names, if that server confirms it: the Sentinel may not have heard of a
  * failover yet.
  */
 async function askSentinels(target: RedisTarget): Promise<RedisServer> {
@@ -85,15 +85,16 @@ async function askSentinels(target: RedisTarget): Promise<RedisServer> {
     try {
       const command = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', target.master];
       const reply = await ask(sentinel, access, command, ASK_MS);
-      if (!Array.isArray(reply)) throw new Error(`the Sentinel knows no master "${target.master}"`);
+      if (!Array.isArray(reply))
+        throw new Error(`the Sentinel does not know a master named "${target.master}"`);
       const server = { host: String(reply[0]), port: Number(reply[1]) };
       const role = await ask(server, target, ['ROLE'], ASK_MS);
       if (!Array.isArray(role) || String(role[0]) !== 'master')
-        throw new Error(`${addressOf(server)} is no master`);
+        throw new Error(`${addressOf(server)} is not a master`);
       return server;
     } catch (error) {
       failure = error;
     }
   }
-  throw new Error(`no Sentinel knows a master that answers: ${String(failure)}`, { cause: failure });
+  throw new Error(`no Sentinel named a master that answers: ${String(failure)}`, { cause: failure });
 }

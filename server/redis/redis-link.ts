@@ -1,9 +1,9 @@
 /**
- * The connections to Redis: for commands, one to each master, and one that is subscribed. With what lies in `redis/`,
- * the only place that imports `redis`.
+ * The connections to Redis: one to each master for commands, and one for subscriptions. Only files in this folder
+ * import the `redis` package.
  *
- * A command fails at once without a connection, has a deadline of its own, and a probe on every connection says what is
- * really up. Nothing is sent again of which it is unknown whether Redis carried it out.
+ * A command fails at once without a connection and has its own deadline; a probe on every connection tells what is
+ * really up. A command whose outcome is unknown is never resent.
  */
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
@@ -21,13 +21,13 @@ import { Subscriber, type TextListener } from './subscriber.js';
 import { parseRedisUrl } from './target.js';
 
 const PROBE_EVERY_MS = 1_000;
-/** While everything answers, it is asked so seldom who is master. */
+/** While all connections answer, the masters are looked up again only after this many probes. */
 const REFRESH_EVERY_PROBES = 5;
 const CONNECT_WITHIN_MS = 5_000;
-/** Times that a command is sent after a key which moves from one master to another. */
+/** How many redirections (`MOVED`, `ASK`) a command follows while its key moves between masters. */
 const MAX_MOVES = 4;
 
-/** A server that says one of these has taken nothing, and would at another time. */
+/** Replies that mean: the command was not executed, and may succeed later. */
 const AWAY = new Set([
   ...['READONLY', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN'],
   ...['NOREPLICAS', 'OOM', 'MISCONF'],
@@ -39,7 +39,7 @@ export interface Script {
   readonly sha: string;
 }
 
-/** Loads a script that lies beside the module, e.g. `loadScript(import.meta.url, 'append.lua')`. */
+/** Loads a script from the module's own folder, e.g. `loadScript(import.meta.url, 'append.lua')`. */
 export function loadScript(moduleUrl: string, file: string): Script {
   return scriptOf(readFileSync(new URL(file, moduleUrl), 'utf8'));
 }
@@ -49,15 +49,15 @@ export function scriptOf(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
-/** What a script or command answers, before the caller has looked at it. */
+/** The reply to a script or command, not yet checked by the caller. */
 export type Reply = string | number | null | Reply[];
 
 interface RedisLinkEvents {
-  /** The subscribed connection is (again) ready, its subscriptions restored. */
+  /** The connection for subscriptions is ready, with all its subscriptions in place. */
   subscribed: [];
-  /** The subscribed connection is gone or answers no more. */
+  /** The connection for subscriptions is gone, or no longer answers. */
   unsubscribed: [];
-  /** What {@link RedisLink.life} says may have changed, for some keys or all. */
+  /** {@link RedisLink.life} may have changed for some or all keys. */
   changed: [];
 }
 
@@ -67,7 +67,7 @@ export interface RedisLinkOptions {
   readonly logger: Logger;
 }
 
-/** All connections to one Redis deployment, with what is known of their health. */
+/** All connections to one Redis deployment, and their health. */
 export class RedisLink extends EventEmitter<RedisLinkEvents> {
   /** Whether keys are spread over several masters. */
   readonly isCluster: boolean;
@@ -78,7 +78,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   #probes = 0;
   #closing = false;
 
-  /** @throws Error where the address cannot be read */
+  /** @throws Error if the address cannot be parsed */
   constructor({ url, logger }: RedisLinkOptions) {
     super();
     const target = parseRedisUrl(url);
@@ -109,39 +109,39 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     return this.commandsReady && this.#subscriber.connection.up;
   }
 
-  /** True while commands can be sent, whatever their key. */
+  /** True while commands can be sent for every key. */
   get commandsReady(): boolean {
     const { all } = this.#masters;
     return all.length > 0 && all.every(({ up }) => up);
   }
 
-  /** True while commands for a key can be sent. */
+  /** True while commands for this key can be sent. */
   ready(key: string): boolean {
     return this.#masters.of(key)?.up === true;
   }
 
   /**
-   * Another text whenever announcements about a key may have been missed, or its master may have changed or come back
-   * with other data; undefined while it is out of reach, or nothing is heard.
+   * A value that changes whenever announcements about a key may have been missed, and whenever its master may have
+   * changed or may have come back with other data. Undefined while the master or the announcements are unavailable.
    */
   life(key: string): string | undefined {
     const [heard, master] = [this.#subscriber.connection.life, this.#masters.of(key)?.life];
     return heard === undefined || master === undefined ? undefined : `${heard} ${master}`;
   }
 
-  /** How often any connection had to be made again. */
+  /** How many times any of the connections had to reconnect. */
   get reconnects(): number {
     return this.#connections().reduce((sum, { attempts }) => sum + attempts, 0);
   }
 
-  /** Round trip of the last probe of the command connections, ms: the slowest. */
+  /** Round trip of the last probe on the slowest command connection, ms. */
   get pingMs(): number {
     return Math.max(0, ...this.#masters.all.map(({ pingMs }) => pingMs));
   }
 
   /**
-   * Connects. @throws Error where Redis is not there within a few seconds: a node that has never seen its log
-   * has nothing to serve, and whoever starts it should hear so at once.
+   * Connects. @throws Error if Redis does not answer within a few seconds: a node that has never seen its log has
+   * nothing to serve, and the operator who starts it should be told at once.
    */
   async connect(): Promise<void> {
     const connected = this.#masters.connect().then(() => this.#subscriber.connection.connect());
@@ -153,9 +153,9 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   }
 
   /**
-   * Runs a script by its digest, and by its text where Redis does not know it (any more).
+   * Runs a script by its digest, or by its text if Redis does not have it.
    *
-   * @throws HubError `log_unavailable` without a connection or an answer within `deadlineMs` (default 900).
+   * @throws HubError `log_unavailable` without a connection, or without an answer within `deadlineMs` (default 900).
    */
   async run(
     script: Script,
@@ -171,7 +171,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     }
   }
 
-  /** Runs a script by its digest, where it should be. @throws as {@link run}, and what {@link isNotTaken} tells. */
+  /** Runs a script by its digest, without retry. @throws as {@link run}, and errors that {@link isNotTaken} recognises. */
   runKnown(
     script: Script,
     keys: readonly string[],
@@ -182,7 +182,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     return this.#once(command, this.#masters.of(keys[0]), deadlineMs);
   }
 
-  /** Runs a script by its text, wherever it has to; Redis knows it from then on. @throws as {@link run}. */
+  /** Runs a script by its text, following redirections; Redis then has it. @throws as {@link run}. */
   runText(
     script: Script,
     keys: readonly string[],
@@ -192,7 +192,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     return this.command(['EVAL', script.source, String(keys.length), ...keys, ...args], deadlineMs);
   }
 
-  /** One command. @throws HubError `log_unavailable` as {@link run} does; errors of Redis itself as they are. */
+  /** Sends one command. @throws HubError `log_unavailable` as {@link run} does; errors of Redis itself unchanged. */
   async command(args: string[], deadlineMs = 900): Promise<Reply> {
     let connection = this.#masters.of(keyOf(args));
     for (let moves = 0, isAsking = false; ; moves++) {
@@ -204,25 +204,25 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
         if (moves === MAX_MOVES) throw unavailable(kind, error);
         isAsking = kind === 'ASK';
         if (!isAsking || this.#masters.at(address) === undefined) await this.#refresh();
-        // Whoever was asked may not have heard yet what this one knows.
+        // The server that replied may know a newer layout of the cluster than this node does.
         connection = this.#masters.at(address) ?? this.#masters.of(keyOf(args));
       }
     }
   }
 
-  /** Resolves when everything that was subscribed before has been confirmed. @throws Error where Redis refused it */
+  /** Resolves when all subscriptions made so far are confirmed. @throws Error if Redis refused one */
   async subscriptionsLive(): Promise<void> {
     await this.#subscriber.settled();
   }
 
-  /** Hears what is published on a channel, also after a reconnect. */
+  /** Calls `listener` with everything published on a channel; the subscription survives reconnects. */
   async listen(channel: string, listener: TextListener): Promise<void> {
     await this.#subscriber.subscribeText(channel, listener);
   }
 
   /**
-   * Redis as the Socket.IO Redis adapter wants it. It awaits none of its calls, so each is caught here: a rejected
-   * promise would otherwise end the process.
+   * The clients for the Socket.IO Redis adapter. The adapter does not await its calls, so rejections are caught here:
+   * an unhandled one would end the process.
    */
   forAdapter(onError: (error: unknown) => void): { pubClient: object; subClient: object } {
     const client = adapterClient({
@@ -255,7 +255,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     return connection.send(['PUBLISH', channel, message]);
   }
 
-  /** `PUBSUB NUMSUB channel`: each node of a cluster counts its own subscribers. */
+  /** `PUBSUB NUMSUB channel`, summed: each node of a cluster counts only its own subscribers. */
   async #askAll(args: readonly string[]): Promise<unknown> {
     const replies = await Promise.all(this.#masters.all.map((connection) => connection.send(args)));
     const counts = replies.map((reply) => (Array.isArray(reply) ? Number(reply[1]) : 0));
@@ -276,25 +276,25 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
       if (error instanceof ErrorReply) throw this.#refusal(error, connection);
       throw new HubError(
         'log_unavailable',
-        'Redis did not answer; it is unknown whether it took the command',
+        'Redis did not answer; whether it executed the command is unknown',
         { cause: error },
       );
     }
   }
 
-  /** What Redis itself answered: a fault of the command, or of a server that serves nobody at present. */
+  /** Classifies an error reply: the command is wrong, or the server cannot serve anyone at the moment. */
   #refusal(error: ErrorReply, connection: Connection): Error {
     const [kind = ''] = error.message.split(' ');
-    // It was a master once, and whoever is now must be found.
+    // This server is no longer a master; look up the present one.
     if (kind === 'READONLY') connection.renew();
     return AWAY.has(kind) ? unavailable(kind, error) : error;
   }
 
   async #refresh(): Promise<void> {
     await this.#masters.refresh().catch((error: Error) => {
-      this.#logger.warn({ error: error.message }, 'redis: it cannot be found out who is master');
+      this.#logger.warn({ error: error.message }, 'redis: cannot find out which server is master');
     });
-    // It must stay where its subscribers are counted, and where a failover is noticed.
+    // Subscriptions must stay on a server where subscribers are counted and a failover is noticed.
     const { connection } = this.#subscriber;
     if (connection.server !== undefined && !this.#masters.isPublisher(connection.server)) connection.renew();
   }
@@ -316,11 +316,11 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
 }
 
 function unavailable(kind: string, cause: unknown): HubError {
-  return new HubError('log_unavailable', `Redis takes nothing at present (${kind})`, { cause });
+  return new HubError('log_unavailable', `Redis accepts no commands at the moment (${kind})`, { cause });
 }
 
 /**
- * Whether Redis answered that it has not even looked at a command: it does not know the script of a digest, or another
+ * Whether the reply means that the command was not executed at all: the script of this digest is unknown, or another
  * master has the key.
  */
 export function isNotTaken(error: unknown): boolean {

@@ -1,15 +1,15 @@
-/** Which slot of a Redis Cluster a key is in, and which key decides where a command goes. */
+/** The slot of a key in a Redis Cluster, and the key that decides where a command goes. */
 
 export const SLOTS = 16_384;
 
-/** CRC-16/XMODEM, by bytes. */
+/** CRC-16/XMODEM, one entry per byte value. */
 const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
   for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
   return crc;
 });
 
-/** The slot of a key: of what is between its first braces, where that is not empty. */
+/** The slot of a key: computed from the text inside its first braces if that is not empty, else from the whole key. */
 export function slotOf(key: string): number {
   const open = key.indexOf('{');
   const close = open < 0 ? -1 : key.indexOf('}', open + 1);
@@ -31,7 +31,7 @@ const KEYLESS = new Set([
   'CLUSTER',
 ]);
 
-/** The first key of a command; undefined where it has none, and may go to any node. */
+/** The first key of a command; undefined if it has none and may go to any node. */
 export function keyOf(args: readonly string[]): string | undefined {
   const [command = '', second] = args;
   if (KEYLESS.has(command)) return undefined;

@@ -17,7 +17,7 @@ interface Subscription {
 export class Subscriber {
   readonly connection: Connection;
   readonly #subscriptions = new Set<Subscription>();
-  /** The last client that was given the subscriptions. */
+  /** The client on which the subscriptions were last made. */
   #client: Client | undefined;
   #refusal: ErrorReply | undefined;
 
@@ -32,7 +32,7 @@ export class Subscriber {
     });
   }
 
-  /** Hears what is published on a channel, as text. */
+  /** Calls `listener` with what is published on a channel, as text. */
   subscribeText(channel: string, listener: TextListener): Promise<void> {
     return this.#add({
       channel,
@@ -42,7 +42,7 @@ export class Subscriber {
     });
   }
 
-  /** Hears what is published on a channel, as bytes. */
+  /** Calls `listener` with what is published on a channel, as bytes. */
   subscribe(channel: string, listener: BufferListener): Promise<void> {
     return this.#add({
       channel,
@@ -52,7 +52,7 @@ export class Subscriber {
     });
   }
 
-  /** Hears what is published on the channels of a pattern, as bytes. */
+  /** Calls `listener` with what is published on channels that match a pattern, as bytes. */
   subscribePattern(pattern: string, listener: BufferListener): Promise<void> {
     return this.#add({
       channel: pattern,
@@ -71,20 +71,20 @@ export class Subscriber {
     }
   }
 
-  /** Resolves when everything that was subscribed before is. @throws ErrorReply where Redis refused any of it */
+  /** Resolves when all subscriptions made so far are in place. @throws ErrorReply if Redis refused one */
   async settled(): Promise<void> {
     await this.connection.ping();
     if (this.#refusal !== undefined) throw this.#refusal;
   }
 
-  /** Without a connection it is done when there is one. */
+  /** Without a connection, the subscription is made on the next connect. */
   async #add(subscription: Subscription): Promise<void> {
     this.#subscriptions.add(subscription);
     if (!this.#client?.isReady) return;
     try {
       await subscription.begin(this.#client);
     } catch (error) {
-      // A user without the right to hear of messages would have them late, when the log is compared with.
+      // Without the right to subscribe, messages would arrive late: only when this node compares itself with the log.
       if (error instanceof ErrorReply) this.#refusal ??= error;
       throw error;
     }

@@ -1,4 +1,4 @@
-/** What `REDIS_URL` names: one server, a master that Sentinels watch, or a Redis Cluster. */
+/** What `REDIS_URL` names: one server, a master monitored by Sentinels, or a Redis Cluster. */
 
 /** Where a server listens. */
 export interface RedisServer {
@@ -6,18 +6,18 @@ export interface RedisServer {
   readonly port: number;
 }
 
-/** A Redis deployment, and how one gets in. */
+/** A Redis deployment and its credentials. */
 export interface RedisTarget {
   readonly kind: 'server' | 'sentinel' | 'cluster';
-  /** The server itself; else some of the Sentinels, or of the cluster's nodes: the others are learnt from them. */
+  /** The server itself, or some of the Sentinels or cluster nodes; the others are discovered from these. */
   readonly servers: readonly RedisServer[];
-  /** The name under which the Sentinels watch the master; '' elsewhere. */
+  /** The Sentinels' name for the master; '' for the other kinds. */
   readonly master: string;
   readonly tls: boolean;
   readonly database: number;
   readonly username: string | undefined;
   readonly password: string | undefined;
-  /** The Sentinels' own, where they ask for one. */
+  /** For logging in to the Sentinels, if they require it. */
   readonly sentinelUsername: string | undefined;
   readonly sentinelPassword: string | undefined;
 }
@@ -31,19 +31,19 @@ const SENTINEL_FIELDS = ['sentinelUsername', 'sentinelPassword'];
  * Reads `redis://[user:password@]host[:port][/database]`, `redis+sentinel://…@host[:port],…/master[/database]` or
  * `redis+cluster://…@host[:port],…`; `rediss` is TLS.
  *
- * @throws Error that says what the address must be, without repeating it: it may hold a password.
+ * @throws Error that says what the address must look like, without repeating it: it may contain a password.
  */
 export function parseRedisUrl(text: string): RedisTarget {
   const [, scheme, form, credentials, hosts, path = '', query = ''] = FORM.exec(text) ?? [];
   if (scheme === undefined || hosts === undefined) {
     throw new Error(
-      'must begin with redis://, redis+sentinel:// or redis+cluster:// (rediss… for TLS), with a host',
+      'must begin with redis://, redis+sentinel:// or redis+cluster:// (rediss… for TLS), followed by a host',
     );
   }
   const kind = (form ?? 'server') as RedisTarget['kind'];
   const servers = hosts.split(',').map((host) => parseServer(host, DEFAULT_PORT[kind]));
   if (kind === 'server' && servers.length > 1) {
-    throw new Error('must name one host; for several there are redis+sentinel:// and redis+cluster://');
+    throw new Error('must name one host; use redis+sentinel:// or redis+cluster:// for several');
   }
   const parts = path === '' ? [] : path.split('/');
   const master = kind === 'sentinel' ? decoded(parts.shift() ?? '') : '';
@@ -52,11 +52,14 @@ export function parseRedisUrl(text: string): RedisTarget {
   }
   const [database = '0', ...rest] = parts;
   if (rest.length > 0 || !/^\d{1,5}$/.test(database)) throw new Error('must have a number as database');
-  if (kind === 'cluster' && database !== '0') throw new Error('must name no database: a cluster has but one');
+  if (kind === 'cluster' && database !== '0')
+    throw new Error('must not name a database: a cluster has only one');
   const fields = new URLSearchParams(query);
   for (const name of fields.keys()) {
     if (kind !== 'sentinel' || !SENTINEL_FIELDS.includes(name)) {
-      throw new Error(`must not have "?${name}"; with Sentinels there are ${SENTINEL_FIELDS.join(' and ')}`);
+      throw new Error(
+        `must not have "?${name}"; only Sentinels have parameters: ${SENTINEL_FIELDS.join(' and ')}`,
+      );
     }
   }
   const [username = '', ...passwords] = credentials?.split(':') ?? [];
@@ -73,7 +76,7 @@ export function parseRedisUrl(text: string): RedisTarget {
   };
 }
 
-/** `host:port`, by which servers are told apart. */
+/** `host:port`, which identifies a server. */
 export function addressOf({ host, port }: RedisServer): string {
   return `${host}:${port}`;
 }

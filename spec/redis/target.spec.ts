@@ -69,7 +69,7 @@ describe('REDIS_URL', () => {
       'redis://host/secret': /number as database/,
       'redis://host?a=b': /must not have "\?a"/,
       'redis+sentinel://a:secret@s1:26379': /end with the master's name/,
-      'redis+cluster://a/1': /no database/,
+      'redis+cluster://a/1': /not name a database/,
       'redis+cluster://a,,b': /host:port/,
       'redis://u:%zzsecret@host': /percent-encoded/,
     };
