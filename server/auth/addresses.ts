@@ -1,4 +1,4 @@
-/** Whose request it is, by address, and from which page. */
+/** The client address of a request, and whether its origin is allowed. */
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import proxyAddr from 'proxy-addr';
@@ -22,21 +22,21 @@ function isIn(list: BlockList, address: string): boolean {
   return isIPv6(address) && list.check(address, 'ipv6');
 }
 
-/** An address of this machine. */
+/** Whether this is a loopback address, i.e. this machine's. */
 export function isLoopback(address: string): boolean {
   return isIn(LOOPBACK, address);
 }
 
-/** An address that does not come from the internet. */
+/** Whether this is an address of a private network, not one of the public internet. */
 export function isPrivate(address: string): boolean {
   return isIn(PRIVATE, address);
 }
 
-/** Finds clients' addresses, behind proxies whose X-Forwarded-For is believed. */
+/** Finds clients' addresses behind proxies whose X-Forwarded-For is trusted. */
 export class AddressFinder {
   readonly #trust: (address: string, hop: number) => boolean;
 
-  /** @param trustedProxies addresses, networks, or the names that `proxy-addr` knows */
+  /** @param trustedProxies addresses, networks, or names that `proxy-addr` knows */
   constructor(trustedProxies: readonly string[]) {
     this.#trust = proxyAddr.compile([...trustedProxies]);
   }
@@ -48,19 +48,19 @@ export class AddressFinder {
     return plain(found ?? '');
   }
 
-  /** Whether an address is a trusted proxy's. */
+  /** Whether the address is that of a trusted proxy. */
   trusts(address: string): boolean {
     return this.#trust(plain(address), 0);
   }
 }
 
-/** IPv4 over a socket that does both comes as `::ffff:…`. */
+/** On a dual-stack socket, IPv4 addresses have the form `::ffff:…`. */
 function plain(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/, '');
 }
 
 /**
- * What an address is counted under. One client has a whole /64 of IPv6 to choose from.
+ * The key under which an address is counted. For IPv6 it is the /64 network, since one client can use all of it.
  */
 export function addressKey(address: string): string {
   if (!isIPv6(address) || isLoopback(address)) return address;
@@ -71,7 +71,9 @@ export function addressKey(address: string): string {
   return [...groups, ...rest].slice(0, 4).join(':');
 }
 
-/** Whether a host name, as in a `Host` header or a URL, is of this machine. Whoever rebinds a name cannot choose these. */
+/**
+ * Whether a host name, as in a `Host` header or a URL, names this machine. DNS rebinding cannot produce these names.
+ */
 export function isLocalHost(host: string): boolean {
   const name = host
     .replace(/:\d*$/, '')
@@ -80,13 +82,13 @@ export function isLocalHost(host: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost') || isLoopback(name);
 }
 
-/** Whether pages of an origin may use the hub: its own, and those of the list. */
+/** Whether pages of the request's origin may use the hub: its own origin, and those in the list. */
 export function allowsOrigin(
   request: { readonly headers: IncomingMessage['headers'] },
   allowed: ReadonlySet<string>,
 ): boolean {
   const { origin, host } = request.headers;
-  // Only browsers send one, and pages cannot leave it out.
+  // Only browsers send an Origin, and pages cannot omit it.
   if (origin === undefined || allowed.has('*') || allowed.has(origin)) return true;
   return URL.canParse(origin) && new URL(origin).host === host;
 }

@@ -1,4 +1,4 @@
-/** What the hub reads in a token, a stored key or a ticket, and who they make of their bearer. */
+/** What the hub reads from a token, a stored key or a ticket, and the principal that results. */
 
 import type { Topic } from '@axiom-streaming/protocol/topic';
 import { z } from 'zod';
@@ -12,12 +12,12 @@ const MAX_NAME = 256;
 const patterns = z.array(z.string().max(256)).max(MAX_PATTERNS).default([]);
 const name = z.string().min(1).max(MAX_NAME);
 
-/** The claim `streams`, and the same in a file of keys. */
+/** The claim `streams`; entries of the key file have the same field. */
 export const streamGrants = z
   .strictObject({ subscribe: patterns, publish: patterns })
   .default({ subscribe: [], publish: [] });
 
-/** Claims as a token carries them: times in seconds. What else it carries is not looked at. */
+/** The claims of a token; times in seconds. Other claims are ignored. */
 export const tokenClaims = z.object({
   sub: name,
   exp: z.number(),
@@ -28,10 +28,10 @@ export const tokenClaims = z.object({
 });
 export type TokenClaims = z.infer<typeof tokenClaims>;
 
-/** The catalogue's say in who may read a stream, by its name. */
+/** Who may read a stream according to the stream catalogue, by stream name. */
 export type ReadAccess = ReadonlyMap<string, StreamConfig['read']>;
 
-/** What a principal is made of. Times in ms since the Unix epoch. */
+/** The data that a principal is made from. Times in ms since the Unix epoch. */
 export interface Identity {
   readonly sub: string;
   readonly jti?: string | undefined;
@@ -41,20 +41,20 @@ export interface Identity {
   readonly admin: boolean;
 }
 
-/** Who holds a token or a key. */
+/** A principal with a token or a key. */
 export class Bearer implements Principal {
   readonly subject: string;
   readonly tokenId: string | undefined;
   readonly issuedAt: number;
   readonly expiresAt: number | undefined;
   readonly admin: boolean;
-  /** What it was made of, for a ticket that stands for it. */
+  /** The data it was made from; a ticket stores it. */
   readonly identity: Identity;
   readonly #read: ReadAccess;
   readonly #subscribe: Grants;
   readonly #publish: Grants;
 
-  /** @throws RangeError for a pattern that is none. */
+  /** @throws RangeError for an invalid pattern. */
   constructor(identity: Identity, read: ReadAccess) {
     this.identity = identity;
     this.subject = identity.sub;
@@ -81,7 +81,7 @@ export class Bearer implements Principal {
   }
 }
 
-/** Nobody in particular. @param readsAll in development: everything may be read without a token */
+/** The principal of a request without a credential. @param readsAll in development mode: it may read everything */
 export function nobody(read: ReadAccess, readsAll: boolean): Principal {
   const sees = (stream: string) => readsAll || read.get(stream) === 'public';
   return {

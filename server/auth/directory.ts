@@ -1,31 +1,31 @@
-/** The connections of the whole cluster, as an operator sees them. */
+/** The connections of the whole cluster, for operators. */
 import type { ConnectionInfo, Sessions } from './sessions.js';
 
-/** What an operator is shown. */
+/** The answer to an operator's request for connections. */
 export interface ConnectionList {
   readonly connections: readonly ConnectionInfo[];
-  /** There are more than were asked for. */
+  /** Whether there are more than were asked for. */
   readonly more: boolean;
-  /** Nodes that did not answer in time; their connections are missing. */
+  /** Nodes that did not answer in time; their connections are missing from the list. */
   readonly silent: readonly string[];
 }
 
-/** What one node asks the others. */
+/** A question that one node asks the others. */
 export type Question =
   | { readonly ask: 'list'; readonly most: number }
   | { readonly ask: 'find'; readonly id: string }
   | { readonly ask: 'cut'; readonly id: string };
 
-/** What each of them answers: its connections that the question is about. */
+/** A node's answer: those of its connections that match the question. */
 export type Answer = readonly ConnectionInfo[];
 
 /** Asks the other nodes. */
 export interface Peers {
-  /** @returns the answers that came in time, and the nodes from which none did. */
+  /** @returns the answers that arrived in time, and the nodes that did not answer. */
   ask(question: Question): Promise<{ answers: readonly Answer[]; silent: readonly string[] }>;
 }
 
-/** What a node answers about its own connections. */
+/** Answers a question about this node's connections. */
 export function answerFor(sessions: Sessions, question: Question): Answer {
   switch (question.ask) {
     case 'list':
@@ -44,7 +44,7 @@ export class ConnectionDirectory {
   readonly #sessions: Sessions;
   readonly #peers: Peers | undefined;
 
-  /** @param peers none: a node alone */
+  /** @param peers undefined for a single node */
   constructor(sessions: Sessions, peers: Peers | undefined) {
     this.#sessions = sessions;
     this.#peers = peers;
@@ -59,7 +59,7 @@ export class ConnectionDirectory {
     return (await this.#everywhere({ ask: 'find', id })).found[0];
   }
 
-  /** Ends a connection. @returns whether there was one. */
+  /** Ends a connection. @returns whether it existed. */
   async cut(id: string): Promise<boolean> {
     return (await this.#everywhere({ ask: 'cut', id })).found.length > 0;
   }

@@ -1,9 +1,9 @@
 /**
- * The gate: every request and every connection comes through here. It knows who asks, whether the page may ask, and
- * how often.
+ * The gate: every request and every connection passes through it. It decides who the caller is, whether the caller's
+ * page may connect, and how often the caller may ask.
  *
- * What it promises: a credential is looked at before anything else is done for a request; a token is accepted for what
- * the configuration says, and never after its end or its revocation; every refusal says why.
+ * Its promises: a credential is checked before anything else is done for a request; a token is accepted only as the
+ * configuration says, and never after it has expired or been revoked; every refusal gives its reason.
  */
 import type { IncomingMessage } from 'node:http';
 import { type ErrorCode, HubError } from '../errors.js';
@@ -32,10 +32,10 @@ export interface GateLimits extends SessionLimits {
 
 export interface GateOptions {
   readonly node: string;
-  /** Without a secret: everything may be read without a token, on this machine alone. */
+  /** No secret is configured: everything may be read without a token, but only from this machine. */
   readonly development: boolean;
   readonly read: ReadAccess;
-  /** None where only keys are configured. */
+  /** Undefined if only keys are configured. */
   readonly verifier: TokenVerifier | undefined;
   readonly apiKeys: ApiKeys;
   readonly revocations: Revocations;
@@ -43,11 +43,11 @@ export interface GateOptions {
   readonly trustedProxies: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly limits: GateLimits;
-  /** Where the cluster counts together; none: a node alone. */
+  /** Where the nodes of a cluster share their counts; undefined for a single node. */
   readonly store: LimiterStore | undefined;
 }
 
-/** Why tokens and keys are refused. The last two are no fault of who sent them. */
+/** Why tokens and keys are refused. The last two are not the sender's fault. */
 const FAILURES: readonly string[] = [
   'token_invalid',
   'token_expired',
@@ -56,12 +56,12 @@ const FAILURES: readonly string[] = [
   'internal',
 ] satisfies ErrorCode[];
 
-/** What the gate has counted, for metrics. */
+/** The gate's counters, for metrics. */
 export interface GateCounters {
   readonly refused: Map<LimitName, number>;
   readonly ended: Map<EndReason, number>;
   readonly tokens: { cached: number; accepted: number; refused: number };
-  /** Tokens and keys that were refused, by error code. */
+  /** Refused tokens and keys, by error code. */
   readonly failures: Map<string, number>;
 }
 
@@ -126,39 +126,40 @@ export class Gate {
     return this.#addresses.of(request);
   }
 
-  /** Whether an address is a trusted proxy's. */
+  /** Whether the address is that of a trusted proxy. */
   trusts(address: string): boolean {
     return this.#addresses.trusts(address);
   }
 
-  /** The token of an `Authorization` header. @throws HubError `token_invalid` where the header is of another form. */
+  /** The token in the `Authorization` header. @throws HubError `token_invalid` if the header has another form. */
   bearer({ headers: { authorization } }: IncomingMessage): string | undefined {
     if (authorization === undefined) return undefined;
     const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
     if (token !== undefined) return token;
-    throw new HubError('token_invalid', 'Authorization: wants "Bearer" and a token', {
+    throw new HubError('token_invalid', 'Authorization: must be "Bearer" and a token', {
       field: 'Authorization',
     });
   }
 
-  /** The token of the cookie `axiom_token`, which is for event streams alone: pages of others cannot read those. */
+  /** The token in the cookie `axiom_token`. Only event streams accept it: pages of other origins cannot read those. */
   cookie({ headers: { cookie } }: IncomingMessage): string | undefined {
     return cookie === undefined ? undefined : COOKIE.exec(cookie)?.[1];
   }
 
-  /** Whether a request comes from a private network, and not through one from outside. */
+  /** Whether the request's client is in a private network, and not merely the proxy that forwarded it. */
   isPrivate(request: IncomingMessage): boolean {
     return isPrivate(this.address(request));
   }
 
-  /** Whether pages of the request's origin may read answers. */
+  /** Whether pages of the request's origin may read responses. */
   allowsOrigin(request: Pick<IncomingMessage, 'headers'>): boolean {
     return allowsOrigin(request, this.#origins);
   }
 
   /**
-   * What holds for every request, whoever asks: in development only this machine is served. The name in the request
-   * counts as well, or a page could reach the hub by a name of its own that leads here.
+   * Checks that hold for every caller: in development mode, only this machine is served. The host name in the request
+   * is checked too, since a page could otherwise reach the hub through a domain of its own that resolves to this
+   * machine.
    *
    * @throws HubError `denied`.
    */
@@ -171,31 +172,31 @@ export class Gate {
     );
   }
 
-  /** Whether a page may connect at all. @throws HubError `origin_denied`, and as {@link checkLocal}. */
+  /** Checks that the page may connect at all. @throws HubError `origin_denied`, and as {@link checkLocal}. */
   checkPage(request: IncomingMessage): void {
     this.checkLocal(request);
     if (this.allowsOrigin(request)) return;
     throw new HubError(
       'origin_denied',
-      'pages of this origin may not connect; ALLOWED_ORIGINS lists those that may',
+      'pages of this origin may not connect; ALLOWED_ORIGINS lists the origins that may',
     );
   }
 
   /**
-   * Lets a new connection in, or not: by its origin and its address.
+   * Admits or refuses a new connection by its origin and its address.
    *
-   * @returns the address that it is counted under
+   * @returns the key under which its address is counted
    * @throws HubError `origin_denied`, `rate_limited`, `too_many_connections`
    */
   async admit(request: IncomingMessage): Promise<string> {
     this.checkPage(request);
     const key = this.countedAddress(request);
-    // A proxy on this machine that does not say for whom it asks would be one client.
+    // A local proxy that does not forward client addresses would be counted as one client.
     if (isLoopback(key)) return key;
     const { connectionsPerAddress } = this.#options.limits;
     if (this.sessions.from(key) >= connectionsPerAddress) {
       this.#refused('connections_per_address');
-      throw new HubError('too_many_connections', `an address has at most ${connectionsPerAddress}`, {
+      throw new HubError('too_many_connections', `at most ${connectionsPerAddress} connections per address`, {
         retryAfterMs: 1_000,
       });
     }
@@ -203,12 +204,12 @@ export class Gate {
     return key;
   }
 
-  /** What the address of a request is counted under. */
+  /** The key under which the request's address is counted. */
   countedAddress(request: IncomingMessage): string {
     return addressKey(this.address(request));
   }
 
-  /** Counts a request that is no publish. @throws HubError `rate_limited`. */
+  /** Counts a request other than a publish. @throws HubError `rate_limited`. */
   spendRequest(request: IncomingMessage): void | Promise<void> {
     return this.#spend(this.countedAddress(request), 1);
   }
@@ -219,9 +220,9 @@ export class Gate {
   }
 
   /**
-   * Who a token or a key stands for; nobody where there is none.
+   * The principal that a token or a key identifies; {@link nobody} without a credential.
    *
-   * @param address a counted address, whose failures are counted too, so that nobody tries for long
+   * @param address a counted address; its failures are counted too, which limits guessing
    * @throws HubError `token_invalid`, `token_expired`, `token_revoked`, `keys_unavailable`, `rate_limited`
    */
   identify(credential: string | undefined, address: string): Principal | Promise<Principal> {
@@ -233,28 +234,28 @@ export class Gate {
     return this.#inForce(known);
   }
 
-  /** Who the bearer of a ticket is. @throws HubError `token_invalid`, `token_revoked`, `log_unavailable`. */
+  /** The principal that a ticket identifies. @throws HubError `token_invalid`, `token_revoked`, `log_unavailable`. */
   async redeem(ticket: string): Promise<Principal> {
     return this.#inForce(await this.#options.tickets.redeem(ticket));
   }
 
-  /** A ticket for whom a principal is. @throws HubError `token_missing`, `overloaded`, `log_unavailable`. */
+  /** Issues a ticket for a principal. @throws HubError `token_missing`, `overloaded`, `log_unavailable`. */
   issueTicket(principal: Principal): Promise<string> {
     if (principal instanceof Bearer) return this.#options.tickets.issue(principal);
-    throw new HubError('token_missing', 'a ticket stands for a token, and none was sent');
+    throw new HubError('token_missing', 'a ticket requires a token, and none was sent');
   }
 
-  /** Takes a token, or all of a subject, back. @throws HubError `overloaded`, `log_unavailable`. */
+  /** Revokes a token, or all tokens of a subject. @throws HubError `overloaded`, `log_unavailable`. */
   revoke(revocation: Revocation): Promise<void> {
     return this.#options.revocations.add(revocation);
   }
 
-  /** A connection that was admitted and said who it is. @throws HubError `too_many_connections`. */
+  /** Opens the session of an admitted and identified connection. @throws HubError `too_many_connections`. */
   open(principal: Principal, address: string, transport: SessionTransport): Session {
     return this.sessions.open(principal, address, transport);
   }
 
-  /** Whether one more TCP connection of an address may be; {@link socketClosed} has to follow then. */
+  /** Whether another TCP connection from an address is allowed; if so, {@link socketClosed} must be called later. */
   socketOpened(address: string): boolean {
     const key = addressKey(address);
     const most = this.#options.limits.connectionsPerAddress * 2;
@@ -278,7 +279,7 @@ export class Gate {
     try {
       const { verifier, development } = this.#options;
       if (verifier === undefined || looksLikeApiKey(credential)) {
-        const what = development ? 'it is not the publish key of this run' : 'nobody has this key';
+        const what = development ? 'it is not the publish key of this run' : 'the key is unknown';
         throw new HubError('token_invalid', `the token is not accepted: ${what}`, { field: 'token' });
       }
       const bearer = this.#inForce(await verifier.verify(credential));

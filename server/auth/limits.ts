@@ -1,6 +1,6 @@
 /**
- * Rates that are counted per address or per subject. The counting is rate-limiter-flexible's: in Redis, where there is
- * one, so that a cluster has one count; in memory while Redis is away.
+ * Rate limits per address or per subject, counted by rate-limiter-flexible: in Redis if there is one, so that the whole
+ * cluster shares one count, and in memory while Redis is away.
  */
 import { LRUCache } from 'lru-cache';
 import {
@@ -12,7 +12,7 @@ import {
 } from 'rate-limiter-flexible';
 import { HubError } from '../errors.js';
 
-/** The one call that the library makes of Redis. */
+/** The only Redis call that the library makes. */
 export interface LimiterStore {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
@@ -30,41 +30,41 @@ export const LIMITS = [
 ] as const;
 export type LimitName = (typeof LIMITS)[number];
 
-/** Parts of a second's allowance that a node takes at a time. */
+/** A node takes a second's allowance in this many parts. */
 const PARTS = 20;
 const MAX_KEYS = 100_000;
-/** Refusals in a second that a key gets at once. */
+/** Refusals per second that are sent to a key immediately; later ones are held. */
 const PROMPT_REFUSALS = 20;
-/** Refusals of one rate that are held at a time; what comes beyond is refused at once. */
+/** Refusals of one rate that may be held at a time; beyond this, refusals are immediate. */
 const MAX_HELD = 1_000;
 
-/** `unknown`: a node has to ask. */
+/** `unknown`: the shared count must be asked. */
 type Outcome = 'taken' | 'refused' | 'unknown';
 
-/** What a node knows of a key's allowance. */
+/** What this node knows about a key's allowance. */
 interface Allowance {
-  /** Points that were taken from the common count and not used here. */
+  /** Points taken from the shared count and not used yet. */
   left: number;
-  /** Until when that holds, by the process's clock. */
+  /** Until when this is valid, by the process's monotonic clock, ms. */
   until: number;
-  /** There is nothing more to be had until then. */
+  /** No more points are available until then. */
   refused: boolean;
-  /** How often it was refused since something was to be had. */
+  /** Number of refusals since points were last available. */
   refusals: number;
-  /** Points are being taken. Never rejects. */
+  /** Set while points are being taken. Never rejects. */
   fetching: Promise<void> | undefined;
 }
 
 /**
  * One rate, in points per second and key.
  *
- * A publisher must neither cost a call of Redis for each message nor wait for one. So a node takes a twentieth of the
- * allowance at a time, ahead of need; and what begins a second passes while the first part is being taken. A cluster
- * can therefore let through a twentieth more for each node. Asking first was rejected: with Redis hanging, a publish
- * would wait for the count and then once more for the log.
+ * A publish must neither cost a call to Redis nor wait for one. A node therefore takes a twentieth of the allowance at
+ * a time, ahead of need, and the first messages of a second pass while the first part is being taken. As a result, a
+ * cluster may let through a twentieth more per node. Asking first was rejected: while Redis hangs, a publish would wait
+ * for the count and then again for the log.
  *
- * Whoever is refused and asks again at once is kept waiting for the rest of the second: saying no a thousand times a
- * second to one who does not listen would cost those who do.
+ * A client that keeps retrying immediately after a refusal gets its further refusals only at the end of the second:
+ * answering it a thousand times a second would take time from the well-behaved clients.
  */
 export class Rate {
   readonly #limiter: RateLimiterAbstract;
@@ -77,8 +77,8 @@ export class Rate {
   readonly #allowances = new LRUCache<string, Allowance>({ max: MAX_KEYS });
 
   /**
-   * @param options.store the cluster's count; none: this node's own
-   * @param options.holds whether refusals are held where there are many
+   * @param options.store the cluster's shared count; without it, this node's own
+   * @param options.holds whether refusals are held back when there are many
    */
   constructor(options: {
     name: LimitName;
@@ -108,10 +108,10 @@ export class Rate {
   }
 
   /**
-   * Takes points from a key's allowance. More than a second allows counts as all of it.
+   * Takes points from a key's allowance. A request for more than a second's allowance takes all of it.
    *
-   * @returns nothing where the points were there, a promise where they have to be waited for.
-   * @throws HubError `rate_limited`, with when to come back.
+   * @returns undefined if the points were available, or a promise that resolves when they are.
+   * @throws HubError `rate_limited`, with `retryAfterMs`.
    */
   take(key: string, count: number): void | Promise<void> {
     const wanted = Math.min(count, this.#perSecond);
@@ -149,14 +149,14 @@ export class Rate {
     if (outcome === 'refused') await this.#refuse(allowance);
   }
 
-  /** @param used what is used of it at once */
+  /** @param used how many of the points are used immediately */
   #fetch(key: string, allowance: Allowance, wanted: number, used: number): Promise<void> {
     const part = Math.max(wanted, this.#part);
     const fetching = this.#limiter
       .consume(key, part)
       .then(
         ({ msBeforeNext }) => {
-          // What was left is still good within the second, less what was used while this was fetched.
+          // Points that were left are still valid within the second, except those used during this fetch.
           const left = performance.now() < allowance.until ? allowance.left : 0;
           allowance.left = left + part - used;
           allowance.until = performance.now() + msBeforeNext;
@@ -164,7 +164,7 @@ export class Rate {
           allowance.refusals = 0;
         },
         (refusal: unknown) => {
-          // Its own errors are not the client's fault: the next second is counted again.
+          // Errors of the store are not the client's fault: they are no refusal, and the next second is counted again.
           const refused = refusal instanceof RateLimiterRes;
           if (!refused) allowance.left = this.#part;
           else if (performance.now() >= allowance.until) allowance.left = 0;
@@ -187,7 +187,7 @@ export class Rate {
     return allowance;
   }
 
-  /** @throws HubError `rate_limited`, at once or when the second is over. */
+  /** @throws HubError `rate_limited`, immediately or at the end of the second. */
   #refuse(allowance: Allowance): Promise<never> {
     this.#onRefused(this.#name);
     allowance.refusals += 1;
@@ -207,7 +207,7 @@ export class Rate {
     const retryAfterMs = Math.ceil(ms);
     return new HubError(
       'rate_limited',
-      `at most ${this.#perSecond} a second; come back in ${retryAfterMs} ms`,
+      `at most ${this.#perSecond} per second; retry in ${retryAfterMs} ms`,
       {
         retryAfterMs,
       },
@@ -215,7 +215,7 @@ export class Rate {
   }
 }
 
-/** How many there are of something, by key. */
+/** Counts things by key. */
 export class Tally {
   readonly #counts = new Map<string, number>();
 

@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 
-/** What a token says. */
+/** What a token is to contain. */
 export interface TokenOrder {
   readonly secret: string;
   /** Empty: none. */
@@ -13,7 +13,7 @@ export interface TokenOrder {
   readonly admin: boolean;
 }
 
-/** An HS256 token. */
+/** Signs an HS256 token. */
 export function mintToken(order: TokenOrder): Promise<string> {
   const { secret, issuer, audience, sub, jti, lastsS, streams, admin } = order;
   const now = Math.floor(Date.now() / 1000);

@@ -9,4 +9,6 @@ export const revocationRequest = z
     sub: name.optional(),
     expiresAt: z.number().int().positive().optional(),
   })
-  .refine(({ jti, sub }) => (jti === undefined) !== (sub === undefined), { message: 'wants jti or sub' });
+  .refine(({ jti, sub }) => (jti === undefined) !== (sub === undefined), {
+    message: 'must have either jti or sub',
+  });

@@ -1,7 +1,7 @@
 /**
- * Tokens that were taken back before they ended. Every node has the whole list in memory, since it is asked for every
- * request, and looks a few times a second whether there is more. Being told by Pub/Sub was rejected: an announcement
- * that is lost would let a token live on, and who looks regularly needs none.
+ * Tokens that were revoked before they expired. Every node keeps the whole list in memory, because it is checked on
+ * every request, and polls for additions a few times a second. Pub/Sub was rejected: a lost announcement would leave a
+ * revoked token valid, and with polling no announcement is needed.
  */
 
 import type { Principal } from '../hub/access.js';
@@ -14,19 +14,19 @@ export interface Revocation {
   readonly value: string;
   /** When it was revoked, ms since the Unix epoch. */
   readonly at: number;
-  /** When the last token that it concerns has ended, ms since the Unix epoch. */
+  /** When the last of the revoked tokens will have expired, ms since the Unix epoch. */
   readonly expiresAt: number;
 }
 
 /** Where revocations are kept for all nodes. */
 export interface RevocationStore {
-  /** @throws HubError `overloaded` where it holds as many as it may, `log_unavailable`. */
+  /** @throws HubError `overloaded` if the maximum number is reached, `log_unavailable`. */
   add(revocation: Revocation): Promise<void>;
-  /** Those that are in force; undefined where nothing was added since the last call. */
+  /** The revocations in force; undefined if none was added since the last call. */
   changes(): Promise<readonly Revocation[] | undefined>;
 }
 
-/** Revocations that are in force at a time. */
+/** Maximum number of revocations in force at a time. */
 export const MAX_REVOCATIONS = 100_000;
 const LOOK_EVERY_MS = 300;
 
@@ -38,7 +38,7 @@ export class Revocations {
   readonly #bySubject = new Map<string, Revocation>();
   readonly #stopping = new AbortController();
 
-  /** @param options.onChange called when there are more; connections may be concerned */
+  /** @param options.onChange called when revocations were added, which may affect open connections */
   constructor(options: { store: RevocationStore; logger: Logger; onChange: () => void }) {
     this.#store = options.store;
     this.#logger = options.logger;
@@ -49,7 +49,7 @@ export class Revocations {
     return this.#byId.size + this.#bySubject.size;
   }
 
-  /** Reads the list, then goes on looking. @throws HubError where the store is out of reach: nothing may be served then. */
+  /** Reads the list, then keeps polling. @throws HubError if the store is unreachable: nothing may be served then. */
   async start(): Promise<void> {
     await this.#look();
     void this.#lookRegularly();
@@ -59,14 +59,14 @@ export class Revocations {
     this.#stopping.abort();
   }
 
-  /** Resolves when this node knows of it; the others do within a second. @throws HubError as the store does. */
+  /** Resolves when this node applies it; the other nodes do within a second. @throws HubError as the store does. */
   async add(revocation: Revocation): Promise<void> {
     await this.#store.add(revocation);
     this.#take(revocation);
     this.#onChange();
   }
 
-  /** Whether a principal's token was taken back. */
+  /** Whether a principal's token was revoked. */
   revokes({ subject, tokenId, issuedAt }: Principal): boolean {
     if (subject === undefined || this.count === 0) return false;
     if (tokenId !== undefined && this.#byId.has(tokenId)) return true;
@@ -85,7 +85,7 @@ export class Revocations {
         await this.#look();
         failing = false;
       } catch (error) {
-        if (!failing) this.#logger.warn({ error: String(error) }, 'auth: revocations cannot be read');
+        if (!failing) this.#logger.warn({ error: String(error) }, 'auth: cannot read revocations');
         failing = true;
         await backoff.wait(signal);
       }
@@ -114,10 +114,10 @@ export class Revocations {
   }
 }
 
-/** One node alone: the list in {@link Revocations} is all there is. */
+/** For a single node: the list in {@link Revocations} is the only copy. */
 export class MemoryRevocationStore implements RevocationStore {
   async add(): Promise<void> {
-    // Its only reader has it already.
+    // {@link Revocations}, its only reader, has it already.
   }
 
   async changes(): Promise<undefined> {

@@ -1,7 +1,7 @@
 /**
- * The connections of a node as far as their tokens go: who is behind each, until when, and from where.
+ * The sessions of a node: for each connection, its principal, when its token expires, and where it came from.
  *
- * One timer looks at all of them. A timer for each connection was rejected: most tokens are renewed long before they end.
+ * One timer checks all of them. A timer per connection was rejected: most tokens are renewed long before they expire.
  */
 
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
@@ -13,19 +13,19 @@ import { type LimitName, type Rate, Tally } from './limits.js';
 export const SESSION_TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;
 export type SessionTransport = (typeof SESSION_TRANSPORTS)[number];
 
-/** Why the hub ended a connection for its token, or for the lack of one. */
+/** Why the hub ended a connection for reasons of access. */
 export const END_REASONS = ['expired', 'revoked', 'unauthenticated', 'cut', 'too_many'] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
-/** A connection is told that its token ends so long before. */
+/** How long before its token expires a connection is warned, ms. */
 export const EXPIRES_SOON_MS = 60_000;
 const LOOK_EVERY_MS = 250;
-/** A session that has no connection after so long will not get one. */
+/** A session without a connection after this time is removed. */
 const NEVER_BOUND_MS = 30_000;
-/** Requests that a connection may have refused, second after second, before it is ended. */
+/** A connection is ended after this many refused requests without a second free of refusals in between. */
 const MAX_REFUSALS = 100;
 
-/** What a connection is for the operator. */
+/** A connection as operators see it. */
 export interface ConnectionInfo {
   readonly id: string;
   readonly node: string;
@@ -42,19 +42,19 @@ export interface SessionLimits {
   readonly connectionsPerSubject: number;
   readonly requestsPerSecond: number;
   readonly publishesPerSecond: number;
-  /** 0: for ever. */
+  /** How long a connection may stay without a token, ms; 0: without limit. */
   readonly unauthenticatedMs: number;
 }
 
 export interface SessionsOptions {
   readonly node: string;
   readonly limits: SessionLimits;
-  /** Publishes of a subject, whatever its connection. */
+  /** Publishes of a subject, over all its connections. */
   readonly publishes: Rate;
-  /** Requests of an address, whatever their connection. @throws HubError `rate_limited` */
+  /** Counts requests of an address, over all its connections. @throws HubError `rate_limited` */
   readonly spendRequest: (address: string, count: number) => void | Promise<void>;
   readonly revoked: (principal: Principal) => boolean;
-  /** Who a token stands for. @throws HubError */
+  /** The principal that a token identifies. @throws HubError */
   readonly verify: (token: string, address: string) => Promise<Principal> | Principal;
   readonly onEnd: (reason: EndReason) => void;
   readonly onRefused: (limit: LimitName) => void;
@@ -68,7 +68,7 @@ export class Session implements Access {
   readonly connectedAt = Date.now();
   subscriber: Subscriber | undefined;
   warned = false;
-  /** It has shown that it is here for something. */
+  /** Whether it has subscribed or authenticated, so that it may stay. */
   settled = false;
   #second = 0;
   #requests = 0;
@@ -84,7 +84,7 @@ export class Session implements Access {
     this.transport = transport;
   }
 
-  /** Its end in the hub. */
+  /** Connects the session to its subscriber in the hub. */
   bind(subscriber: Subscriber): void {
     this.subscriber = subscriber;
   }
@@ -105,7 +105,7 @@ export class Session implements Access {
     const now = performance.now();
     const second = Math.floor(now / 1000);
     if (second !== this.#second) {
-      // A second without refusals makes up for those before.
+      // A second without refusals clears the count.
       if (!this.#refusedNow) this.#refusals = 0;
       this.#refusedNow = false;
       this.#second = second;
@@ -118,14 +118,14 @@ export class Session implements Access {
       if (what === 'request') {
         this.#requests += count;
         this.#check(this.#requests, limits.requestsPerSecond, 'requests_per_connection', now);
-        // Many connections of one address have no more than one.
+        // Several connections from one address share its allowance.
         return spendRequest(this.address, count);
       }
       this.#publishes += count;
       this.#check(this.#publishes, limits.publishesPerSecond, 'publishes_per_connection', now);
       return subject === undefined ? undefined : publishes.take(subject, count);
     } catch (error) {
-      // Who is refused so often does not listen.
+      // A client that keeps being refused ignores `retryAfterMs`.
       this.#refusals += 1;
       this.#refusedNow = true;
       if (this.#refusals > MAX_REFUSALS) this.#sessions.end(this, 'too_many');
@@ -141,7 +141,7 @@ export class Session implements Access {
     const retryAfterMs = Math.ceil((this.#second + 1) * 1000 - now);
     throw new HubError(
       'rate_limited',
-      `a connection has at most ${most} a second; come back in ${retryAfterMs} ms`,
+      `at most ${most} per second and connection; retry in ${retryAfterMs} ms`,
       {
         retryAfterMs,
       },
@@ -149,7 +149,7 @@ export class Session implements Access {
   }
 }
 
-/** The connections of a node. */
+/** The sessions of a node. */
 export class Sessions {
   readonly options: SessionsOptions;
   readonly #sessions = new Set<Session>();
@@ -163,15 +163,15 @@ export class Sessions {
     this.#timer.unref();
   }
 
-  /** Connections from an address, by its key. */
+  /** Number of connections from an address, by its key. */
   from(addressKey: string): number {
     return this.#addresses.of(addressKey);
   }
 
   /**
-   * Counts a connection in; it is in until its session is closed.
+   * Opens a session, which counts as a connection until it is closed.
    *
-   * @param address what the connection is counted under
+   * @param address the key under which the connection is counted
    * @throws HubError `too_many_connections`
    */
   open(principal: Principal, address: string, transport: SessionTransport): Session {
@@ -189,12 +189,14 @@ export class Sessions {
     if (session.principal.subject !== undefined) this.#subjects.remove(session.principal.subject);
   }
 
-  /** @throws HubError where the token is not accepted, or is somebody else's. */
+  /** @throws HubError if the token is not accepted or belongs to another subject. */
   async renewed(session: Session, token: string): Promise<Principal> {
     const principal = await this.options.verify(token, session.address);
     const { subject } = session.principal;
     if (subject !== undefined && subject !== principal.subject) {
-      throw new HubError('denied', 'token: it is of another subject than the connection', { field: 'token' });
+      throw new HubError('denied', 'token: belongs to another subject than the connection', {
+        field: 'token',
+      });
     }
     if (subject === undefined) {
       this.#checkSubject(principal);
@@ -212,18 +214,18 @@ export class Sessions {
     subscriber.close(reason === 'cut' ? CLOSE.denied : reason === 'too_many' ? CLOSE.tooMany : CLOSE.token);
   }
 
-  /** Ends the connection of an id, where this node has it. */
+  /** Ends the connection with this id, if this node has it. */
   cut(id: string): void {
     for (const session of this.#sessions) if (session.subscriber?.id === id) this.end(session, 'cut');
   }
 
-  /** The connection of an id, if this node has it. */
+  /** The connection with this id, if this node has it. */
   find(id: string): ConnectionInfo[] {
     for (const session of this.#sessions) if (session.subscriber?.id === id) return [this.#describe(session)];
     return [];
   }
 
-  /** The connections, oldest first, up to a number. */
+  /** The oldest connections, at most `most`, oldest first. */
   list(most: number): ConnectionInfo[] {
     const list: ConnectionInfo[] = [];
     for (const session of this.#sessions) {
@@ -233,14 +235,14 @@ export class Sessions {
     return list;
   }
 
-  /** Ends what may not go on: tokens that have ended or were revoked, and who never said who they are. */
+  /** Ends connections with an expired or revoked token, and those that never authenticated. */
   look(): void {
     const now = Date.now();
     const { unauthenticatedMs } = this.options.limits;
     for (const session of this.#sessions) {
       const { principal, subscriber } = session;
       if (subscriber === undefined) {
-        // Its connection went while it was being set up.
+        // Its connection was lost while it was being set up.
         if (now - session.connectedAt > NEVER_BOUND_MS) this.close(session);
         continue;
       }
@@ -281,8 +283,12 @@ export class Sessions {
     const { connectionsPerSubject } = this.options.limits;
     if (subject === undefined || this.#subjects.of(subject) < connectionsPerSubject) return;
     this.options.onRefused('connections_per_subject');
-    throw new HubError('too_many_connections', `a subject has at most ${connectionsPerSubject} on a node`, {
-      retryAfterMs: 1_000,
-    });
+    throw new HubError(
+      'too_many_connections',
+      `at most ${connectionsPerSubject} connections per subject on a node`,
+      {
+        retryAfterMs: 1_000,
+      },
+    );
   }
 }

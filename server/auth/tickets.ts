@@ -1,6 +1,6 @@
 /**
- * Tickets: for an `EventSource`, which cannot send a token and must not carry one in its address. A ticket stands for
- * the bearer who asked for it, once, within half a minute; in a log it is worth nothing.
+ * Tickets, for an `EventSource`, which cannot send a header and must not carry a token in its URL. A ticket identifies
+ * the bearer who requested it, once, within 30 s, so it is worthless in an access log.
  */
 import { hash, randomBytes } from 'node:crypto';
 import { HubError } from '../errors.js';
@@ -8,14 +8,14 @@ import { Bearer, type Identity, type ReadAccess } from './claims.js';
 
 export const TICKET_LASTS_MS = 30_000;
 const TICKET_BYTES = 24;
-/** Tickets of a node alone that wait to be used. */
+/** Maximum number of unused tickets on a single node. */
 const MAX_TICKETS = 100_000;
 
-/** Where tickets wait, by hash: what reads the store has no ticket. */
+/** Stores unused tickets by hash, so that reading the store reveals no ticket. */
 export interface TicketStore {
   /** @throws HubError `overloaded`, `log_unavailable`. */
   put(ticketHash: string, identity: Identity, lastsMs: number): Promise<void>;
-  /** Takes one out. @returns null where there is none (any more). @throws HubError `log_unavailable`. */
+  /** Removes and returns a ticket's identity; null if there is none, or no longer. @throws HubError `log_unavailable`. */
   take(ticketHash: string): Promise<Identity | null>;
 }
 
@@ -28,18 +28,20 @@ export class Tickets {
     this.#read = read;
   }
 
-  /** A new ticket for a bearer. @throws HubError as the store does. */
+  /** Issues a ticket for a bearer. @throws HubError as the store does. */
   async issue({ identity }: Bearer): Promise<string> {
     const ticket = randomBytes(TICKET_BYTES).toString('base64url');
     await this.#store.put(digest(ticket), identity, TICKET_LASTS_MS);
     return ticket;
   }
 
-  /** Who a ticket stands for. @throws HubError `token_invalid` for one that was used, is over, or never was. */
+  /** The bearer that a ticket identifies. @throws HubError `token_invalid` for a used, expired or unknown ticket. */
   async redeem(ticket: string): Promise<Bearer> {
     const identity = await this.#store.take(digest(ticket));
     if (identity === null) {
-      throw new HubError('token_invalid', 'ticket: it is unknown, over or used already', { field: 'ticket' });
+      throw new HubError('token_invalid', 'ticket: it is unknown, expired or already used', {
+        field: 'ticket',
+      });
     }
     return new Bearer(identity, this.#read);
   }
@@ -49,19 +51,19 @@ function digest(ticket: string): string {
   return hash('sha256', ticket, 'base64url');
 }
 
-/** Tickets of one node alone. */
+/** Tickets of a single node. */
 export class MemoryTicketStore implements TicketStore {
   readonly #tickets = new Map<string, { identity: Identity; expiresAt: number }>();
 
   async put(ticketHash: string, identity: Identity, lastsMs: number): Promise<void> {
     const now = Date.now();
-    // They all last equally long, so the oldest come first.
+    // All tickets have the same lifetime, so the first ones expire first.
     for (const [known, { expiresAt }] of this.#tickets) {
       if (expiresAt > now) break;
       this.#tickets.delete(known);
     }
     if (this.#tickets.size >= MAX_TICKETS) {
-      throw new HubError('overloaded', 'too many tickets wait to be used', { retryAfterMs: 1_000 });
+      throw new HubError('overloaded', 'there are too many unused tickets', { retryAfterMs: 1_000 });
     }
     this.#tickets.set(ticketHash, { identity, expiresAt: now + lastsMs });
   }

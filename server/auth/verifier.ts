@@ -1,8 +1,8 @@
 /**
- * Tokens. Which algorithms, issuer and audience are accepted comes from the configuration alone; what a token says of
- * itself is only compared with it. So `none` is refused, and so is a public key used as the secret of an HS256.
+ * Verifies tokens. The configuration alone decides which algorithms, issuer and audience are accepted; what a token
+ * claims is only compared with it. This refuses the algorithm `none`, and a public key used as an HS256 secret.
  *
- * A verified token is remembered by its hash until it ends: a publisher sends the same one with every message.
+ * A verified token is remembered by its hash until it expires, since a publisher sends the same one with every message.
  */
 import { hash } from 'node:crypto';
 import {
@@ -17,33 +17,33 @@ import { LRUCache } from 'lru-cache';
 import { HubError } from '../errors.js';
 import { Bearer, type ReadAccess, tokenClaims } from './claims.js';
 
-/** Longer than any token that fits into a header. */
+/** Characters; longer than any token that fits into a header. */
 const MAX_TOKEN_LENGTH = 8 * 1024;
 const REMEMBERED = 10_000;
-/** How long the keys of a JWKS are believed, and the shortest time between two fetches. */
+/** How long the keys of a JWKS are trusted, and the shortest time between two fetches. */
 const JWKS_MAX_AGE_MS = 600_000;
 const JWKS_COOLDOWN_MS = 30_000;
 const JWKS_TIMEOUT_MS = 5_000;
 
 type Key = CryptoKey | Uint8Array | JWTVerifyGetKey;
 
-/** What tokens are checked with. */
+/** A key that tokens are verified with. */
 export interface TokenKey {
   readonly key: Key;
   readonly algorithms: readonly string[];
 }
 
-/** From where the key comes: exactly one. */
+/** The source of the key; exactly one field is set. */
 export interface TokenKeyConfig {
   /** HS256, 32 bytes or more. */
   readonly secret: string;
-  /** RS256, ES256 or EdDSA: SPKI in PEM. */
+  /** For RS256, ES256 or EdDSA: SPKI in PEM. */
   readonly publicKey: string;
-  /** Address of a key set. */
+  /** URL of a key set. */
   readonly jwksUrl: string;
 }
 
-/** @returns undefined where nothing is configured. @throws Error for a public key that cannot be read. */
+/** @returns undefined if nothing is configured. @throws Error for an unreadable public key. */
 export async function tokenKey({
   secret,
   publicKey,
@@ -55,10 +55,10 @@ export async function tokenKey({
       try {
         return { key: await importSPKI(publicKey, algorithm), algorithms: [algorithm] };
       } catch {
-        // The key is of another kind; the last one decides.
+        // The key is of another type; the error below is thrown if none fits.
       }
     }
-    throw new Error('JWT_PUBLIC_KEY is no RSA, P-256 or Ed25519 public key in PEM (BEGIN PUBLIC KEY)');
+    throw new Error('JWT_PUBLIC_KEY is not an RSA, P-256 or Ed25519 public key in PEM (BEGIN PUBLIC KEY)');
   }
   if (jwksUrl === '') return undefined;
   const key = createRemoteJWKSet(new URL(jwksUrl), {
@@ -73,7 +73,7 @@ export interface VerifierOptions extends TokenKey {
   readonly audience: string;
   /** Empty: any. */
   readonly issuer: string;
-  /** A token that lasts longer from now is refused: revocations are kept no longer than this. */
+  /** Tokens with a longer remaining lifetime are refused, since revocations are kept no longer than this, ms. */
   readonly maxLifeMs: number;
   readonly read: ReadAccess;
 }
@@ -86,13 +86,13 @@ export class TokenVerifier {
     this.#options = options;
   }
 
-  /** The bearer of a token that was verified before and has not ended. */
+  /** The bearer of a token that was verified earlier and has not expired. */
   known(token: string): Bearer | undefined {
     const bearer = this.#known.get(digest(token));
     return bearer !== undefined && bearer.expiresAt! > Date.now() ? bearer : undefined;
   }
 
-  /** @throws HubError `token_invalid` or `token_expired` that says why, `keys_unavailable` without the key set. */
+  /** @throws HubError `token_invalid` or `token_expired` with the reason; `keys_unavailable` without the key set. */
   async verify(token: string): Promise<Bearer> {
     const bearer = await this.#verify(token);
     this.#known.set(digest(token), bearer);
@@ -110,7 +110,7 @@ export class TokenVerifier {
         ...(issuer === '' ? {} : { issuer }),
         requiredClaims: ['sub', 'exp'],
       };
-      // The two overloads of the library tell a key from a function that finds one.
+      // The library has one overload for a key and another for a function that finds one.
       ({ payload } =
         typeof key === 'function'
           ? await jwtVerify(token, key, options)
@@ -126,7 +126,7 @@ export class TokenVerifier {
     const { sub, exp, iat, jti, streams, admin } = claims.data;
     const expiresAt = exp * 1000;
     if (expiresAt > Date.now() + maxLifeMs) {
-      throw invalid(`it lasts longer than the ${Math.round(maxLifeMs / 1000)} s that are accepted`);
+      throw invalid(`it is valid for longer than the ${Math.round(maxLifeMs / 1000)} s that are accepted`);
     }
     try {
       return new Bearer({ sub, jti, issuedAt: (iat ?? 0) * 1000, expiresAt, streams, admin }, read);
@@ -145,7 +145,7 @@ function invalid(why: string): HubError {
   return new HubError('token_invalid', `the token is not accepted: ${why}`, { field: 'token' });
 }
 
-/** Says why, without a word of the token itself. */
+/** Explains why a token was refused without repeating any part of it. */
 function explain(error: unknown, algorithms: readonly string[]): HubError {
   if (error instanceof errors.JWTExpired) {
     return new HubError('token_expired', 'the token has expired', { field: 'token' });
@@ -155,17 +155,17 @@ function explain(error: unknown, algorithms: readonly string[]): HubError {
   }
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === 'aud') return invalid('its audience is not this hub');
-    if (error.claim === 'iss') return invalid('its issuer is not the one that is configured');
+    if (error.claim === 'iss') return invalid('its issuer is not the configured one');
     if (error.claim === 'nbf') return invalid('it is not valid yet');
     return invalid(`its claim ${error.claim} is missing or wrong`);
   }
   if (error instanceof errors.JWSSignatureVerificationFailed) return invalid('its signature is wrong');
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
-    return invalid('it names no key of the key set');
+    return invalid('it does not name a key of the key set');
   }
   if (error instanceof errors.JWTInvalid || error instanceof errors.JWSInvalid) {
-    return invalid('it is no signed JWT');
+    return invalid('it is not a signed JWT');
   }
-  // A key set that does not answer, or answers something else.
-  return new HubError('keys_unavailable', 'the key set for tokens is out of reach', { cause: error });
+  // The key set did not answer, or its answer was not a key set.
+  return new HubError('keys_unavailable', 'the key set for tokens cannot be fetched', { cause: error });
 }

@@ -1,4 +1,4 @@
-/** `check`: the configuration that the environment gives, without starting anything. */
+/** `check`: validates the configuration in the environment without starting anything. */
 import type { Command } from 'commander';
 import { type Config, ConfigError, readConfig } from '../config/config.js';
 import { type Environment, VARIABLES } from '../config/variables.js';
@@ -7,10 +7,10 @@ import type { Terminal } from './output.js';
 export function addCheck(program: Command, terminal: Terminal, environment: Environment): void {
   program
     .command('check')
-    .description('checks the configuration in the environment, with the files that it names')
+    .description('checks the configuration in the environment and the files that it names')
     .addHelpText(
       'after',
-      '\nEnds with 2 where anything is wrong, with one line for each mistake.\n\nExample:\n  env $(cat hub.env) axiom-streaming check',
+      '\nExits with 2 and prints one line for each mistake if anything is wrong.\n\nExample:\n  env $(cat hub.env) axiom-streaming check',
     )
     .action((_options: object, command: Command) => {
       const { json } = command.optsWithGlobals<{ json: boolean }>();
@@ -32,19 +32,19 @@ export function addCheck(program: Command, terminal: Terminal, environment: Envi
       if (config === undefined) throw new ConfigError(mistakes);
       if (json) return;
       const { paint, stdout } = { paint: terminal.paint.bind(terminal), stdout: terminal.stdout };
-      terminal.print(paint(stdout, 'green', 'The configuration is right.'));
+      terminal.print(paint(stdout, 'green', 'The configuration is valid.'));
       terminal.print('');
       terminal.table(
         ['STREAM', 'CLASS', 'READ BY'],
         streams!.map((one) => [one.name, one.class, one.read]),
       );
       terminal.print('');
-      if (Object.keys(set).length === 0) terminal.print('Nothing is set: everything has its default.');
+      if (Object.keys(set).length === 0) terminal.print('Nothing is set: all defaults apply.');
       else terminal.table(['SET', 'TO'], Object.entries(set));
       terminal.print(
         config.access.development
-          ? 'For development: this machine alone is served, and reads without a token.'
-          : 'Access is by token.',
+          ? 'Development mode: only this machine is served, and it may read without a token.'
+          : 'Access requires a token.',
       );
     });
 }

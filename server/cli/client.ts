@@ -1,14 +1,14 @@
-/** The client library, as commands use it. */
+/** How commands use the client library. */
 
 import type { Transport } from '@axiom-streaming/client';
 import { connect, type HubClient } from '@axiom-streaming/client';
 import { CliError, EXIT } from './exit-codes.js';
 import type { GlobalOptions } from './output.js';
 
-/** A command that reaches nothing in this time gives up; one that was connected goes on trying. */
+/** A command that cannot connect within this time gives up; once connected, it keeps reconnecting. */
 const CONNECT_WITHIN_MS = 10_000;
 
-/** Connects, and waits until it is. @throws CliError where it comes to nothing. */
+/** Connects, and resolves when connected. @throws CliError if that fails. */
 export async function openClient(
   { url, token }: GlobalOptions,
   transport: 'auto' | Transport,
@@ -26,7 +26,7 @@ export async function openClient(
           ? new CliError(error.code, `${error.code}: ${error.message}`)
           : new CliError(
               'unreachable',
-              `${url} was not reached: ${error?.message ?? 'no answer'}`,
+              `${url} could not be reached: ${error?.message ?? 'no answer'}`,
               EXIT.unreachable,
             ),
       );
@@ -45,7 +45,7 @@ export async function openClient(
   return client;
 }
 
-/** Ctrl-C and a polite kill, as a promise. */
+/** Resolves on Ctrl-C (SIGINT) or SIGTERM. */
 export function interrupted(): Promise<'interrupted'> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('interrupted'));

@@ -1,4 +1,4 @@
-/** `demo`: the tour. A cluster, a reader on each transport, a node that is killed, and the count. */
+/** `demo`: a tour. It starts a cluster and a reader on each transport, kills a node, and counts what arrived. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Recovery, Transport } from '@axiom-streaming/client';
@@ -16,18 +16,18 @@ const PER_SECOND = 100;
 const BEFORE_MS = 3_000;
 const AFTER_MS = 5_000;
 const STEP_MS = 50;
-/** What was published has to be everywhere after so long. */
+/** Every reader must have everything that was published within this time after the end. */
 const SETTLE_MS = 10_000;
 const CONNECT_MS = 20_000;
 
-/** What one reader got. */
+/** What one reader received. */
 export interface Account {
   readonly transport: Transport;
   readonly received: number;
   readonly missing: number;
   readonly repeated: number;
   readonly disordered: number;
-  /** Missed while it was away, and caught up. */
+  /** Messages that it missed while disconnected and received later. */
   readonly recovered: number;
   readonly awayMs: number;
 }
@@ -35,7 +35,7 @@ export interface Account {
 export function addDemo(program: Command, surroundings: Surroundings): void {
   program
     .command('demo')
-    .description('the tour: three nodes, three transports, one node killed, and what became of each message')
+    .description('a tour: three nodes, three transports, one node killed, and an account of every message')
     .action(async (_options: unknown, command: Command) => {
       const { json } = globalOptions(command, surroundings);
       await play(surroundings.terminal, json);
@@ -57,7 +57,7 @@ async function play(terminal: Terminal, json: boolean): Promise<void> {
     }
     const publishing = new Publishing(cluster.url, key);
     const published = publishing.run(BEFORE_MS + AFTER_MS);
-    say('bold', `\nPublishing ${PER_SECOND} messages per second, each with its number …`);
+    say('bold', `\nPublishing ${PER_SECOND} numbered messages per second …`);
     await delay(BEFORE_MS);
     const victim = cluster.nodes.find(({ name }) => name === readers[0]!.node)!;
     say('red', `\nkill -9 ${victim.name}, which serves them`);
@@ -75,7 +75,7 @@ async function play(terminal: Terminal, json: boolean): Promise<void> {
       throw new CliError('lost', 'not every message arrived once and in order', EXIT.refused);
     }
     say('green', '\nEvery message arrived at every reader, once and in order.');
-    say(undefined, 'Now yours: npm run cluster, and open http://localhost:8001/');
+    say(undefined, 'Your turn: npm run cluster, then open http://localhost:8001/');
   } finally {
     for (const { client } of readers) client.close();
     await cluster.stop();
@@ -92,7 +92,7 @@ async function startCluster(key: string): Promise<LocalCluster> {
 }
 
 function describe({ transport }: Reader, { recovered, missed, awayMs, node }: Recovery): string {
-  const what = recovered ? `${missed} messages caught up` : 'not everything could be had again';
+  const what = recovered ? `${missed} messages caught up` : 'some messages could not be recovered';
   return `  ${NAMES[transport].padEnd(9)}  is back on ${node} after ${(awayMs / 1000).toFixed(1)} s: ${what}`;
 }
 
@@ -117,12 +117,12 @@ function report(terminal: Terminal, accounts: readonly Account[], count: number,
   );
   if (repeats > 0) {
     terminal.print(
-      `\nThe publisher met the dead node as well: ${repeats} requests were sent again, harmlessly, with their ids.`,
+      `\nThe publisher also hit the dead node: it resent ${repeats} requests, without duplicates thanks to their ids.`,
     );
   }
 }
 
-/** One client, and what it has seen. */
+/** One client, and what it has received. */
 class Reader {
   readonly client: HubClient;
   readonly transport: Transport;
@@ -154,7 +154,7 @@ class Reader {
     return this.client.status.node ?? 'nowhere';
   }
 
-  /** Whether the last of so many messages has come. */
+  /** Whether message number `count` has arrived. */
   has(count: number): boolean {
     return this.#seen.at(-1) === count;
   }
@@ -173,9 +173,9 @@ class Reader {
   }
 }
 
-/** A careful publisher: what was not answered is sent again with the same ids. */
+/** A careful publisher: it resends unanswered requests with the same ids. */
 class Publishing {
-  /** Requests that had to be sent again. */
+  /** Number of requests that were resent. */
   repeats = 0;
   readonly #url: string;
   readonly #key: string;
@@ -224,7 +224,7 @@ class Publishing {
       const { results = [] } = (await response.json()) as { results?: { ok: boolean }[] };
       return response.ok && results.every(({ ok }) => ok);
     } catch {
-      // Refused, cut or late: what matters is that nobody said yes.
+      // Refused, cut or late: in each case the messages were not acknowledged.
       return false;
     }
   }

@@ -1,4 +1,4 @@
-/** `topics` and `nodes`: what there is. */
+/** `topics` and `nodes`: lists of what there is. */
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import type { Command } from 'commander';
 import { getJson } from './http.js';
@@ -17,7 +17,7 @@ export function addListing(program: Command, surroundings: Surroundings): void {
   const { terminal } = surroundings;
   program
     .command('topics [stream]')
-    .description('the streams; of one stream, its topics')
+    .description('lists the streams, or the topics of one stream')
     .addHelpText('after', '\nExamples:\n  axiom-streaming topics\n  axiom-streaming topics market')
     .action(async (stream: string | undefined, _options: object, command: Command) => {
       const options = globalOptions(command, surroundings);
@@ -47,7 +47,7 @@ export function addListing(program: Command, surroundings: Surroundings): void {
     });
   program
     .command('nodes')
-    .description('the nodes of the cluster, with their own measurements')
+    .description('lists the nodes of the cluster with their measurements')
     .addHelpText('after', '\nExample:\n  axiom-streaming --json nodes | jq -r .node')
     .action(async (_options: object, command: Command) => {
       const options = globalOptions(command, surroundings);

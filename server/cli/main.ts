@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `axiom-streaming`, the command line: starts hubs, and is a client of them. */
+/** `axiom-streaming`, the command line: starts hubs, and acts as their client. */
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError } from '../config/config.js';
 import { VERSION } from '../version.js';
@@ -20,24 +20,24 @@ Examples:
   axiom-streaming pub market:TEST '{"price":1}' --token "$KEY"
   axiom-streaming doctor https://hub.example.com
 
-AXIOM_URL and AXIOM_TOKEN stand for --url and --token.
-Exit codes: 0 done · 1 refused, or something was found · 2 wrong usage or configuration · 3 the hub was not reached ·
-4 the time was over`;
+AXIOM_URL and AXIOM_TOKEN are used where --url and --token are not given.
+Exit codes: 0 done · 1 refused, or a problem was found · 2 wrong usage or configuration · 3 hub not reached ·
+4 timed out`;
 
 async function main(): Promise<void> {
   const program = new Command('axiom-streaming')
-    .description('A real-time hub, and the way to it from a shell.')
+    .description('Runs a real-time hub, and talks to it from a shell.')
     .version(VERSION)
     .addOption(new Option('--url <url>', 'the hub').env('AXIOM_URL').default('http://localhost:8001'))
-    // Not with `env`: the help would show the value.
+    // Not declared with `env`: the help would print the value.
     .option('--token <token>', 'token or publish key (env: AXIOM_TOKEN)')
-    .option('--json', 'answers as JSON, one object per line, nothing else on standard output', false)
+    .option('--json', 'print JSON, one object per line, and nothing else on standard output', false)
     .addHelpText('after', EXAMPLES)
-    .showHelpAfterError('(--help says how it is used)')
+    .showHelpAfterError('(see --help)')
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
   const terminal = new Terminal(process.stdout, process.stderr, process.env);
-  // Whoever reads has heard enough, as in `| head`.
+  // The reader of the pipe is done, as in `| head`.
   process.stdout.on('error', (error: NodeJS.ErrnoException) =>
     process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.refused),
   );
@@ -55,13 +55,13 @@ async function main(): Promise<void> {
   }
 }
 
-/** What is a program of its own is run as such, with the arguments that it knows. */
+/** Commands that are separate programs run as such, with the arguments that they understand. */
 function addStarting(program: Command): void {
   program
     .command('start')
     .description('starts one node; the environment configures it (see README)')
-    .option('--port <n>', 'PORT, for once')
-    .option('--redis <url>', 'REDIS_URL, for once')
+    .option('--port <n>', 'PORT, for this run')
+    .option('--redis <url>', 'REDIS_URL, for this run')
     .option('--no-feeds', 'without the demo feeds')
     .addHelpText('after', '\nExample:\n  axiom-streaming start --port 9000 --no-feeds')
     .action(async ({ port, redis, feeds }: { port?: string; redis?: string; feeds: boolean }) => {
@@ -71,8 +71,8 @@ function addStarting(program: Command): void {
   program
     .command('cluster')
     .description('starts Redis, nodes and NGINX on this machine')
-    .option('--port <n>', 'PORT, for once')
-    .option('--nodes <n>', 'NODES, for once')
+    .option('--port <n>', 'PORT, for this run')
+    .option('--nodes <n>', 'NODES, for this run')
     .addHelpText('after', '\nExample:\n  axiom-streaming cluster --nodes 5')
     .action(async ({ port, nodes }: { port?: string; nodes?: string }) => {
       setEnvironment({ PORT: port, NODES: nodes });
@@ -85,12 +85,12 @@ function setEnvironment(values: Readonly<Record<string, string | undefined>>): v
 }
 
 function report(error: unknown, terminal: Terminal, json: boolean): void {
-  // Commander has said it already.
+  // Commander has printed it already.
   if (error instanceof CommanderError) return;
   const mistakes = error instanceof ConfigError ? error.mistakes : undefined;
   if (json) terminal.error(JSON.stringify({ error: codeOf(error), message: messageOf(error), mistakes }));
   else terminal.error(terminal.paint(terminal.stderr, 'red', messageOf(error)));
-  if (!json && error instanceof UsageError) terminal.error('(--help says how it is used)');
+  if (!json && error instanceof UsageError) terminal.error('(see --help)');
 }
 
 function codeOf(error: unknown): string {

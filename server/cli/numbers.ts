@@ -1,4 +1,4 @@
-/** Options that are numbers. */
+/** Parsers for numeric options. */
 import { InvalidArgumentError } from 'commander';
 
 /** A parser for a whole number within bounds. */
@@ -15,6 +15,6 @@ export function positive(max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (text.trim() !== '' && value > 0 && value <= max) return value;
-    throw new InvalidArgumentError(`It must be a number above 0, to ${max}.`);
+    throw new InvalidArgumentError(`It must be a number above 0 and at most ${max}.`);
   };
 }

@@ -1,10 +1,10 @@
-/** What is written: for people with colours where a terminal shows them, for programs as JSON. */
+/** The output of commands: for people, with colours on a terminal; for programs, as JSON. */
 import type { Command } from 'commander';
 
 const COLOURS = { red: 31, green: 32, yellow: 33, blue: 34, cyan: 36, grey: 90, bold: 1 } as const;
 export type Colour = keyof typeof COLOURS;
 
-/** A stream that text is written to, as far as it matters here. */
+/** The part of a writable stream that is used here. */
 export interface TextStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -36,12 +36,12 @@ export class Terminal {
     this.stderr.write(`${line}\n`);
   }
 
-  /** Text in a colour where the stream is a terminal, as it is elsewhere. */
+  /** Colours the text if the stream is a terminal; returns it unchanged otherwise. */
   paint(stream: TextStream, colour: Colour, text: string): string {
     return stream.isTTY && this.#mayPaint ? `\u001b[${COLOURS[colour]}m${text}\u001b[0m` : text;
   }
 
-  /** Rows below a head, in columns as wide as they have to be. Numbers stand right. */
+  /** Prints rows below a header, in columns that fit their content. Numbers are right-aligned. */
   table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
     const text = rows.map((row) => row.map(String));
     const widths = head.map((name, i) => Math.max(name.length, ...text.map((row) => row[i]?.length ?? 0)));
@@ -56,21 +56,21 @@ export class Terminal {
   }
 }
 
-/** What all commands have in common. */
+/** What all commands are given. */
 export interface Surroundings {
   readonly terminal: Terminal;
-  /** Where none is given as an option. */
+  /** Used if there is none among the options. */
   readonly token: string | undefined;
 }
 
-/** The options before the command. */
+/** The options that precede the command. */
 export interface GlobalOptions {
   readonly url: string;
   readonly token: string | undefined;
   readonly json: boolean;
 }
 
-/** The options that every command has, with what the environment says. */
+/** The options that every command has, with defaults from the environment. */
 export function globalOptions(command: Command, { token }: Surroundings): GlobalOptions {
   const options = command.optsWithGlobals<{ url: string; token?: string; json: boolean }>();
   const { url, json } = options;

@@ -3,7 +3,7 @@ import type { Terminal } from './output.js';
 const WIDTH = 30;
 const PAINT_EVERY_MS = 100;
 
-/** How far a file has been read, in one line of standard error that is painted over. Nothing where that is no terminal. */
+/** Progress through a file, on one line of standard error that is redrawn. Prints nothing if that is not a terminal. */
 export class ProgressBar {
   readonly #terminal: Terminal;
   readonly #total: number | undefined;
@@ -12,7 +12,7 @@ export class ProgressBar {
   #done = 0;
   #paintedAt = 0;
 
-  /** @param total bytes; undefined: nobody knows, and only counts are shown */
+  /** @param total size in bytes; undefined if unknown, then only counts are shown */
   constructor(terminal: Terminal, total: number | undefined, isQuiet: boolean) {
     this.#terminal = terminal;
     this.#total = total;

@@ -12,14 +12,14 @@ import { globalOptions, messageOf, type Surroundings, type Terminal } from './ou
 import { ProgressBar } from './progress-bar.js';
 import { transportOption } from './reading.js';
 
-/** Publications without an answer: below what the hub lets one connection have. */
+/** Unanswered publishes at a time; below the hub's own limit for one connection. */
 const MAX_IN_FLIGHT = 128;
 const STEP_MS = 10;
-/** A message that the hub cannot take for the moment is tried again for so long, with pauses that grow. */
+/** How long a message that the hub temporarily refuses is retried, with growing pauses. */
 const RETRY_FOR_MS = 30_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 2_000;
-/** Refusals that are shown; the rest is counted. */
+/** Number of refusals that are printed; the rest are only counted. */
 const SHOWN_REFUSALS = 5;
 
 interface PublishingOptions {
@@ -38,15 +38,15 @@ interface Item {
 export function addPublishing(program: Command, surroundings: Surroundings): void {
   program
     .command('pub [topic] [data]')
-    .description('publishes one message, or with --file one for each line')
-    .option('--id <id>', 'makes a repeat harmless')
+    .description('publishes one message, or with --file one per line of a file')
+    .option('--id <id>', 'id of the message: publishing it again does nothing')
     .option(
       '--file <path>',
       'NDJSON: {"topic","data","id"?} per line, or bare data with a topic; - reads standard input',
     )
     .option(
       '--rate <n>',
-      'messages per second from the file; as fast as they are taken without it',
+      'messages per second from the file (default: as fast as the hub takes them)',
       positive(1e6),
     )
     .addOption(transportOption())
@@ -72,10 +72,11 @@ Examples:
         const { terminal } = surroundings;
         const { file } = options;
         if (file === undefined && (topic === undefined || data === undefined))
-          throw new UsageError('a topic and its data are wanted, or --file');
+          throw new UsageError('give a topic and its data, or --file');
         if (file !== undefined && data !== undefined)
-          throw new UsageError('data and --file exclude each other');
-        if (file !== undefined && options.id !== undefined) throw new UsageError('--id is for one message');
+          throw new UsageError('data and --file cannot be combined');
+        if (file !== undefined && options.id !== undefined)
+          throw new UsageError('--id is for a single message');
         const value = data === undefined ? undefined : parseData(data, 'data');
         const bytes = file === undefined || file === '-' ? undefined : sizeOf(file);
         const client = await openClient(global, options.transport);
@@ -90,7 +91,7 @@ Examples:
             terminal.print(
               global.json
                 ? plainJson(published)
-                : `${topic} #${seq} of epoch ${epoch}${duplicate ? ' (was there already)' : ''}`,
+                : `${topic} #${seq} of epoch ${epoch}${duplicate ? ' (already published)' : ''}`,
             );
           } else {
             const input = file === '-' ? process.stdin : createReadStream(file);
@@ -106,7 +107,7 @@ Examples:
     );
 }
 
-/** Without what frames have around it. */
+/** The acknowledgement without its frame's fields. */
 function plainJson({
   topic,
   seq,
@@ -121,7 +122,7 @@ function parseData(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`${where} is no JSON: ${messageOf(error)}; text is quoted: '"text"'`);
+    throw new UsageError(`${where} is not JSON: ${messageOf(error)}; text must be quoted: '"text"'`);
   }
 }
 
@@ -133,7 +134,7 @@ function sizeOf(file: string): number {
   }
 }
 
-/** The lines of one file on their way. */
+/** Publishes the lines of one file. */
 class FileRun {
   readonly #client: HubClient;
   readonly #terminal: Terminal;
@@ -185,7 +186,7 @@ class FileRun {
       if (topic !== undefined) return { topic, data: value, id };
       const item = value as Partial<Item> | null;
       if (typeof item?.topic !== 'string' || item.data === undefined)
-        throw new Error('it has no "topic" and "data"');
+        throw new Error('it must have "topic" and "data"');
       return { id, ...item } as Item;
     } catch (error) {
       this.#refuse(line, 'bad_line', messageOf(error));
@@ -193,7 +194,7 @@ class FileRun {
     }
   }
 
-  /** Waits until the next one is due, and until the hub has answered enough of those before. */
+  /** Waits until the next message is due and the hub has answered enough of the earlier ones. */
   async #turn(): Promise<void> {
     while (this.#inFlight.size >= MAX_IN_FLIGHT) await Promise.race(this.#inFlight);
     if (this.#rate === undefined) return;

@@ -1,4 +1,4 @@
-/** `sub` and `tail`: messages as they come, and as they were. */
+/** `sub` and `tail`: live messages, and past ones. */
 
 import type {
   ClientEvents,
@@ -33,7 +33,7 @@ interface ReadingOptions {
 const TRANSPORTS = ['auto', 'socketio', 'websocket', 'sse'];
 const MAX_WAIT_S = 86_400;
 
-/** An option that several commands have. */
+/** The `--transport` option, shared by several commands. */
 export function transportOption(): Option {
   return new Option('--transport <name>', 'how to connect').choices(TRANSPORTS).default('auto');
 }
@@ -41,16 +41,19 @@ export function transportOption(): Option {
 export function addReading(program: Command, surroundings: Surroundings): void {
   program
     .command('sub <topics...>')
-    .description('reads topics until Ctrl-C; lost connections are made again, and what was missed is read')
-    .option('--rewind <n>', 'begin with the last n messages of each topic', whole(1, 10_000))
-    .option('--since <cursor>', 'go on from a cursor')
+    .description('reads topics until Ctrl-C; reconnects, and reads what was missed meanwhile')
+    .option('--rewind <n>', 'start with the last n messages of each topic', whole(1, 10_000))
+    .option('--since <cursor>', 'continue from a cursor')
     .addOption(
-      new Option('--conflate <how>', 'the newest per key only, with --max-rate').choices(['latest', 'merge']),
+      new Option('--conflate <how>', 'only the newest message per key, with --max-rate').choices([
+        'latest',
+        'merge',
+      ]),
     )
     .option('--max-rate <n>', 'messages per second and key', positive(1000))
     .addOption(transportOption())
-    .option('-n, --count <n>', 'end after n messages', whole(1, 1e9))
-    .option('--timeout <s>', 'end with code 4 after so many seconds', positive(MAX_WAIT_S))
+    .option('-n, --count <n>', 'exit after n messages', whole(1, 1e9))
+    .option('--timeout <s>', 'exit with code 4 after this many seconds', positive(MAX_WAIT_S))
     .option('--cursor', 'show the cursor of each message', false)
     .addHelpText(
       'after',
@@ -67,9 +70,9 @@ Examples:
     });
   program
     .command('tail <topic>')
-    .description('the last messages of a topic')
-    .option('-n, --lines <n>', 'how many', whole(1, 1000), 10)
-    .option('-f, --follow', 'go on with what comes', false)
+    .description('prints the last messages of a topic')
+    .option('-n, --lines <n>', 'number of messages', whole(1, 1000), 10)
+    .option('-f, --follow', 'keep printing new messages', false)
     .addOption(transportOption())
     .option('--cursor', 'show the cursor of each message (with -f)', false)
     .addHelpText(
@@ -119,9 +122,9 @@ async function read(
 ): Promise<void> {
   const { rewind, since, conflate, maxRate, transport, count, timeout, cursor: showsCursor } = options;
   if (rewind !== undefined && since !== undefined)
-    throw new UsageError('--rewind and --since exclude each other');
+    throw new UsageError('--rewind and --since cannot be combined');
   if ((conflate === undefined) !== (maxRate === undefined))
-    throw new UsageError('--conflate and --max-rate belong together');
+    throw new UsageError('--conflate and --max-rate must be used together');
   const subscribeOptions: SubscribeOptions = JSON.parse(JSON.stringify({ rewind, since, conflate, maxRate }));
   const client = await openClient(global, transport);
   tellEvents(client, terminal, global.json);
@@ -144,7 +147,7 @@ async function read(
       if (timeout !== undefined) timer = setTimeout(() => resolve('over'), timeout * 1000);
     });
     const end = await Promise.race([enough, over, interrupted()]);
-    if (end === 'over') throw new CliError('timeout', `${timeout} s are over`, EXIT.timeout);
+    if (end === 'over') throw new CliError('timeout', `timed out after ${timeout} s`, EXIT.timeout);
   } catch (error) {
     throw fromHub(error, global.url);
   } finally {
@@ -167,7 +170,7 @@ function messageLine(terminal: Terminal, json: boolean, message: HubMessage, cur
   ].join(' ');
 }
 
-/** What happens to the connection, on standard error. */
+/** Prints the events of the connection on standard error. */
 function tellEvents(client: HubClient, terminal: Terminal, json: boolean): void {
   const tell = (colour: Colour, event: keyof ClientEvents, info: object, text: string) =>
     terminal.error(
@@ -190,7 +193,7 @@ function tellEvents(client: HubClient, terminal: Terminal, json: boolean): void 
         'red',
         'recovered',
         info,
-        `back ${where}, but not everything could be resumed; ${missed} caught up`,
+        `back ${where}, but some messages could not be recovered; ${missed} caught up`,
       );
   });
   client.on('gap', (gap) => {

@@ -14,15 +14,15 @@ const USAGE = `Mints a token for a hub with the same JWT_SECRET, or a key for it
   npm run token -- --sub NAME [--subscribe TOPIC …] [--publish TOPIC …] [--expires-in 1h] [--admin]
   npm run token -- --api-key --sub NAME [--subscribe TOPIC …] [--publish TOPIC …] [--admin]
 
-  --sub NAME         whose it is
-  --subscribe TOPIC  a topic that may be read, "market:AAPL" or "market:*"; may be repeated; {sub} stands for the name
+  --sub NAME         whose token or key it is
+  --subscribe TOPIC  a topic that may be read, "market:AAPL" or "market:*"; may be repeated; {sub} is replaced by NAME
   --publish TOPIC    a topic that may be published to
   --expires-in TIME  30s, 15m, 1h, 7d; default 1h
-  --admin            may revoke tokens, and see and cut connections
-  --api-key          a key that does not end, with the entry for API_KEYS_FILE
+  --admin            may revoke tokens, and list and close connections
+  --api-key          a key that does not expire, with its entry for API_KEYS_FILE
   --help             this text
 
-JWT_SECRET, JWT_ISSUER and JWT_AUDIENCE are read from the environment. The token has an id (jti) and can be revoked by it.
+JWT_SECRET, JWT_ISSUER and JWT_AUDIENCE are read from the environment. The token has an id (jti) by which it can be revoked.
 `;
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
@@ -45,7 +45,7 @@ export function addToken(program: Command, terminal: Terminal, environment: Envi
     .option('--subscribe <topic>', 'a topic that may be read', each, [])
     .option('--publish <topic>', 'a topic that may be published to', each, [])
     .option('--expires-in <time>', 'how long it lasts', '1h')
-    .option('--admin', 'may revoke tokens, and see and cut connections', false)
+    .option('--admin', 'may revoke tokens, and list and close connections', false)
     .option('--api-key', 'a key that does not end', false)
     .configureHelp({ formatHelp: () => USAGE })
     .action(async (options: TokenOptions) => {
@@ -59,18 +59,18 @@ function mintKey(options: TokenOptions, terminal: Terminal): void {
   const { key, hash } = createApiKey();
   const entry = { [sub]: { hash, streams, ...(options.admin ? { admin: true } : {}) } };
   terminal.error(
-    `For API_KEYS_FILE:\n${JSON.stringify(entry, null, 2)}\n\nThe key, which is stored nowhere:`,
+    `For API_KEYS_FILE:\n${JSON.stringify(entry, null, 2)}\n\nThe key, which is not stored anywhere:`,
   );
   terminal.print(key);
 }
 
 async function mint(options: TokenOptions, environment: Environment): Promise<string> {
   const { sub, streams } = grantsOf(options);
-  // HOST is the hub's affair: here nothing listens.
+  // HOST is irrelevant here: nothing listens.
   const { secret, issuer, audience } = readConfig({ ...environment, HOST: '' }).tokens;
   if (secret === '') {
     throw new UsageError(
-      'JWT_SECRET is not set: give it the hub’s. A hub without one prints a publish key, and needs no tokens.',
+      'JWT_SECRET is not set; it must be the hub’s. A hub without one prints a publish key and needs no tokens.',
     );
   }
   return mintToken({

@@ -59,7 +59,7 @@ main().then(
   (error: unknown) => {
     const lines =
       error instanceof ConfigError
-        ? `The configuration is wrong:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}`
+        ? `The configuration is invalid:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}`
         : `The connector could not run: ${error instanceof Error ? error.message : String(error)}`;
     process.stderr.write(`${lines}\n`);
     process.exit(error instanceof ConfigError ? 2 : 1);

@@ -1,6 +1,6 @@
 /**
- * A whole cluster as processes on this machine: Redis, nodes, NGINX. `npm run cluster`, the specs and the benches
- * start theirs here.
+ * A whole cluster as processes on this machine: Redis, nodes, NGINX. Used by `npm run cluster`, the specs and the
+ * benches.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,21 +16,21 @@ const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 export interface LocalClusterOptions {
   /** Default 3. */
   readonly nodes?: number;
-  /** NGINX's port, with the nodes on the next ones. Default: some that are free. */
+  /** NGINX's port; the nodes use the ports after it. Default: free ports. */
   readonly port?: number;
-  /** A Redis that runs already. Default: one of the cluster's own. */
+  /** A Redis that is already running. Default: the cluster starts its own. */
   readonly redisUrl?: string;
-  /** Configuration of the nodes, beside what the cluster itself decides. */
+  /** Configuration of the nodes, in addition to what the cluster itself sets. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Options of Node.js for the nodes, before the program. */
+  /** Options of Node.js for the node processes. */
   readonly nodeArgs?: readonly string[];
-  /** Options of the cluster's own Redis. Default: it keeps nothing on disk. */
+  /** Options of the cluster's own Redis. Default: nothing is saved to disk. */
   readonly redisArgs?: readonly string[];
-  /** Addresses whose X-Forwarded-For NGINX believes: so a spec appears to come from many. Default none. */
+  /** Addresses whose X-Forwarded-For NGINX trusts, so that one spec can appear as many clients. Default none. */
   readonly realIpFrom?: readonly string[];
   /** TLS with HTTP/2 on another port of NGINX. Default none. */
   readonly tls?: NginxTls;
-  /** Each line that a process writes. */
+  /** Called with each line that a process writes. */
   readonly onLine?: (process: string, line: string) => void;
 }
 
@@ -48,10 +48,10 @@ export class LocalCluster {
   readonly port: number;
   readonly redisUrl: string;
   readonly nodes: readonly LocalNode[];
-  /** Undefined where the Redis is somebody else's. */
+  /** Undefined if an existing Redis is used. */
   readonly redis: ManagedProcess | undefined;
   readonly nginx: ManagedProcess;
-  /** Where the processes keep their files; removed by {@link stop}. */
+  /** The folder for the processes' files; removed by {@link stop}. */
   readonly dir: string;
 
   private constructor(parts: {
@@ -71,7 +71,7 @@ export class LocalCluster {
     this.dir = parts.dir;
   }
 
-  /** Starts everything and waits until it serves. @throws Error with what did not start; nothing is left running. */
+  /** Starts everything and waits until it serves. @throws Error that names what failed to start; nothing is left running. */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
     const { nodes: count = 3, env, nodeArgs = [], redisArgs, onLine, realIpFrom = [], tls } = options;
     const port = options.port ?? (await freePorts(count + 2));
@@ -112,7 +112,7 @@ export class LocalCluster {
   /** Drains the nodes one after the other, then ends NGINX and Redis. */
   async stop(): Promise<void> {
     for (const { process } of this.nodes) {
-      // A stopped process (SIGSTOP) would never hear of its end.
+      // A process stopped by SIGSTOP would not handle the signal that ends it.
       process.signal('SIGCONT');
       await process.stop('SIGTERM');
     }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Lines of a process's output that are kept for error messages. */
+/** How many of the last lines of output are kept for error messages. */
 const TAIL_LINES = 20;
 /** Generous: on a machine that is busy a node may take many times the second that it takes otherwise. */
 const READY_WITHIN_MS = 90_000;
@@ -13,15 +13,15 @@ export interface ProcessOptions {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
-  /** Added to this process's own environment. */
+  /** Added to the current process's environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Runs it as another user; only root can. */
+  /** Runs it as another user; requires root. */
   readonly account?: { readonly uid: number; readonly gid: number };
-  /** Resolves to true once the process serves. Asked until it does. */
+  /** Polled until it resolves to true: the process serves. */
   readonly ready: () => Promise<boolean>;
   /** 90 s unless told otherwise. */
   readonly readyWithinMs?: number;
-  /** Each line of standard error and output. */
+  /** Called with each line of standard output and standard error. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -47,12 +47,12 @@ export class ManagedProcess {
     return this.#child !== undefined;
   }
 
-  /** Resolves when the process has ended, with its exit code or signal. At once where it does not run. */
+  /** Resolves with the exit code or signal when the process has ended; at once if it is not running. */
   get exited(): Promise<number | NodeJS.Signals> {
     return this.#exited ?? Promise.resolve(0);
   }
 
-  /** Starts the process and waits until it is ready. @throws Error with the end of its output where it is not. */
+  /** Starts the process and waits until it is ready. @throws Error with the end of its output if that fails. */
   async start(): Promise<void> {
     const { command, args, env, account, onLine, name, readyWithinMs = READY_WITHIN_MS } = this.#options;
     this.#tail = [];
@@ -107,7 +107,7 @@ export class ManagedProcess {
     this.#child?.kill(signal);
   }
 
-  /** Signals and waits for the end, by SIGKILL after `killAfterMs`. */
+  /** Sends a signal and waits for the end; sends SIGKILL after `killAfterMs`. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', killAfterMs = 40_000): Promise<number | NodeJS.Signals> {
     const { exited } = this;
     this.#child?.kill(signal);
@@ -118,10 +118,10 @@ export class ManagedProcess {
   }
 }
 
-/** Where Debian keeps programs that an ordinary PATH does not name. */
+/** Folders with programs that are often not on the PATH. */
 const MORE_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/opt/homebrew/bin'];
 
-/** A program that has to be installed first. Its message is one line that says how. */
+/** A required program is not installed. The message is one line that says how to install it. */
 export class MissingProgram extends Error {
   constructor(program: string, debianPackage: string) {
     super(`${program} is not installed. On Debian or Ubuntu: apt-get install ${debianPackage}`);

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findProgram, ManagedProcess } from './managed-process.js';
 
-/** `nginx/` of the project, seen from the compiled file. */
+/** The project's `nginx/` folder, relative to the compiled file. */
 const TEMPLATES = fileURLToPath(new URL('../../../nginx', import.meta.url));
 
 export interface NginxTls {
   readonly port: number;
-  /** Folder of `fullchain.pem` and `privkey.pem`. */
+  /** Folder with `fullchain.pem` and `privkey.pem`. */
   readonly certificates: string;
   /** Value of Strict-Transport-Security. Default none. */
   readonly hsts?: string;
@@ -20,26 +20,26 @@ export interface NginxOptions {
   readonly port: number;
   /** Ports of the nodes on 127.0.0.1. */
   readonly nodePorts: readonly number[];
-  /** TLS with HTTP/2 on a port of its own. Default none. */
+  /** TLS with HTTP/2 on a separate port. Default none. */
   readonly tls?: NginxTls | undefined;
-  /** Default 20,000: on one machine everybody has the same address. */
+  /** Default 20,000: on one machine all clients have the same address. */
   readonly connectionsPerAddress?: number;
-  /** Addresses of proxies whose X-Forwarded-For is believed. Default none. */
+  /** Addresses of proxies whose X-Forwarded-For is trusted. Default none. */
   readonly realIpFrom?: readonly string[];
-  /** Each line of its error log. */
+  /** Called with each line of its error log. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
 
-/** Fills `${NAME}` in. NGINX's own `$names` have no braces in the templates. @throws Error for a name without value. */
+/** Replaces each `${NAME}`; NGINX's own variables have no braces. @throws Error for a name that has no value. */
 export function renderTemplate(template: string, values: Readonly<Record<string, string>>): string {
   return template.replace(/\$\{([A-Z_]+)\}/g, (_, name: string) => {
     const value = values[name];
-    if (value === undefined) throw new Error(`the NGINX template wants ${name}`);
+    if (value === undefined) throw new Error(`the NGINX template needs a value for ${name}`);
     return value;
   });
 }
 
-/** NGINX before the nodes, with everything that it writes in `dir`. */
+/** NGINX in front of the nodes; it writes only inside `dir`. */
 export function nginx(options: NginxOptions): ManagedProcess {
   const {
     dir,
@@ -60,7 +60,7 @@ export function nginx(options: NginxOptions): ManagedProcess {
   if (tls !== undefined) render('tls.conf', { HUB_TLS_DIR: tls.certificates });
   render('http/hub.conf', {
     HUB_LISTEN: `${host}:${port}`,
-    // The older form of `http2 on`, which every version knows.
+    // The older form of `http2 on`, which every version accepts.
     HUB_TLS:
       tls === undefined ? '' : `listen ${host}:${tls.port} ssl http2; include ${join(dir, 'tls.conf')};`,
     HUB_HSTS: tls?.hsts ?? '',
@@ -91,7 +91,7 @@ export function nginx(options: NginxOptions): ManagedProcess {
   });
 }
 
-/** Whether an address answers 200. */
+/** Whether a GET of `url` is answered with 200. */
 export async function answers(url: string): Promise<boolean> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(1_000) });

@@ -1,33 +1,33 @@
 import { createServer, type Server } from 'node:net';
 
-/** Below the range from which the kernel takes the ports of outgoing connections. */
+/** The search stays below the range from which the kernel takes the ports of outgoing connections. */
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
-/** Ports of a block; the first one is its lock. */
+/** Number of ports in a block; the first one serves as its lock. */
 const BLOCK = 100;
 
 interface Block {
   readonly base: number;
-  /** How many of its ports have been given out, in turn. */
+  /** How many of its ports have been handed out. */
   used: number;
-  /** Listens on the first port for as long as the process lives. */
+  /** Listens on the first port until the process ends. */
   readonly lock: Server;
 }
 
 let block: Promise<Block> | undefined;
 
 /**
- * `count` consecutive ports that are free now. Each process takes them in turn from a block that it has locked, so that
- * processes that start servers at the same time never meet on one.
+ * The first of `count` consecutive ports that are free now. Each process hands out ports from a block that it has
+ * locked, so processes that start servers at the same time never collide.
  *
- * @throws Error where there are none
+ * @throws Error if there are none
  */
 export async function freePorts(count: number): Promise<number> {
   if (count >= BLOCK) throw new Error(`there are no ${count} ports at a time, but ${BLOCK - 1} at most`);
   block ??= lockBlock();
   const own = await block;
   for (let attempt = 0; attempt < BLOCK; attempt++) {
-    // Round again only when the block is used up: who connects to a port that was left meets nobody else.
+    // Reuse ports only when the block is used up, so that a late client of a stopped server finds nobody on its port.
     if (own.used + count > BLOCK - 1) own.used = 0;
     const first = own.base + 1 + own.used;
     own.used += count;
@@ -56,7 +56,7 @@ export async function isFree(port: number): Promise<boolean> {
   return true;
 }
 
-/** A server that listens on all addresses, or undefined where the port is taken. */
+/** A server that listens on all addresses, or undefined if the port is taken. */
 function listening(port: number): Promise<Server | undefined> {
   return new Promise((resolve) => {
     const server = createServer();

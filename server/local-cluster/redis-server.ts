@@ -1,13 +1,13 @@
 import { connect } from 'node:net';
 import { findProgram, ManagedProcess } from './managed-process.js';
 
-/** A Redis of one's own on loopback that keeps nothing on disk, unless `args` say otherwise. */
+/** A separate Redis on loopback that saves nothing to disk unless `args` say otherwise. */
 export function redisServer(options: {
   readonly port: number;
   readonly dir: string;
   readonly args?: readonly string[];
   readonly name?: string;
-  /** Its configuration file, where it has one. */
+  /** Its configuration file, if any. */
   readonly file?: string;
 }): ManagedProcess {
   const { port, dir, args = ['--save', '', '--appendonly', 'no'], name = 'redis', file } = options;

@@ -9,7 +9,7 @@ import { MissingProgram } from './managed-process.js';
 import { isFree } from './ports.js';
 
 const MAX_NODES = 64;
-/** A node that died on its own is started again after so long. */
+/** Pause before a node that died is restarted. */
 const RESTART_AFTER_MS = 2_000;
 
 async function main(): Promise<void> {
@@ -19,10 +19,10 @@ async function main(): Promise<void> {
       `NODES: must be a whole number from 1 to ${MAX_NODES} (it is "${process.env.NODES}")`,
     ]);
   }
-  // The nodes read the same environment; a mistake in it should be told once, here.
+  // The nodes read the same environment; report a mistake in it once, here.
   const { http, redis, access } = readConfig(process.env);
   const { port } = http;
-  // All nodes must take the same key.
+  // All nodes must accept the same key.
   const publishKey = access.development ? access.publishKey || randomBytes(18).toString('base64url') : '';
   for (let taken = port; taken <= port + nodes; taken++) {
     if (!(await isFree(taken))) throw new Error(`port ${taken} is taken; set PORT to another one`);
@@ -41,14 +41,14 @@ async function main(): Promise<void> {
   for (const node of cluster.nodes) {
     void keepRunning(node, () => stopping);
   }
-  // The nodes count one another through their reports, which come every second and a half.
+  // The nodes learn of one another from their reports, which are made every 1.5 s.
   await waitForNodes(cluster.url, nodes);
   process.stdout.write(
     [
       await statusTable(cluster),
       '',
       ...(access.development ? [`Only this machine is served. Publish key of this run: ${publishKey}`] : []),
-      `Open http://localhost:${port}/     Ctrl-C stops it.`,
+      `Open http://localhost:${port}/     Ctrl-C stops the cluster.`,
       '',
     ].join('\n'),
   );
@@ -74,7 +74,7 @@ async function keepRunning({ process: node }: LocalNode, isStopping: () => boole
     const result = await node.exited;
     if (isStopping()) return;
     process.stdout.write(
-      `${node.name} ended with ${result}; it is started again in ${RESTART_AFTER_MS / 1000} s\n`,
+      `${node.name} ended with ${result}; restarting it in ${RESTART_AFTER_MS / 1000} s\n`,
     );
     await delay(RESTART_AFTER_MS);
     if (isStopping()) return;
@@ -98,7 +98,7 @@ async function waitForNodes(url: string, count: number): Promise<void> {
 
 async function statusTable(cluster: LocalCluster): Promise<string> {
   const response = await fetch(`${cluster.url}/api/nodes`);
-  // Without a public stream of reports they are the administrators'.
+  // Unless a public stream carries the reports, only administrators may read them.
   const nodes = response.ok ? ((await response.json()) as { nodes: NodeReport[] }).nodes : undefined;
   const rows = [
     ['', 'address', 'process', 'state'],
@@ -133,7 +133,7 @@ function withoutPassword(url: string): string {
 function fail(error: unknown): never {
   if (error instanceof ConfigError) {
     process.stderr.write(
-      `The configuration is wrong:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`,
+      `The configuration is invalid:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`,
     );
   } else if (error instanceof MissingProgram) {
     process.stderr.write(`${error.message}\n`);

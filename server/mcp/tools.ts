@@ -1,8 +1,8 @@
 /**
- * The hub for language models, in the Model Context Protocol: tools to look at streams, read, publish and wait, and topics
- * as resources. What a tool may do is what the bearer of the request may do; there is no second set of rights.
+ * The hub for language models, over the Model Context Protocol: tools to list streams, read, publish and wait, and
+ * topics as resources. A tool may do what the bearer of the request's token may do; there are no separate permissions.
  *
- * A server is made for each request: nothing is kept between two, so that any node can answer any of them.
+ * A server is made for each request and nothing is kept between requests, so any node can answer any of them.
  */
 
 import { formatPosition } from '@axiom-streaming/protocol/cursor';
@@ -19,13 +19,13 @@ import { dataText, type Publisher } from '../hub/operations/publisher.js';
 import type { StreamMessage } from '../hub/tail/stream-message.js';
 import { type MessageWaits, waitForMessages } from './wait.js';
 
-/** Messages in one answer: a model reads all of it. */
+/** Messages in one answer; few, because a model reads all of them. */
 const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 200;
 const MAX_TOPICS = 500;
 const RESOURCE_MESSAGES = 10;
 const DEFAULT_WAIT_S = 20;
-/** Less than proxies wait for an answer. */
+/** Shorter than proxies usually wait for a response. */
 const MAX_WAIT_S = 50;
 
 const topic = z.string().describe('stream:key, e.g. market:AAPL, or stream:* for all of a stream');
@@ -39,10 +39,10 @@ export interface McpOptions {
   readonly waits: MessageWaits;
 }
 
-/** Who asks, for one request. */
+/** The caller of one request. */
 export interface Caller {
   readonly principal: Principal;
-  /** Takes publications out of the caller's allowance. @throws HubError `rate_limited`. */
+  /** Charges publishes to the caller's rate limit. @throws HubError `rate_limited`. */
   spendPublishes(count: number): void | Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export function createMcpServer({ hub, publisher, version, waits }: McpOptions, 
     { name: 'axiom-streaming', version },
     {
       instructions:
-        'Ordered real-time streams. A topic is stream:key, or stream:* for a whole stream. Answers carry a cursor: pass it as since to get only what came later.',
+        'Ordered real-time streams. A topic is stream:key, or stream:* for a whole stream. Answers carry a cursor: pass it as since to get only later messages.',
     },
   );
 
@@ -61,7 +61,7 @@ export function createMcpServer({ hub, publisher, version, waits }: McpOptions, 
     'list_streams',
     {
       description:
-        'The streams that may be read, each with its class, its newest position and some of its topics.',
+        'The streams that you may read, each with its class, its newest position and some of its topics.',
       annotations: { readOnlyHint: true },
     },
     () => answer(() => ({ streams: describeStreams(hub, principal) })),
@@ -71,7 +71,7 @@ export function createMcpServer({ hub, publisher, version, waits }: McpOptions, 
     'read_topic',
     {
       description:
-        'Messages of a topic: the newest ones, or with since those after a cursor, oldest first. recovered: false means that some are no longer kept.',
+        'Messages of a topic, oldest first: the newest ones, or with since those after a cursor. recovered: false means that some are no longer stored.',
       inputSchema: { topic, since, limit },
       annotations: { readOnlyHint: true },
     },
@@ -81,7 +81,7 @@ export function createMcpServer({ hub, publisher, version, waits }: McpOptions, 
   server.registerTool(
     'latest',
     {
-      description: 'The newest message of a topic; of stream:*, the newest message of each key.',
+      description: 'The newest message of a topic; for stream:*, the newest message of each key.',
       inputSchema: { topic, limit },
       annotations: { readOnlyHint: true },
     },
@@ -92,7 +92,7 @@ export function createMcpServer({ hub, publisher, version, waits }: McpOptions, 
     'publish',
     {
       description:
-        'Publishes one message. With an id, a repeat within five minutes is harmless: it answers what the first was told, with duplicate: true.',
+        'Publishes one message. With an id, a repeat within five minutes does nothing: it returns the result of the first, with duplicate: true.',
       inputSchema: {
         topic: z.string().describe('stream:key, e.g. analysis:AAPL'),
         data: z.unknown().describe('any JSON value'),
@@ -110,7 +110,7 @@ export function createMcpServer({ hub, publisher, version, waits }: McpOptions, 
     'wait_for_message',
     {
       description:
-        'Waits for the next message of a topic, or for messages after a cursor, which come at once where there are any. messages is empty when the time is up; pass the cursor as since to go on without missing any.',
+        'Waits for the next message of a topic, or for messages after a cursor, which are returned at once if there are any. messages is empty when the time is up; pass the cursor as since to continue without missing any.',
       inputSchema: {
         topic,
         since,
@@ -152,7 +152,7 @@ export function createMcpServer({ hub, publisher, version, waits }: McpOptions, 
   return server;
 }
 
-/** What a tool answers: JSON, also where it is refused. */
+/** The answer of a tool: JSON, also for a refusal. */
 async function answer(work: () => object | Promise<object>): Promise<CallToolResult> {
   try {
     const result = await work();

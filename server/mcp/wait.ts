@@ -6,19 +6,19 @@ import { sleep } from '../time/backoff.js';
 
 const POLL_MS = 25;
 
-/** How many requests of this node wait for messages. */
+/** How many requests on this node are waiting for messages. */
 export interface MessageWaits {
   readonly max: number;
   now: number;
 }
 
 /**
- * The messages of a topic after a cursor; without one, after now. Waits until there is one.
+ * Waits for messages of a topic after a cursor (default: after now), and returns as soon as there is one.
  *
- * It looks at the stream's last seq, a number in memory, instead of subscribing: a wait ends with its first message,
- * and has nothing that could be slow.
+ * It polls the stream's last seq, a number in memory, instead of subscribing: a wait ends with its first message, so
+ * there is no reader that could become slow.
  *
- * @throws HubError as {@link readHistory}, and `overloaded` where too many wait already.
+ * @throws HubError as {@link readHistory}, and `overloaded` if too many requests are waiting already.
  */
 export async function waitForMessages(
   hub: Hub,
@@ -34,7 +34,7 @@ export async function waitForMessages(
 ): Promise<History> {
   const { topic, limit, timeoutMs, signal } = request;
   if (waits.now >= waits.max)
-    throw new HubError('overloaded', `${waits.max} requests wait on this node already`);
+    throw new HubError('overloaded', `${waits.max} requests are already waiting on this node`);
   waits.now += 1;
   try {
     const since = request.since ?? (await readHistory(hub, { topic, limit: 1 }, principal)).cursor;

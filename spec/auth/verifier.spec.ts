@@ -78,7 +78,7 @@ describe('Tokens', () => {
       ['of another secret', () => token({ secret: `${SECRET}!` }), /^token_invalid: .*signature/],
       ['that is not valid yet', () => token({ notBeforeS: 60 }), /^token_invalid: .*not valid yet/],
       ['that lasts too long', () => token({ lastsS: 4_000 }), /^token_invalid: .*longer/],
-      ['that is no token', () => 'hello', /^token_invalid: .*no signed JWT/],
+      ['that is no token', () => 'hello', /^token_invalid: .*not a signed JWT/],
       ['that is empty in its parts', () => '..', /^token_invalid: /],
       ['that is too long', () => 'a'.repeat(9_000), /^token_invalid: .*8192/],
       ['with a pattern that is none', () => token({ subscribe: ['*'] }), /^token_invalid: .*"\*"/],
@@ -168,7 +168,7 @@ describe('Tokens', () => {
       () => new Error('accepted'),
       (reason: Error) => reason,
     );
-    expect(error.message).to.match(/^JWT_PUBLIC_KEY is no RSA/);
+    expect(error.message).to.match(/^JWT_PUBLIC_KEY is not an RSA/);
   });
 
   describe('with a key set', () => {
@@ -219,7 +219,7 @@ describe('Tokens', () => {
       const by = await verifier({ jwksUrl: url });
       for (let i = 0; i < 50; i++) {
         expect(await refusal(by, await signed(one.privateKey, 'ES256', `unknown-${i}`))).to.match(
-          /no key of the key set/,
+          /not name a key of the key set/,
         );
       }
       expect(fetches).to.equal(1);

@@ -190,6 +190,12 @@ describe('The stream log in Redis', () => {
     expect(second).to.be.instanceOf(HubError);
     expect(second).to.include({ code: 'overloaded' });
     await rejection(first);
+    await until('Redis has dealt with the large message', () =>
+      log.check('market', 0).then(
+        () => true,
+        () => false,
+      ),
+    );
     const [result] = await log.append('market', numbered(1));
     expect(seqOf(result)).to.equal(1);
   });

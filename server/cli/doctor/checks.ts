@@ -1,53 +1,53 @@
-/** The checks, each of one thing that goes wrong between a hub and its clients. None changes anything. */
+/** The checks. Each looks for one common fault between a hub and its clients; none changes anything. */
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../output.js';
 import { begin, exchange, upgrade } from './exchange.js';
 import type { Finding } from './finding.js';
 
-/** The hub that is examined. */
+/** The hub under examination. */
 export interface Patient {
   readonly url: string;
   readonly token: string | undefined;
-  /** Nodes of the cluster. */
+  /** Number of nodes in the cluster. */
   readonly instances: number;
-  /** A proxy says for whom it asks. */
+  /** Whether a proxy forwards the client's address. */
   readonly behindProxy: boolean;
-  /** How long quiet connections are watched. */
+  /** How long idle connections are watched, ms. */
   readonly waitMs: number;
-  /** One that may be read; undefined: there is none. */
+  /** A stream that may be read; undefined if there is none. */
   readonly stream: string | undefined;
 }
 
 export type Check = (patient: Patient) => Promise<Finding | Finding[]>;
 
-/** The hub writes at once; a proxy that holds this back holds back messages. */
+/** The hub writes immediately; a proxy that delays its first bytes longer than this delays messages too. */
 const FIRST_BYTES_MS = 3_000;
 const ANSWER_MS = 5_000;
 const POLLS = 8;
-/** A node that is alone cannot be missed. */
+/** With one node, every request reaches the right one. */
 const ALONE = 'there is only one node';
-/** A quiet connection that is cut earlier than this before the end was not cut by the hub. */
+/** Tolerance: a connection that ends more than this before the end of the watch counts as cut. */
 const EARLY_MS = 200;
 
 const MEND = {
   buffering: `location = /stream { proxy_buffering off; gzip off; }   # and no proxy_ignore_headers X-Accel-Buffering`,
   readTimeout: `location ~ ^/(socket\\.io|msgpack|ws|stream) { proxy_read_timeout 1h; proxy_send_timeout 1h; }
-Any limit above 25 s will do; another proxy's name for it is "idle timeout".`,
+Any limit above 25 s will do; other proxies call it "idle timeout".`,
   stickiness: `upstream hub { ip_hash; server …; server …; }   # or another rule that sends a client to one node
-Where a proxy stands before this one: set_real_ip_from its address; real_ip_header X-Forwarded-For;`,
+If there is another proxy in front of this one: set_real_ip_from its address; real_ip_header X-Forwarded-For;`,
   upgrade: `proxy_http_version 1.1;
 proxy_set_header Upgrade $http_upgrade;
 proxy_set_header Connection "upgrade";`,
   forwarded:
-    'proxy_set_header X-Forwarded-For $remote_addr;   # and TRUST_PROXY of the nodes names the proxy',
+    'proxy_set_header X-Forwarded-For $remote_addr;   # and name the proxy in the TRUST_PROXY of the nodes',
 } as const;
 
 function authorization({ token }: Patient): Record<string, string> {
   return token === undefined ? {} : { Authorization: `Bearer ${token}` };
 }
 
-/** A topic on which nobody publishes. */
+/** A topic that nobody publishes to. */
 function quietTopic(patient: Patient): string {
   return `${patient.stream}:axiom-doctor`;
 }
@@ -60,7 +60,7 @@ const streamAsk = (patient: Patient) => ({
 const buffering: Check = async (patient) => {
   const check = 'buffering';
   if (patient.stream === undefined)
-    return { check, state: 'skipped', what: 'no stream may be read; --token may help' };
+    return { check, state: 'skipped', what: 'there is no stream that may be read; --token may help' };
   try {
     const { response, end } = await begin(streamAsk(patient), ANSWER_MS);
     try {
@@ -70,7 +70,7 @@ const buffering: Check = async (patient) => {
         return {
           check,
           state: 'failed',
-          what: `event streams are compressed (${response.headers['content-encoding']}), and so held back`,
+          what: `event streams are compressed (${response.headers['content-encoding']}), which delays them`,
           mend: MEND.buffering,
         };
       }
@@ -79,11 +79,11 @@ const buffering: Check = async (patient) => {
         delay(FIRST_BYTES_MS, false),
       ]);
       return first
-        ? { check, state: 'ok', what: 'event streams come at once' }
+        ? { check, state: 'ok', what: 'event streams arrive immediately' }
         : {
             check,
             state: 'failed',
-            what: 'a proxy holds event streams back: messages would come late, in heaps',
+            what: 'a proxy buffers event streams: messages would arrive late and in bursts',
             mend: MEND.buffering,
           };
     } finally {
@@ -94,7 +94,7 @@ const buffering: Check = async (patient) => {
   }
 };
 
-/** Watches something quiet. @returns ms after which it was over, undefined: it lasted. */
+/** Watches an idle connection. @returns after how many ms it was cut; undefined if it lasted. */
 function lastsMs(
   stream: { once(event: 'close' | 'end', listener: () => void): unknown },
   waitMs: number,
@@ -111,12 +111,12 @@ function lastsMs(
 
 function timeLimit(check: string, what: string, cutMs: number | undefined, waitMs: number): Finding {
   if (cutMs === undefined || cutMs > waitMs - EARLY_MS) {
-    return { check, state: 'ok', what: `a quiet ${what} lasts for ${waitMs / 1000} s and more` };
+    return { check, state: 'ok', what: `an idle ${what} lasts for at least ${waitMs / 1000} s` };
   }
   return {
     check,
     state: 'failed',
-    what: `a quiet ${what} is cut after ${(cutMs / 1000).toFixed(1)} s, before the hub's next heartbeat`,
+    what: `an idle ${what} is cut after ${(cutMs / 1000).toFixed(1)} s, before the hub's next heartbeat`,
     mend: MEND.readTimeout,
   };
 }
@@ -124,7 +124,7 @@ function timeLimit(check: string, what: string, cutMs: number | undefined, waitM
 const quietStream: Check = async (patient) => {
   const check = 'read-timeout-sse';
   if (patient.stream === undefined)
-    return { check, state: 'skipped', what: 'no stream may be read; --token may help' };
+    return { check, state: 'skipped', what: 'there is no stream that may be read; --token may help' };
   try {
     const { response, end } = await begin(streamAsk(patient), ANSWER_MS);
     if (response.statusCode !== 200)
@@ -141,14 +141,14 @@ const quietStream: Check = async (patient) => {
 
 /** A masked text frame, as a client sends it; the text is shorter than 126 bytes. */
 function clientFrame(opcode: number, text: string): Buffer {
-  // A mask of zeros leaves the text as it is.
+  // A mask of zeros leaves the text unchanged.
   return Buffer.concat([
     Buffer.from([0x80 | opcode, 0x80 | Buffer.byteLength(text), 0, 0, 0, 0]),
     Buffer.from(text),
   ]);
 }
 
-/** Answers pings, so that the hub has no reason to leave. */
+/** Answers pings, so that the hub has no reason to close the connection. */
 function answerPings(socket: Socket): void {
   socket.on('error', () => socket.destroy());
   socket.on('data', (data) => {
@@ -171,7 +171,7 @@ const webSocket: Check = async (patient) => {
   }
   const { socket, status } = opened;
   if (socket === undefined)
-    return blocked(`/ws answers ${status} to a WebSocket handshake: the upgrade does not get through`);
+    return blocked(`/ws answers a WebSocket handshake with ${status}: the upgrade is blocked`);
   const findings: Finding[] = [{ check: 'upgrade', state: 'ok', what: 'WebSockets get through' }];
   if (patient.stream !== undefined) {
     answerPings(socket);
@@ -193,22 +193,26 @@ const stickiness: Check = async (patient) => {
     const opened = await exchange({ url: address });
     const sid = /"sid":"([^"]+)"/.exec(opened.text)?.[1];
     if (sid === undefined)
-      return { check, state: 'failed', what: `long polling begins with ${opened.status}` };
+      return {
+        check,
+        state: 'failed',
+        what: `the first long-polling request was answered with ${opened.status}`,
+      };
     const session = `${address}&sid=${encodeURIComponent(sid)}`;
     for (let poll = 1; poll <= POLLS; poll++) {
-      // A pong that nobody asked for: the least that one can say.
+      // An unsolicited pong: the smallest packet there is.
       const { status } = await exchange({ url: session, method: 'POST', body: '3' });
       if (status !== 200) {
         return {
           check,
           state: 'failed',
-          what: `request ${poll} of a client reaches another node (${status}): long polling fails`,
+          what: `request ${poll} of a client reached another node (${status}): long polling fails`,
           mend: MEND.stickiness,
         };
       }
     }
     await exchange({ url: session, method: 'POST', body: '1' });
-    return { check, state: 'ok', what: `${POLLS} requests of one client reach one node` };
+    return { check, state: 'ok', what: `${POLLS} requests of one client reached the same node` };
   } catch (error) {
     return { check, state: 'failed', what: `long polling: ${messageOf(error)}`, mend: MEND.stickiness };
   }
@@ -216,13 +220,13 @@ const stickiness: Check = async (patient) => {
 
 const forwarded: Check = async ({ behindProxy, instances }) => {
   const check = 'client-address';
-  if (behindProxy) return { check, state: 'ok', what: 'the proxy says for whom it asks' };
+  if (behindProxy) return { check, state: 'ok', what: 'the proxy forwards client addresses' };
   if (instances < 2)
-    return { check, state: 'skipped', what: 'there is no proxy, or it does not say for whom it asks' };
+    return { check, state: 'skipped', what: 'there is no proxy, or it does not forward client addresses' };
   return {
     check,
     state: 'warning',
-    what: 'no proxy says for whom it asks: all clients have one address, and share its limits',
+    what: 'no proxy forwards client addresses: all clients appear under one address and share its limits',
     mend: MEND.forwarded,
   };
 };

@@ -1,4 +1,4 @@
-/** `doctor`: what a proxy before the hub does to its connections, and how to mend it. */
+/** `doctor`: finds out what a proxy in front of the hub does to connections, and how to fix it. */
 import type { Command } from 'commander';
 import { CliError } from '../exit-codes.js';
 import { getJson } from '../http.js';
@@ -7,7 +7,7 @@ import { globalOptions, type Surroundings, type Terminal } from '../output.js';
 import { CHECKS, type Patient } from './checks.js';
 import type { Finding } from './finding.js';
 
-/** The hub says something on every connection at least every 25 s; a little more tells whether that was in time. */
+/** The hub sends a heartbeat on every connection at least every 25 s; watching a little longer shows if it arrives. */
 const WAIT_S = 28;
 const MARKS = {
   ok: ['green', '✓'],
@@ -25,13 +25,13 @@ export function addDoctor(program: Command, surroundings: Surroundings): void {
   program
     .command('doctor [url]')
     .description(
-      'examines the way to a hub: buffering, time limits, stickiness, upgrades; says how to mend what it finds',
+      'examines the path to a hub (buffering, timeouts, stickiness, upgrades) and says how to fix what it finds',
     )
-    .option('--wait <s>', 'how long quiet connections are watched', positive(600), WAIT_S)
+    .option('--wait <s>', 'how long idle connections are watched', positive(600), WAIT_S)
     .addHelpText(
       'after',
       `
-Ends with 1 where something has to be mended.
+Exits with 1 if something must be fixed.
 
 Examples:
   axiom-streaming doctor https://hub.example.com
@@ -46,25 +46,26 @@ Examples:
         terminal.print(
           `${options.url}: ${patient.instances} node${patient.instances === 1 ? '' : 's'}, watched for ${wait} s`,
         );
-      // All at once: the longest of them only waits.
+      // All in parallel: the longest ones only wait.
       const findings = (await Promise.all(CHECKS.map((check) => check(patient)))).flat();
       for (const finding of findings) show(terminal, finding, options.json);
       const failed = findings.filter(({ state }) => state === 'failed').length;
       if (failed > 0)
         throw new CliError(
           'unhealthy',
-          `${failed} ${failed === 1 ? 'thing has' : 'things have'} to be mended`,
+          `${failed} ${failed === 1 ? 'problem needs' : 'problems need'} fixing`,
         );
     });
 }
 
-/** @throws CliError where there is no hub at all. */
+/** @throws CliError if there is no hub at the address. */
 async function examine(
   options: { url: string; token: string | undefined; json: boolean },
   waitMs: number,
 ): Promise<Patient> {
   const { instances, load_balancer: behindProxy } = await getJson<Health>('/health', options);
-  if (instances === undefined) throw new CliError('no_hub', `${options.url}/health is no hub's`);
+  if (instances === undefined)
+    throw new CliError('no_hub', `${options.url}/health was not answered by a hub`);
   const { streams } = await getJson<{ streams: { name: string }[] }>('/api/streams', options);
   const { url, token } = options;
   return { url, token, instances, behindProxy, waitMs, stream: streams[0]?.name };

@@ -1,4 +1,4 @@
-/** HTTP as a doctor needs it: one TCP connection for each request, bytes with the time of their arrival, upgrades. */
+/** HTTP for the doctor: one TCP connection per request, bytes with their time of arrival, and upgrades. */
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
@@ -17,7 +17,7 @@ function send({ url, method = 'GET', headers, body }: Ask, timeoutMs: number) {
   return request;
 }
 
-/** A whole answer over a connection of its own. */
+/** Reads a complete response over a separate connection. */
 export function exchange(ask: Ask, timeoutMs = 10_000): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const request = send(ask, timeoutMs);
@@ -34,7 +34,7 @@ export function exchange(ask: Ask, timeoutMs = 10_000): Promise<{ status: number
   });
 }
 
-/** The beginning of an answer, with the request that can be given up. */
+/** Resolves when a response begins, with a function that aborts the request. */
 export function begin(ask: Ask, timeoutMs: number): Promise<{ response: IncomingMessage; end: () => void }> {
   return new Promise((resolve, reject) => {
     const request = send(ask, 0);
@@ -47,7 +47,7 @@ export function begin(ask: Ask, timeoutMs: number): Promise<{ response: Incoming
   });
 }
 
-/** Asks for a WebSocket. @returns the socket, or the status of who would not. */
+/** Requests a WebSocket upgrade. @returns the socket, or the HTTP status of a refusal. */
 export function upgrade(
   ask: Ask,
   timeoutMs = 5_000,

@@ -1,9 +1,9 @@
-/** What one check has found. */
+/** The result of one check. */
 export interface Finding {
-  /** A short name, for programs too. */
+  /** A short, stable name that programs may use. */
   readonly check: string;
   readonly state: 'ok' | 'warning' | 'failed' | 'skipped';
   readonly what: string;
-  /** What to change, in the words of NGINX where it is a proxy's affair. */
+  /** What to change; for proxies, as NGINX configuration. */
   readonly mend?: string;
 }
