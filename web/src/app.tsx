@@ -1,10 +1,10 @@
 /** The page's frame: views, the state of the connection, and what there is to say of it. */
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { page } from './live/page.js';
 import { theme, toggleTheme } from './live/theme.js';
 import { ConnectionPanel, StatusPill } from './parts/connection-panel.js';
 import { StatusLine } from './parts/status-line.js';
+import { usePage } from './use-page.js';
 import { Explorer } from './views/explorer/explorer.js';
 import { Markets } from './views/markets/markets.js';
 import { News } from './views/news/news.js';
@@ -44,6 +44,7 @@ function viewOfAddress(): string {
 }
 
 export function App() {
+  const page = usePage();
   useEffect(() => {
     // Alt and a number: single letters would be in the way of those who dictate.
     const shortcut = (event: KeyboardEvent) => {

@@ -1,16 +1,12 @@
 /** The page's connection, as the head of the page and the connection panel show it. */
 
-import type { DemoStreams, Gap, Recovery, Status, Transport } from '@axiom-streaming/client';
-import { connect } from '@axiom-streaming/client';
+import type { DemoStreams, Gap, HubClient, Recovery, Status } from '@axiom-streaming/client';
 import type { DegradedInfo } from '@axiom-streaming/protocol/message';
-import { signal } from '@preact/signals';
 import { count, messages } from './format.js';
 import { Painted } from './painter.js';
 import { reasonText, transportText } from './words.js';
 
 const MAX_EVENTS = 100;
-const TRANSPORT_KEY = 'axiom-transport';
-const TOKEN_KEY = 'axiom-token';
 
 /** `good`: nothing was lost. `bad`: something was. */
 export type Tone = 'calm' | 'good' | 'warning' | 'bad';
@@ -23,36 +19,8 @@ export interface ConnectionEvent {
   readonly text: string;
 }
 
-/** What a connection is made with; changed in the connection panel. */
-export const wanted = {
-  transport: signal<'auto' | Transport>(storedTransport()),
-  token: signal(sessionStorage.getItem(TOKEN_KEY) ?? ''),
-};
-
-function storedTransport(): 'auto' | Transport {
-  const stored = localStorage.getItem(TRANSPORT_KEY);
-  return stored === 'socketio' || stored === 'websocket' || stored === 'sse' ? stored : 'auto';
-}
-
-export type Hub = ReturnType<typeof connect<DemoStreams>>;
-
-/** A client with what the page has been told to use. */
-export function connectHub(): Hub {
-  return connect<DemoStreams>({
-    transport: wanted.transport.value,
-    token: () => wanted.token.value || undefined,
-    maxBackoffMs: 4_000,
-  });
-}
-
-/** Keeps the choices for the next load of the page; a token only for this tab. */
-export function remember(transport: 'auto' | Transport, token: string): void {
-  wanted.transport.value = transport;
-  wanted.token.value = token;
-  localStorage.setItem(TRANSPORT_KEY, transport);
-  if (token === '') sessionStorage.removeItem(TOKEN_KEY);
-  else sessionStorage.setItem(TOKEN_KEY, token);
-}
+/** The hub as the page sees it. */
+export type Hub = HubClient<DemoStreams>;
 
 /** What is known of a connection, in words. */
 export class ConnectionStore extends Painted {

@@ -6,6 +6,14 @@ import { batch, signal } from '@preact/signals';
 
 const MIN_INTERVAL_MS = 100;
 
+/** Calls `paint` once, when the screen is drawn next. Without a screen: soon. */
+let nextFrame: (paint: () => void) => void = (paint) => void setTimeout(paint);
+
+/** Says what calls for the next frame; the page says it once, before anything is shown. */
+export function paintWith(frame: (paint: () => void) => void): void {
+  nextFrame = frame;
+}
+
 const waiting = new Set<Painted>();
 let scheduled = false;
 let paintedAt = Number.NEGATIVE_INFINITY;
@@ -25,8 +33,8 @@ export class Painted {
     if (scheduled) return;
     scheduled = true;
     const waitMs = paintedAt + MIN_INTERVAL_MS - performance.now();
-    if (waitMs <= 0) requestAnimationFrame(paint);
-    else setTimeout(() => requestAnimationFrame(paint), waitMs);
+    if (waitMs <= 0) nextFrame(paint);
+    else setTimeout(() => nextFrame(paint), waitMs);
   }
 
   raise(): void {

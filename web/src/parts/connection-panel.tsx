@@ -3,10 +3,10 @@
 import type { State, Transport } from '@axiom-streaming/client';
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { remember, wanted } from '../live/connection.js';
+import { remember, wanted } from '../live/choices.js';
 import { timeOfDay } from '../live/format.js';
-import { page } from '../live/page.js';
 import { transportText } from '../live/words.js';
+import { usePage } from '../use-page.js';
 import { Chips } from './panel.js';
 
 const open = signal(false);
@@ -28,6 +28,7 @@ const TRANSPORTS: readonly (readonly ['auto' | Transport, string])[] = [
 ];
 
 export function StatusPill() {
+  const page = usePage();
   page.connection.version;
   const { state, node, transport: over } = page.connection.status;
   return (
@@ -51,6 +52,7 @@ export function StatusPill() {
 }
 
 export function ConnectionPanel() {
+  const page = usePage();
   page.connection.version;
   const panel = useRef<HTMLElement>(null);
   useEffect(() => {

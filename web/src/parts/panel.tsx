@@ -1,7 +1,7 @@
 /** The frames that all views share. */
 import type { ComponentChildren } from 'preact';
-import { page } from '../live/page.js';
 import { sourceText } from '../live/words.js';
+import { usePage } from '../use-page.js';
 
 interface PanelProps {
   readonly title: string;
@@ -31,6 +31,7 @@ export function Source({ source }: { readonly source: string | undefined }) {
 
 /** What to say where there is nothing to show yet, or nothing will come. */
 export function Nothing({ stream, hint }: { readonly stream: string; readonly hint: string }) {
+  const page = usePage();
   page.version;
   const presence = page.presence.get(stream) ?? 'waiting';
   const [title, text] = {

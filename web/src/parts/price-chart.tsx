@@ -8,13 +8,8 @@ import {
 } from 'lightweight-charts';
 import { useEffect, useRef } from 'preact/hooks';
 import { amount } from '../live/format.js';
+import type { Point } from '../live/point.js';
 import { colour, theme } from '../live/theme.js';
-
-/** A value at a time, ms since the Unix epoch. */
-export interface Point {
-  readonly time: number;
-  readonly value: number;
-}
 
 /** Points that are in view at first. */
 const SHOWN = 240;

@@ -1,16 +1,18 @@
 /** One line below the head, always there: what recovery did last, what was lost, and how fresh it all is. */
+import type { ConnectionStore } from '../live/connection.js';
 import { recoveryText } from '../live/connection.js';
 import { ago, count } from '../live/format.js';
-import { page, STALE_MS } from '../live/page.js';
 import { reasonText } from '../live/words.js';
+import { STALE_MS } from '../page.js';
+import { usePage } from '../use-page.js';
 
 /** After so long it is no news any more that something was resumed. */
 const RECOVERY_SHOWN_MS = 60_000;
 
 export function StatusLine() {
-  const { connection } = page;
+  const { connection } = usePage();
   connection.version;
-  const [tone, text] = headline();
+  const [tone, text] = headline(connection);
   return (
     <div class={`status-line ${tone}`}>
       <p class="status-text" role="status">
@@ -21,8 +23,8 @@ export function StatusLine() {
   );
 }
 
-function headline(): [string, string] {
-  const { status, recovery, degraded, gaps, events } = page.connection;
+function headline(connection: ConnectionStore): [string, string] {
+  const { status, recovery, degraded, gaps, events } = connection;
   const error = status.error?.message;
   switch (status.state) {
     case 'connecting':
@@ -50,6 +52,7 @@ function headline(): [string, string] {
 }
 
 function Freshness() {
+  const page = usePage();
   page.version;
   const now = Date.now();
   const { gaps } = page.connection;

@@ -1,10 +1,9 @@
 /** The explorer: a connection of its own, with every option, and the messages as they come. */
 
 import type { HubMessage, Status, SubscribeOptions, Transport } from '@axiom-streaming/client';
-import { connect, type HubClient } from '@axiom-streaming/client';
 import { parseCursor } from '@axiom-streaming/protocol/cursor';
 import { signal } from '@preact/signals';
-import { gapText, recoveryText, type Tone, wanted } from '../../live/connection.js';
+import { gapText, type Hub, recoveryText, type Tone } from '../../live/connection.js';
 import { count } from '../../live/format.js';
 import { Painted } from '../../live/painter.js';
 import { Rate } from '../../live/rate.js';
@@ -51,9 +50,16 @@ export class ExplorerStore extends Painted {
   status: Status | undefined;
   error: string | undefined;
   topic: string | undefined;
-  #client: HubClient | undefined;
+  #client: Hub | undefined;
   #lenient = true;
   #notes = 0;
+  readonly #connect: (transport: 'auto' | Transport) => Hub;
+
+  /** @param connect opens the connection of a session */
+  constructor(connect: (transport: 'auto' | Transport) => Hub) {
+    super();
+    this.#connect = connect;
+  }
 
   get running(): boolean {
     return this.#client !== undefined;
@@ -76,11 +82,7 @@ export class ExplorerStore extends Painted {
     this.topic = topics.join(', ');
     this.checksOrder =
       topics.length === 1 && topics[0]?.endsWith(':*') === true && options.conflate === undefined;
-    const client = connect({
-      transport: form.transport.value,
-      token: () => wanted.token.value || undefined,
-      maxBackoffMs: 4_000,
-    });
+    const client = this.#connect(form.transport.value);
     this.#client = client;
     client.on('status', (status) => {
       this.status = status;
@@ -197,5 +199,3 @@ function readOptions(): SubscribeOptions | string {
     return 'The rate must be above 0 and at most 1,000 messages per second.';
   return { ...start, conflate: 'latest', maxRate };
 }
-
-export const explorer = new ExplorerStore();

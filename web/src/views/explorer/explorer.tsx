@@ -6,7 +6,8 @@ import { useEffect } from 'preact/hooks';
 import { count, decimal, timeOfDay } from '../../live/format.js';
 import { transportText } from '../../live/words.js';
 import { Chips, Panel } from '../../parts/panel.js';
-import { explorer, form, type Row, type Start } from './explorer-store.js';
+import { usePage } from '../../use-page.js';
+import { form, type Row, type Start } from './explorer-store.js';
 import { PublishForm } from './publish-form.js';
 
 /** Rows in the document while messages come; a paused list shows all that are kept. */
@@ -67,6 +68,7 @@ export function Explorer() {
 }
 
 function SubscribeForm() {
+  const { explorer } = usePage();
   explorer.version;
   const submit = (event: Event) => {
     event.preventDefault();
@@ -186,6 +188,7 @@ function SubscribeForm() {
 }
 
 function Messages() {
+  const { explorer } = usePage();
   explorer.version;
   const { status, running, paused } = explorer;
   const rows = (paused ?? explorer.rows).slice(paused === undefined ? -LIVE_ROWS : -PAUSED_ROWS).reverse();
@@ -242,7 +245,7 @@ function Messages() {
 }
 
 function Counts() {
-  const { received, firstSeq, lastSeq, missing, conflated, checksOrder, rate } = explorer;
+  const { received, firstSeq, lastSeq, missing, conflated, checksOrder, rate } = usePage().explorer;
   return (
     <p class="counts" id="explorer-counts">
       <span>

@@ -1,6 +1,6 @@
 /** Publishes one message, as `curl` would. */
 import { signal } from '@preact/signals';
-import { remember, wanted } from '../../live/connection.js';
+import { remember, wanted } from '../../live/choices.js';
 import { count } from '../../live/format.js';
 import { Panel } from '../../parts/panel.js';
 

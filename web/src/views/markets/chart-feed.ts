@@ -1,9 +1,9 @@
 /** The points of the symbol that is charted: the last messages by `rewind`, then live. One at a time. */
 import type { Subscription } from '@axiom-streaming/client';
+import type { Hub } from '../../live/connection.js';
 import { numberOf } from '../../live/fields.js';
-import { page } from '../../live/page.js';
 import { Painted } from '../../live/painter.js';
-import type { Point } from '../../parts/price-chart.js';
+import type { Point } from '../../live/point.js';
 
 const REWIND = 600;
 const KEPT = 4_000;
@@ -15,10 +15,10 @@ class ChartFeed extends Painted {
   error: string | undefined;
   readonly #subscription: Subscription;
 
-  constructor(key: string) {
+  constructor(hub: Hub, key: string) {
     super();
     this.key = key;
-    this.#subscription = page.hub.subscribe<string, unknown>(
+    this.#subscription = hub.subscribe<string, unknown>(
       `market:${key}`,
       { rewind: REWIND },
       ({ time, data }) => {
@@ -46,13 +46,21 @@ class ChartFeed extends Painted {
   }
 }
 
-let current: ChartFeed | undefined;
+/** The one feed that is open. */
+export class ChartFeeds {
+  readonly #hub: Hub;
+  #current: ChartFeed | undefined;
 
-/** The feed of a symbol; that of another one is closed. */
-export function chartOf(key: string): ChartFeed {
-  if (current?.key !== key) {
-    current?.close();
-    current = new ChartFeed(key);
+  constructor(hub: Hub) {
+    this.#hub = hub;
   }
-  return current;
+
+  /** The feed of a symbol; that of another one is closed. */
+  of(key: string): ChartFeed {
+    if (this.#current?.key !== key) {
+      this.#current?.close();
+      this.#current = new ChartFeed(this.#hub, key);
+    }
+    return this.#current;
+  }
 }

@@ -1,8 +1,8 @@
 /** The newest price of each key of `market`, with a short trend. */
 import type { HubMessage } from '@axiom-streaming/client';
 import { numberOf, textOf } from '../../live/fields.js';
-import type { StreamStore } from '../../live/page.js';
 import { Painted } from '../../live/painter.js';
+import type { StreamStore } from '../../live/stream-store.js';
 
 /** More keys are counted, not shown. */
 export const MAX_ROWS = 500;

@@ -3,13 +3,12 @@ import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { numberOf, textOf } from '../../live/fields.js';
 import { amount, count, direction, NONE, percentOf, signedAmount, signedPercent } from '../../live/format.js';
-import { page } from '../../live/page.js';
 import { watchInView } from '../../parts/in-view.js';
 import { Figure, Nothing, Panel, Scroll, Source } from '../../parts/panel.js';
 import { PriceChart } from '../../parts/price-chart.js';
 import { Sparkline } from '../../parts/sparkline.js';
-import { chartOf } from './chart-feed.js';
-import { MAX_ROWS, type MarketRow } from './market-store.js';
+import { usePage } from '../../use-page.js';
+import { MAX_ROWS, type MarketRow, type MarketStore } from './market-store.js';
 
 type Sort = 'symbol' | 'price' | 'change' | 'volatility';
 type Order = 'ascending' | 'descending';
@@ -19,9 +18,9 @@ const filter = signal('');
 const sort = signal<{ readonly by: Sort; readonly order: Order }>({ by: 'symbol', order: 'ascending' });
 
 export function Markets() {
-  const { market } = page;
+  const { market } = usePage();
   market.version;
-  const rows = shownRows();
+  const rows = shownRows(market);
   const shown = chosen.value ?? [...market.rows.keys()].sort()[0];
   const row = shown === undefined ? undefined : market.rows.get(shown);
   return (
@@ -55,10 +54,10 @@ export function Markets() {
   );
 }
 
-function shownRows(): MarketRow[] {
+function shownRows(market: MarketStore): MarketRow[] {
   const text = filter.value.trim().toLowerCase();
   const { by, order } = sort.value;
-  const rows = [...page.market.rows.values()].filter(({ key }) => key.toLowerCase().includes(text));
+  const rows = [...market.rows.values()].filter(({ key }) => key.toLowerCase().includes(text));
   const value = ({ price, data }: MarketRow) =>
     (by === 'price' ? price : numberOf(data, by === 'change' ? 'changePercent' : 'volatility')) ??
     Number.NEGATIVE_INFINITY;
@@ -225,7 +224,7 @@ function Line({ row, isShown }: { readonly row: MarketRow; readonly isShown: boo
 
 function Chart({ row }: { readonly row: MarketRow }) {
   row.version;
-  const feed = chartOf(row.key);
+  const feed = usePage().chart.of(row.key);
   feed.version;
   const { data } = row;
   const change = numberOf(data, 'change');

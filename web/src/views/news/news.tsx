@@ -1,8 +1,8 @@
 /** News: headlines with their sentiment. */
 import { signal } from '@preact/signals';
 import { NONE, timeOfDay } from '../../live/format.js';
-import { page } from '../../live/page.js';
 import { Chips, Nothing, Panel, Scroll, Source } from '../../parts/panel.js';
+import { usePage } from '../../use-page.js';
 import type { NewsItem } from './news-store.js';
 
 type Mood = 'all' | 'good' | 'bad' | 'neutral';
@@ -23,7 +23,7 @@ const MOODS: readonly (readonly [Mood, string])[] = [
 ];
 
 export function News() {
-  const { news } = page;
+  const { news } = usePage();
   news.version;
   const categories = [...new Set(news.items.map((item) => item.category))].sort();
   const items = news.items.filter(isWanted);

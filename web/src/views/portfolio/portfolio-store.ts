@@ -1,8 +1,8 @@
 import type { HubMessage } from '@axiom-streaming/client';
 import { fieldOf, numberOf, textOf } from '../../live/fields.js';
-import type { StreamStore } from '../../live/page.js';
 import { Painted } from '../../live/painter.js';
-import type { Point } from '../../parts/price-chart.js';
+import type { Point } from '../../live/point.js';
+import type { StreamStore } from '../../live/stream-store.js';
 
 const KEPT = 1_000;
 

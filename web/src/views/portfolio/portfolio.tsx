@@ -11,15 +11,15 @@ import {
   signedAmount,
   signedPercent,
 } from '../../live/format.js';
-import { page } from '../../live/page.js';
 import { Chips, Figure, Nothing, Panel, Scroll, Source } from '../../parts/panel.js';
 import { PriceChart } from '../../parts/price-chart.js';
+import { usePage } from '../../use-page.js';
 import { type Book, positionsOf } from './portfolio-store.js';
 
 const chosen = signal<string | undefined>(undefined);
 
 export function Portfolio() {
-  const { portfolio } = page;
+  const { portfolio } = usePage();
   portfolio.version;
   const keys = [...portfolio.books.keys()].sort();
   const key = chosen.value ?? keys[0];

@@ -1,7 +1,7 @@
 import type { HubMessage } from '@axiom-streaming/client';
 import { numberOf, textOf } from '../../live/fields.js';
-import type { StreamStore } from '../../live/page.js';
 import { Painted } from '../../live/painter.js';
+import type { StreamStore } from '../../live/stream-store.js';
 
 const KEPT = 500;
 

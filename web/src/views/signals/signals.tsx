@@ -1,8 +1,8 @@
 /** Signals: signals and executions in the order of the ledger. */
 import { signal } from '@preact/signals';
 import { amount, count, NONE, timeOfDay } from '../../live/format.js';
-import { page } from '../../live/page.js';
 import { Chips, Nothing, Panel, Scroll, Source } from '../../parts/panel.js';
+import { usePage } from '../../use-page.js';
 import type { LedgerLine } from './signal-store.js';
 
 type Kind = 'all' | 'signal' | 'execution';
@@ -18,7 +18,7 @@ const kind = signal<Kind>('all');
 const symbol = signal('');
 
 export function Signals() {
-  const { signals } = page;
+  const { signals } = usePage();
   signals.version;
   const wanted = symbol.value.trim().toLowerCase();
   const lines = signals.lines.filter(
@@ -69,6 +69,7 @@ export function Signals() {
 
 /** Whether the ledger that is shown has no hole, checked by this page. */
 function OrderCheck() {
+  const page = usePage();
   const { lines, contiguousFrom } = page.signals;
   const newest = lines[0]?.seq;
   if (newest === undefined || contiguousFrom === undefined) return <span class="quiet"> </span>;

@@ -1,8 +1,8 @@
 import type { HubMessage } from '@axiom-streaming/client';
 import { numberOf, textOf } from '../../live/fields.js';
 import { Latency } from '../../live/latency.js';
-import type { StreamStore } from '../../live/page.js';
 import { Painted } from '../../live/painter.js';
+import type { StreamStore } from '../../live/stream-store.js';
 
 const MAX_NODES = 64;
 /** Reports of a node that are kept for the charts: ten minutes of one every two seconds. */

@@ -1,15 +1,15 @@
 /** System: the nodes of the cluster, the streams, and how it all goes over the last minutes. */
 import { fieldOf, numberOf } from '../../live/fields.js';
 import { ago, count, decimal, megabytes, milliseconds, percent } from '../../live/format.js';
-import { page } from '../../live/page.js';
 import { Figure, Nothing, Panel, Scroll } from '../../parts/panel.js';
 import { SERIES_COLOURS, TimePlot } from '../../parts/time-plot.js';
+import { usePage } from '../../use-page.js';
 import { type NodeState, type Sample, SILENT_AFTER_MS } from './system-store.js';
 
 const SHOWN_S = 300;
 
 export function System() {
-  const { system } = page;
+  const { system } = usePage();
   system.version;
   const nodes = [...system.nodes.values()]
     .filter(({ reportedAt }) => Date.now() - reportedAt < 600_000)
@@ -36,6 +36,7 @@ export function System() {
 }
 
 function Serving() {
+  const page = usePage();
   const { status } = page.connection;
   page.connection.version;
   return <span class="quiet">this page is served by {status.node ?? 'no node at the moment'}</span>;
@@ -50,7 +51,7 @@ function Totals({ nodes }: { readonly nodes: readonly NodeState[] }) {
   const total = (read: (data: unknown) => number | undefined) =>
     alive.reduce((sum, { data }) => sum + (read(data) ?? 0), 0);
   const clients = (name: string) => total((data) => numberOf(fieldOf(data, 'connections'), name));
-  const { latency } = page;
+  const { latency } = usePage();
   return (
     <dl class="figures">
       <Figure
@@ -84,6 +85,7 @@ function Totals({ nodes }: { readonly nodes: readonly NodeState[] }) {
 }
 
 function Nodes({ nodes }: { readonly nodes: readonly NodeState[] }) {
+  const page = usePage();
   const { node: serving } = page.connection.status;
   return (
     <Scroll label="Reports by node">
@@ -213,6 +215,7 @@ function align(
 }
 
 function Streams() {
+  const page = usePage();
   page.version;
   const now = Date.now();
   const records = [...page.records.values()];

@@ -1,24 +1,22 @@
-/** The page: one connection, and what is kept of each stream. */
+/**
+ * The page's composition root: one connection, and what is kept of each stream. `main.tsx` builds it; a component asks
+ * for it with `usePage`.
+ */
 
-import type { HubMessage } from '@axiom-streaming/client';
+import type { HubMessage, Transport } from '@axiom-streaming/client';
 import type { StreamClass, WelcomeInfo } from '@axiom-streaming/protocol/message';
-import { MarketStore } from '../views/markets/market-store.js';
-import { NewsStore } from '../views/news/news-store.js';
-import { PortfolioStore } from '../views/portfolio/portfolio-store.js';
-import { SignalStore } from '../views/signals/signal-store.js';
-import { SystemStore } from '../views/system/system-store.js';
-import { ConnectionStore, connectHub, type Hub } from './connection.js';
-import { Painted } from './painter.js';
-import { Rate } from './rate.js';
-import { StreamRecord } from './stream-record.js';
-
-/** What a view keeps of its stream. */
-export interface StreamStore {
-  /** @param isLive false: it is history that was read before. */
-  take(message: HubMessage, isLive: boolean): void;
-  /** The numbering began anew: forget the old. */
-  reset?(): void;
-}
+import { ConnectionStore, type Hub } from './live/connection.js';
+import { Painted } from './live/painter.js';
+import { Rate } from './live/rate.js';
+import { StreamRecord } from './live/stream-record.js';
+import type { StreamStore } from './live/stream-store.js';
+import { ExplorerStore } from './views/explorer/explorer-store.js';
+import { ChartFeeds } from './views/markets/chart-feed.js';
+import { MarketStore } from './views/markets/market-store.js';
+import { NewsStore } from './views/news/news-store.js';
+import { PortfolioStore } from './views/portfolio/portfolio-store.js';
+import { SignalStore } from './views/signals/signal-store.js';
+import { SystemStore } from './views/system/system-store.js';
 
 /** Whether a stream is there to be shown. `absent`: the hub has none of this name, or this page may not read it. */
 export type Presence = 'waiting' | 'reading' | 'absent' | 'refused';
@@ -32,7 +30,7 @@ const LOOK_BACK: Readonly<Record<string, number>> = {
   system: 600,
 };
 
-/** So long without any message is worth a word. */
+/** The page says when no message has come for this time. */
 export const STALE_MS = 15_000;
 
 export class Page extends Painted {
@@ -43,6 +41,8 @@ export class Page extends Painted {
   readonly portfolio = new PortfolioStore();
   readonly signals = new SignalStore();
   readonly system = new SystemStore();
+  readonly chart: ChartFeeds;
+  readonly explorer: ExplorerStore;
   readonly records = new Map<string, StreamRecord>();
   readonly presence = new Map<string, Presence>();
   readonly refusals = new Map<string, string>();
@@ -58,10 +58,14 @@ export class Page extends Painted {
     system: this.system,
   };
 
-  constructor(hub: Hub = connectHub()) {
+  /** @param connect opens a connection, over what the page was told to use or over a transport of its own */
+  constructor(connect: (transport?: 'auto' | Transport) => Hub) {
     super();
+    const hub = connect();
     this.hub = hub;
     this.connection = new ConnectionStore(hub);
+    this.chart = new ChartFeeds(hub);
+    this.explorer = new ExplorerStore(connect);
     hub.on('welcome', (info) => this.#welcomed(info));
     hub.on('gap', ({ stream, reason, from, to }) => {
       const record = this.records.get(stream);
@@ -137,5 +141,3 @@ export class Page extends Painted {
     this.changed();
   }
 }
-
-export const page = new Page();

@@ -1,0 +1,38 @@
+/** What connections are made with: chosen in the connection panel, kept by the browser. */
+
+import type { DemoStreams, Transport } from '@axiom-streaming/client';
+import { connect } from '@axiom-streaming/client';
+import { signal } from '@preact/signals';
+import type { Hub } from './connection.js';
+
+const TRANSPORT_KEY = 'axiom-transport';
+const TOKEN_KEY = 'axiom-token';
+
+/** What a connection is made with; changed in the connection panel. */
+export const wanted = {
+  transport: signal<'auto' | Transport>(storedTransport()),
+  token: signal(sessionStorage.getItem(TOKEN_KEY) ?? ''),
+};
+
+function storedTransport(): 'auto' | Transport {
+  const stored = localStorage.getItem(TRANSPORT_KEY);
+  return stored === 'socketio' || stored === 'websocket' || stored === 'sse' ? stored : 'auto';
+}
+
+/** A client for the page or one of its parts, with the token that the page was given. */
+export function connectHub(transport: 'auto' | Transport = wanted.transport.value): Hub {
+  return connect<DemoStreams>({
+    transport,
+    token: () => wanted.token.value || undefined,
+    maxBackoffMs: 4_000,
+  });
+}
+
+/** Keeps the choices for the next load of the page; a token only for this tab. */
+export function remember(transport: 'auto' | Transport, token: string): void {
+  wanted.transport.value = transport;
+  wanted.token.value = token;
+  localStorage.setItem(TRANSPORT_KEY, transport);
+  if (token === '') sessionStorage.removeItem(TOKEN_KEY);
+  else sessionStorage.setItem(TOKEN_KEY, token);
+}
