@@ -129,19 +129,8 @@ const ROOMS = [
   [
     'node/',
     [
-      ...[
-        'node/',
-        'archive/',
-        'auth/',
-        'cluster/',
-        'config/',
-        'feeds/',
-        'http/',
-        'hub/',
-        'log/',
-        'telemetry/',
-      ],
-      ...['transports/', 'redis/redis-link.ts', 'errors.ts', 'logger.ts', 'version.ts'],
+      ...['node/', 'archive/', 'auth/', 'cluster/', 'feeds/', 'http/', 'hub/', 'log/', 'telemetry/'],
+      ...['transports/', 'redis/redis-link.ts', 'errors.ts', 'logger.ts', 'version.ts', 'type config/'],
       'optional-packages.ts',
     ],
   ],

@@ -49,7 +49,14 @@ const PLANTED: readonly Planted[] = [
   {
     what: 'an import of types against the layers',
     lines: { 'server/hub/hub.ts': "import type { RedisLink as Planted } from '../redis/redis-link.js';" },
-    found: ['room: server/hub/ server/hub/hub.ts'],
+    found: ['room: server/hub/hub.ts server/hub/hub.ts'],
+  },
+  {
+    what: 'an import from a higher room of the hub',
+    lines: {
+      'server/hub/tail/recent-window.ts': "import { Encodings as Planted } from '../delivery/encoding.js';",
+    },
+    found: ['room: server/hub/tail/ server/hub/tail/recent-window.ts'],
   },
   {
     what: 'a value from where types alone may be imported',

@@ -1,7 +1,7 @@
 /**
  * A log that goes back further than the one it wraps: what that has trimmed is read from an archive.
  *
- * Recoveries and history read here. Whoever follows a stream does not: its order is that of the log alone, and an
+ * Recoveries and history read here. Followers of a stream do not: its order is that of the log alone, and an
  * archive that is away must not disturb it.
  */
 

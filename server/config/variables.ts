@@ -165,7 +165,7 @@ export const VARIABLES = {
   JWT_AUDIENCE: variable('axiom-streaming', '`aud` that tokens must have.', z.string()),
   TOKEN_MAX_LIFE_MS: variable(
     '604800000',
-    'A token that lasts longer from now is refused; so long revocations are kept.',
+    'A token that lasts longer from now is refused; revocations are kept for this time.',
     whole(60_000, 31_536_000_000),
   ),
   API_KEYS_FILE: variable('', 'JSON file with the hashed keys of services.', z.string()),

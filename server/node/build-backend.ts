@@ -28,7 +28,7 @@ export interface Backend {
 /** @throws Error where Redis cannot be had */
 export async function connectBackend(config: Config, logger: Logger): Promise<Backend> {
   const streams = new Map(config.streams.map((stream) => [stream.name, stream]));
-  // Sessions of living connections are renewed every third of the time: so much longer they last.
+  // The session of a living connection is renewed when a third of its time is over, so it lasts a third longer.
   const sessionLastsMs = Math.ceil((config.transports.sessionMs * 4) / 3);
   if (config.redis.url === '') {
     return {

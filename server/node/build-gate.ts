@@ -59,7 +59,7 @@ function everything(config: Config, publishKey: string): StoredKeys[string] {
   return { hash: storedHash(publishKey), streams: { subscribe: all, publish: all }, admin: true };
 }
 
-/** A count that Redis does not answer for so long is made by the node alone: no publish waits for both. */
+/** A count that Redis has not answered by then is made by the node alone, so that no publish waits for both. */
 const LIMITER_DEADLINE_MS = 200;
 
 function limiterStore(link: RedisLink): LimiterStore {

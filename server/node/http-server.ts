@@ -7,7 +7,7 @@ import { limitSockets } from '../transports/sockets.js';
 
 /** Longer than a proxy keeps a connection that rests (NGINX: 60 s), or a request meets one that is just being closed. */
 const KEEP_ALIVE_MS = 75_000;
-/** Who sends headers or bodies drop by drop is cut; a stream that is read slowly is not concerned. */
+/** Clients that send headers or bodies drop by drop are cut. A stream that is read slowly is not concerned. */
 const SLOW_REQUESTS = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000 };
 /** Clients of a killed node come all at once; Node's default of 511 would refuse most. The kernel's own limit holds. */
 const LISTEN_BACKLOG = 4_096;

@@ -40,7 +40,7 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
-/** What takes the place of parts that the configuration would choose: for specs, and for who embeds a node. */
+/** What takes the place of parts that the configuration would choose: for specs, and for programs that embed a node. */
 export type NodeOverrides = Partial<Backend>;
 
 /** Starts a node. @throws Error where Redis or the port cannot be had; nothing is left running then. */
@@ -60,7 +60,7 @@ export async function startNode(
       publishKey,
       stop: async () => {
         logger.info({ node: config.node.id, connections: hub.subscribers.size }, 'node: draining');
-        // The port stays open: whoever asks meanwhile hears that this node is not ready, and goes to another.
+        // The port stays open: clients that ask meanwhile hear that this node is not ready, and go to another.
         await lifecycle.drain();
         await lifecycle.stop(STOP_MS);
         logger.info({ node: config.node.id }, 'node: stopped');

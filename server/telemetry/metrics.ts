@@ -1,6 +1,6 @@
 /**
  * Metrics for Prometheus. What happens on the hot path counts in plain numbers; they are read here when somebody asks.
- * Which there are says `metrics/catalogue.ts`.
+ * `catalogue.ts` lists them.
  */
 import {
   constants,
@@ -40,7 +40,7 @@ const ERROR_KINDS = [
 ] as const;
 type ErrorKind = (typeof ERROR_KINDS)[number];
 
-/** Errors by kind. All kinds are there at nought, so that a first increase is seen. */
+/** Errors by kind. Every kind is there from the start, as 0, so that a first increase is seen. */
 export class ErrorCounts {
   readonly byKind = new Map<string, number>(ERROR_KINDS.map((kind) => [kind, 0]));
 

@@ -19,7 +19,7 @@ export interface MetricSources {
   readonly revocations: { readonly count: number };
 }
 
-/** When the process began, seconds since the Unix epoch. Taken once: taken anew it would differ by a hair each time. */
+/** When the process began, seconds since the Unix epoch. Taken once: two readings would differ by a hair. */
 const STARTED_S = Math.round(Date.now() / 1000 - process.uptime());
 
 /** What only the metrics themselves know. */

@@ -23,6 +23,7 @@ export const LAYERS: readonly (readonly [of: string, layer: Layer])[] = [
   ['hub/', 'unit'],
   ['log/memory-stream-log.spec.ts', 'unit'],
   ['logger.spec.ts', 'unit'],
+  ['node/lifecycle.spec.ts', 'unit'],
   ['protocol/', 'unit'],
   ['redis/slots.spec.ts', 'unit'],
   ['redis/target.spec.ts', 'unit'],
