@@ -40,8 +40,12 @@ describe('The examples of the page on Redis', () => {
     if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
   });
 
+  let client: Awaited<ReturnType<typeof subscribeSocketIo>> | undefined;
+
+  afterEach(() => client?.close());
+
   it('emit to the subscribers of a topic', async () => {
-    const client = await subscribeSocketIo({ url: app.url }, { topics: ['market:AAPL'] });
+    client = await subscribeSocketIo({ url: app.url }, { topics: ['market:AAPL'] });
     const hints: unknown[] = [];
     client.socket.on('hint', (hint: unknown) => hints.push(hint));
     const file = join(dir, 'emit.mjs');
@@ -49,17 +53,15 @@ describe('The examples of the page on Redis', () => {
     await run(process.execPath, [file], { env: { ...process.env, REDIS_URL: redis.url } });
     await until('it comes', () => hints.length === 1);
     expect(hints).to.deep.equal([{ soon: true }]);
-    client.close();
   });
 
   it('put a message into a stream by redis-cli', async () => {
-    const client = await subscribeSocketIo({ url: app.url }, { topics: ['signals:orders/a1'] });
+    client = await subscribeSocketIo({ url: app.url }, { topics: ['signals:orders/a1'] });
     const { port } = new URL(redis.url);
     const here = `redis-cli() { command redis-cli -p ${port} "$@"; }\n`;
     await run('bash', ['-c', here + codeBlockWith('integrations/redis.md', 'XADD')]);
-    await until('it comes', () => client.seen.data('signals:orders/a1').length === 1);
-    expect(client.seen.data('signals:orders/a1')).to.deep.equal([{ price: 187.2 }]);
-    client.close();
+    await until('it comes', () => client?.seen.data('signals:orders/a1').length === 1);
+    expect(client?.seen.data('signals:orders/a1')).to.deep.equal([{ price: 187.2 }]);
   });
 });
 
