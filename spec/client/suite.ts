@@ -87,7 +87,9 @@ export function describeClient(where: string, open: OpenClient): void {
         expect(recoveries).to.have.length(1);
         const { missed, awayMs, topics } = recoveries[0]!;
         expect(topics).to.deep.equal([{ topic, recovered: true }]);
-        expect(missed).to.be.within(1, (awayMs / 1000) * PER_SECOND * 1.5 + 50);
+        // How many there were meanwhile depends on the machine: less than what came after the first ones, at any rate.
+        expect(missed).to.be.within(1, published - 50);
+        expect(awayMs).to.be.above(0);
         await killed.process.start();
       });
     }

@@ -194,12 +194,14 @@ describe('The PostgreSQL outbox', () => {
 
   it('goes on when PostgreSQL was away', async () => {
     const client = await platform.subscribe('signals:*');
-    await db.query(
+    await until('the connector works', async () => (await fetch(`${url}/health`)).ok);
+    const { rows } = await db.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'axiom-outbox'`,
     );
+    expect(rows, 'connections that were ended').not.to.deep.equal([]);
     await publish('signals:back', 1);
     await until('it comes', () => client.seen.data('signals:back').length === 1);
-    expect(await sample(url, 'axiom_connector_failures_total')).to.be.greaterThan(0);
+    await until('it is counted', async () => (await sample(url, 'axiom_connector_failures_total')) > 0);
   });
 
   it(`neither loses nor doubles when it is killed ${KILLS} times under load`, async () => {

@@ -101,10 +101,15 @@ describe('Logical replication from PostgreSQL', () => {
     await db.query('DELETE FROM deleted WHERE id = 1');
     await db.query(`INSERT INTO deleted VALUES (3, 'z')`);
     await until('what follows comes', () => client.seen.data('signals:deleted/z').length === 1);
-    const { rows } = await db.query(
-      'SELECT topic, data::json->>$1 AS op, refused FROM hub.replication_refused ORDER BY position',
-      ['op'],
-    );
+    const setAside = async () => {
+      const { rows } = await db.query(
+        'SELECT topic, data::json->>$1 AS op, refused FROM hub.replication_refused ORDER BY position',
+        ['op'],
+      );
+      return rows;
+    };
+    await until('both are set aside', async () => (await setAside()).length === 2);
+    const rows = await setAside();
     expect(rows.map(({ topic, op }) => [topic, op])).to.deep.equal([
       ['signals:deleted/y z', 'insert'],
       ['-', 'delete'],

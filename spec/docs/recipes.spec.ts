@@ -11,6 +11,7 @@ import { startTestApp } from '../http/test-app.js';
 import { SPEC_KEY } from '../support/credentials.js';
 import { publish } from '../support/http.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
+import { trueClock } from '../support/true-clock.js';
 import { until } from '../support/wait.js';
 import { codeBlocksOf } from './code-blocks.js';
 
@@ -43,7 +44,7 @@ class Program {
   ) {
     this.#child = spawn(command, args, {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      env: { ...trueClock(), ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });

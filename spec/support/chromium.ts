@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
 import { CHROMIUM_PLACES } from './browsers.js';
+import { trueClock } from './true-clock.js';
 
 const FLAGS = [
   '--no-sandbox',
@@ -16,7 +17,9 @@ const FLAGS = [
 /** Starts Chromium; undefined where this machine has none. */
 export async function findChromium(): Promise<Browser | undefined> {
   const executablePath = CHROMIUM_PLACES.find((place) => existsSync(place));
-  return executablePath === undefined ? undefined : chromium.launch({ executablePath, args: FLAGS });
+  return executablePath === undefined
+    ? undefined
+    : chromium.launch({ executablePath, args: FLAGS, env: trueClock() });
 }
 
 /** Ends the specs of a suite, loudly, where there is no Chromium. */
