@@ -1,23 +1,23 @@
 /**
- * Who may read and write, as the hub asks it. `auth/` answers; the hub knows neither tokens nor keys.
+ * The hub's questions about who may read and write. `auth/` answers them; the hub knows neither tokens nor keys.
  *
- * A topic that stands for a whole stream is a topic of its own here: whoever may read `portfolio:p1` may not therefore
- * read `portfolio:*`, neither all of it nor the part that the grant covers. Handing out the part was rejected: a client
- * that believes that it reads everything would miss the rest in silence.
+ * A topic for a whole stream needs its own grant: a principal that may read `portfolio:p1` may not therefore read
+ * `portfolio:*`, neither all of it nor the part that the grant covers. Handing out the part was rejected: a client
+ * that expects to read everything would silently miss the rest.
  */
 
 import { type Topic, topicName } from '@axiom-streaming/protocol/topic';
 import { HubError } from '../errors.js';
 
-/** Someone who asks for something, and what they may do. It never changes; another token is another principal. */
+/** The identity behind a request, and what it may do. Immutable: another token is another principal. */
 export interface Principal {
-  /** Whose token or key it is. Undefined: nobody has said who they are. */
+  /** The owner of the token or key. Undefined: anonymous. */
   readonly subject: string | undefined;
-  /** `jti` of the token, where it has one. */
+  /** `jti` of the token, if it has one. */
   readonly tokenId: string | undefined;
-  /** When the token was issued, ms since the Unix epoch; 0 where that is unknown. */
+  /** When the token was issued, ms since the Unix epoch; 0 if unknown. */
   readonly issuedAt: number;
-  /** When the token ends, ms since the Unix epoch. Undefined: never. */
+  /** When the token expires, ms since the Unix epoch. Undefined: never. */
   readonly expiresAt: number | undefined;
   /** May revoke tokens, and see and cut connections. */
   readonly admin: boolean;
@@ -27,17 +27,17 @@ export interface Principal {
   sees(stream: string): boolean;
 }
 
-/** What a connection may do now, and how it becomes somebody else. */
+/** What a connection may do now, and how it takes another identity. */
 export interface Access {
   /** The principal at this moment. */
   readonly principal: Principal;
-  /** Takes another token. What the connection reads is not looked at. @throws HubError where it is not accepted. */
+  /** Takes another token. Does not check what the connection reads. @throws HubError if the token is not accepted. */
   renew(token: string): Promise<Principal>;
-  /** Takes requests out of the connection's allowance. @throws HubError `rate_limited`, with when to come back. */
+  /** Takes requests out of the connection's allowance. @throws HubError `rate_limited`, with when to retry. */
   spend(what: 'request' | 'publish', count: number): void | Promise<void>;
 }
 
-/** May do everything: what the hub itself and its own feeds are. */
+/** May do everything: the principal of the hub itself and of its own feeds. */
 export const HUB_ITSELF: Principal = {
   subject: 'hub',
   tokenId: undefined,
@@ -56,12 +56,12 @@ export const FULL_ACCESS: Access = {
   spend: () => undefined,
 };
 
-/** @throws HubError `token_missing` or `denied` where a principal may not read a topic. */
+/** @throws HubError `token_missing` or `denied` if a principal may not read a topic. */
 export function requireRead(principal: Principal, topic: Topic, field: string): void {
   if (!principal.mayRead(topic)) throw refusal(principal, 'read', topic, field);
 }
 
-/** @throws HubError `token_missing` or `denied` where a principal may not publish to a topic. */
+/** @throws HubError `token_missing` or `denied` if a principal may not publish to a topic. */
 export function requirePublish(principal: Principal, topic: Topic, field: string): void {
   if (!principal.mayPublish(topic)) throw refusal(principal, 'publish to', topic, field);
 }

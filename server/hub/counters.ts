@@ -9,13 +9,13 @@ export interface TailCounters {
   lostMessages: number;
 }
 
-/** What became of a stream's messages, summed over its readers. */
+/** How a stream's messages were delivered, summed over its readers. */
 export interface ReaderCounts {
   /** Messages handed to connections. */
   delivered: number;
   /** Messages that were folded into a newer one. */
   conflated: number;
-  /** Messages that a slow connection did not get, and was told so. */
+  /** Messages that a slow connection did not get; it was notified. */
   dropped: number;
 }
 
@@ -31,17 +31,17 @@ export interface SlowCounters {
 
 /** What a hub counts, for metrics. */
 export interface HubCounters extends TailCounters {
-  /** Messages that came in from the log, by stream. */
+  /** Messages received from the log, by stream. */
   readonly received: Map<string, number>;
   readonly slowConsumers: SlowCounters;
   readonly recoveries: Map<NotRecovered | 'recovered', number>;
-  /** Connections that ended: the name of the close code, or `client` where the client or the network ended it. */
+  /** Connections that ended: the name of the close code, or `client` if the client or the network ended it. */
   readonly disconnects: Map<string, number>;
 }
 
 const OUTCOMES = ['recovered', 'epoch_changed', 'trimmed', 'ahead', 'limit', 'no_position'] as const;
 
-/** Counters at zero: what can happen is there before it does, so that a first increase is seen. */
+/** Counters at zero: each series exists before its first event, so that the first increase is visible. */
 export function hubCounters(streams: readonly string[]): HubCounters {
   return {
     received: new Map(streams.map((stream) => [stream, 0])),

@@ -30,7 +30,7 @@ import { deliverTraced, type Tracing } from './tracing.js';
 /** A quiet connection hears its cursor after 7 to 14 s, so that it stays able to resume. */
 const POSITION_EVERY_MS = 7_000;
 const CLOSE_SPREAD_MS_PER_CONNECTION = 5;
-/** Backfill pauses at this part of a connection's budget, so that it never makes a connection slow by itself. */
+/** Backfill pauses at this part of a connection's budget, so that backfill alone never makes a connection slow. */
 const BACKFILL_PAUSES_AT = 0.25;
 
 export interface HubLimits {
@@ -42,7 +42,7 @@ export interface HubLimits {
   /** Messages of a stream that one recovery may walk over. */
   readonly recoveryMaxMessages: number;
   readonly topCheckMs: number;
-  /** Backfills that go on at a time. */
+  /** Most backfills at a time. */
   readonly concurrentBackfills: number;
   /** Longest time that a message waits to be written together with others. */
   readonly flushWindowMs: number;
@@ -165,7 +165,7 @@ export class Hub implements TailListener, LogListener {
     this.#positions.unref();
   }
 
-  /** Ends everything that this hub keeps going. Connections are the transports' to close. */
+  /** Ends the hub's own timers and loops. The transports close the connections. */
   stop(): void {
     clearInterval(this.#positions);
     this.slow.stop();
@@ -192,7 +192,7 @@ export class Hub implements TailListener, LogListener {
     return subscriber;
   }
 
-  /** A connection is gone. */
+  /** A connection has ended. */
   detach(subscriber: Subscriber): void {
     if (!subscriber.closed) increment(this.counters.disconnects, subscriber.endedBy?.name ?? 'client');
     subscriber.closed = true;
@@ -227,13 +227,13 @@ export class Hub implements TailListener, LogListener {
     return topic;
   }
 
-  /** What a subscriber reads of a stream; a new one, without keys, where it reads nothing of it yet. */
+  /** What a subscriber reads of a stream; a new reader, without keys, if it reads nothing of it yet. */
   reader(subscriber: Subscriber, stream: string): StreamReader {
     return subscriber.readers.get(stream) ?? new StreamReader(subscriber, this.stream(stream).source);
   }
 
   /**
-   * Changes the keys that a subscriber reads of a stream; the stream is no longer read where none is left. Does nothing
+   * Changes the keys that a subscriber reads of a stream; the stream is no longer read if none is left. Does nothing
    * once the connection is gone.
    *
    * @param conflations by key; those of other keys are left out
@@ -253,8 +253,8 @@ export class Hub implements TailListener, LogListener {
   }
 
   /**
-   * Asks every connection to go elsewhere and closes it, spread over up to `windowMs`, so that the other nodes are
-   * not met by all of them at once.
+   * Asks every connection to reconnect elsewhere and closes it, spread over up to `windowMs`, so that they do not all
+   * reach the other nodes at once.
    */
   async drain(windowMs: number): Promise<void> {
     this.#draining = true;
@@ -314,13 +314,13 @@ export class Hub implements TailListener, LogListener {
 
   epochChanged(tail: TailPosition): void {
     const { fanout } = this.streams.get(tail.stream)!;
-    // A held reader notices by itself, before it is released.
+    // A held reader notices this before it is released.
     for (const reader of fanout.readers()) {
       if (!reader.held) reader.announceLoss('epoch_changed');
     }
   }
 
-  /** Gives a reader other keys, and the fan-out of its stream with it. */
+  /** Gives a reader other keys, and updates the fan-out of its stream. */
   #setKeys(
     reader: StreamReader,
     keys: ReadonlySet<string>,

@@ -2,7 +2,7 @@ import type { StreamClass } from '@axiom-streaming/protocol/message';
 import type { Retention } from '../log/stream-log.js';
 import type { Principal } from './access.js';
 
-/** One entry of the catalogue: what an operator says of a stream. */
+/** One entry of the catalogue: an operator's settings for a stream. */
 export interface StreamConfig extends Retention {
   readonly name: string;
   readonly class: StreamClass;

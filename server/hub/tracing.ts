@@ -1,10 +1,10 @@
-/** What the hub tells of publications where somebody traces them. Nobody does unless it is configured. */
+/** The spans of publications, made only if tracing is configured. */
 import type { Flusher } from './delivery/flusher.js';
 import type { StreamMessage } from './tail/stream-message.js';
 
 /** A span that is under way. */
 export interface TraceSpan {
-  /** The context of what belongs to it, as in a `traceparent` header; undefined where this trace is not sampled. */
+  /** The context of what belongs to it, as in a `traceparent` header; undefined if this trace is not sampled. */
   readonly trace: string | undefined;
   /** Says more about it. */
   set(attribute: string, value: string | number): void;
@@ -15,7 +15,7 @@ export interface Tracing {
   /**
    * Publishes within a span.
    *
-   * @param parent a `traceparent` of whoever publishes; anything else begins a trace of its own
+   * @param parent the `traceparent` of the publisher; anything else begins a new trace
    */
   publish<T>(parent: string | undefined, topic: string, publish: (span: TraceSpan) => Promise<T>): Promise<T>;
   /** Commits `count` messages of a stream within a span. */

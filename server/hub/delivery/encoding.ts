@@ -1,6 +1,6 @@
 /** One message in one transport's form, made once and written to many. Transports add what they need to it. */
 export interface Frame {
-  /** The bytes as they go over the connection. Made when somebody first asks for them. */
+  /** The bytes as they go over the connection. Made on first use. */
   readonly wire: Buffer;
 }
 

@@ -12,14 +12,14 @@ export interface FanoutReader {
 }
 
 /**
- * Who reads what of one stream, and the way of a message to them: the one place on the hot path.
+ * Which readers want which keys of one stream, and how a message gets to them: the hot path.
  *
- * A reader of the whole stream stands only in the list of all keys, whatever single keys it also asked for, so that
- * nobody gets a message twice.
+ * A reader of the whole stream is only in the list of all keys, even if it also asked for single keys, so that no
+ * reader gets a message twice.
  */
 export class Fanout<Reader extends FanoutReader> {
   readonly #byKey = new Map<string, Reader[]>();
-  /** What became of the stream's messages so far, summed over its readers. */
+  /** How the stream's messages were delivered so far, summed over its readers. */
   readonly counts: ReaderCounts = { delivered: 0, conflated: 0, dropped: 0 };
 
   /** Takes the reader's keys as they are now. */
@@ -39,7 +39,7 @@ export class Fanout<Reader extends FanoutReader> {
     this.#deliverTo(this.#byKey.get(ALL_KEYS), message);
   }
 
-  // Nothing is written here, so nobody joins or leaves while a list is walked.
+  // Nothing is written to connections here, so no reader joins or leaves while a list is walked.
   #deliverTo(readers: readonly Reader[] | undefined, message: StreamMessage): void {
     if (readers === undefined) return;
     let apart = 0;
@@ -63,7 +63,7 @@ export class Fanout<Reader extends FanoutReader> {
     const readers = this.#byKey.get(key);
     const index = readers?.indexOf(reader) ?? -1;
     if (readers === undefined || index < 0) return;
-    // The order of a list means nothing: the last one takes its place.
+    // The order of a list does not matter: the last reader takes the free place.
     const last = readers.pop()!;
     if (last !== reader) readers[index] = last;
     if (readers.length === 0) this.#byKey.delete(key);

@@ -1,4 +1,4 @@
-/** What is written to at a flush. */
+/** What a flush writes to. */
 export interface Flushable {
   flush(): void;
 }
@@ -26,7 +26,7 @@ export class Flusher {
     this.#windowMs = windowMs;
   }
 
-  /** It has got its first frame since the last flush. */
+  /** The target got its first frame since the last flush. */
   add(flushable: Flushable): void {
     this.#waiting.push(flushable);
     if (this.#scheduled) return;
@@ -36,7 +36,7 @@ export class Flusher {
     else setTimeout(this.#flush, wait);
   }
 
-  /** Calls when what waits now has been written: at once where nothing does. */
+  /** Calls back when everything that waits now has been written: at once if nothing waits. */
   afterFlush(done: () => void): void {
     if (this.#scheduled) this.#after.push(done);
     else done();

@@ -10,7 +10,7 @@ export class FrameChain {
   readonly frame: Frame | undefined;
   readonly #before: FrameChain | undefined;
   readonly #length: number;
-  /** The link that was made last from here. One is enough: whoever comes next in a list mostly wants the same. */
+  /** The link last made from here. One is enough: the next connection in a list usually needs the same one. */
   #next: FrameChain | undefined;
   #joined: Buffer | undefined;
 

@@ -1,15 +1,15 @@
 import type { Subscriber } from './subscriber.js';
 
 /**
- * Streams whose log is out of reach, and the connections that were told so. Each hears of the streams that it reads,
- * once when that begins and once when it has ended: one master of a Redis Cluster that is away is no news for whoever
- * reads only streams of the others.
+ * Streams whose log is unreachable, and the connections that were notified. A connection is notified only about the
+ * streams that it reads, once at the start of an outage and once at its end: if one master of a Redis Cluster is
+ * down, connections that read only streams of the other masters are not told.
  */
 export class Outages {
   readonly #away = new Set<string>();
   readonly #told = new Map<Subscriber, Set<string>>();
 
-  /** The log of these streams is out of reach from now on. */
+  /** The log of these streams has become unreachable. */
   begin(streams: readonly string[], subscribers: Iterable<Subscriber>): void {
     for (const stream of streams) this.#away.add(stream);
     for (const subscriber of subscribers) {
@@ -31,7 +31,7 @@ export class Outages {
     }
   }
 
-  /** Tells a connection which of these streams are out of reach, if it was not told before. */
+  /** Tells a connection which of these streams have an unreachable log, unless it was already told. */
   tell(subscriber: Subscriber, streams: Iterable<string>): void {
     if (this.#away.size === 0) return;
     const told = this.#told.get(subscriber) ?? new Set();
@@ -41,7 +41,7 @@ export class Outages {
     subscriber.degraded({ degraded: true, reason: 'log_unavailable', streams: news });
   }
 
-  /** A connection is gone. */
+  /** A connection has ended. */
   forget(subscriber: Subscriber): void {
     this.#told.delete(subscriber);
   }

@@ -6,7 +6,7 @@ import type { SlowWatch, Subscriber } from './subscriber.js';
 
 /** Time between two looks at a slow connection. */
 const POLL_MS = 20;
-/** It has drained when no more than this part of its budget waits. */
+/** A connection has drained when at most this fraction of its budget waits. */
 const DRAINED_AT = 0.25;
 
 interface Drain {
@@ -16,9 +16,9 @@ interface Drain {
 }
 
 /**
- * Connections that read more slowly than they are written to. From the moment when more waits for one than its budget
- * allows nothing more is written to it, until it has drained. What its streams bring in the meantime is conflated,
- * kept up to a bound, or ends it: by the class of each (see {@link StreamReader.take}).
+ * Connections that read more slowly than they are written to. Once more waits for a connection than its budget
+ * allows, nothing is written to it until it has drained. Depending on the class of the stream, messages that arrive
+ * meanwhile are conflated, kept up to a bound, or end the connection (see {@link StreamReader.take}).
  */
 export class SlowConnections implements SlowWatch {
   readonly #budgetBytes: number;
@@ -35,7 +35,7 @@ export class SlowConnections implements SlowWatch {
     this.#counters = options.counters;
   }
 
-  /** Connections that are slow at present. */
+  /** Connections that are slow now. */
   get size(): number {
     return this.#draining.size;
   }
@@ -46,7 +46,7 @@ export class SlowConnections implements SlowWatch {
   }
 
   above(subscriber: Subscriber): void {
-    // There is nothing that could be conflated or dropped to let it catch up.
+    // Nothing could be conflated or dropped to let it catch up.
     const classes = [...subscriber.readers.values()].map(({ streamClass }) => streamClass);
     if (classes.length > 0 && classes.every((streamClass) => streamClass === 'ledger')) {
       subscriber.endSlow();

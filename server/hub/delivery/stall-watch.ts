@@ -1,9 +1,9 @@
 import type { Clock } from '../../time/clock.js';
 
-/** A connection that takes nothing of what waits for it for this long, ms, has stalled: it is ended as slow. */
+/** A connection that reads none of its waiting bytes for this long, ms, has stalled: it is ended as slow. */
 const STALLED_AFTER_MS = 30_000;
 
-/** Tells whether a connection still takes something of what waits for it. One for each time that it is waited for. */
+/** Detects whether a connection still reads its waiting bytes. Make one for each wait. */
 export class StallWatch {
   readonly #clock: Clock;
   #before = Number.POSITIVE_INFINITY;
@@ -15,7 +15,7 @@ export class StallWatch {
   }
 
   /**
-   * To be called now and then, however seldom.
+   * Call it from time to time; the interval does not matter.
    *
    * @param waitingBytes what waits for the connection now
    * @returns whether it has taken nothing for 30 s

@@ -9,13 +9,13 @@ import type { StreamMessage } from '../tail/stream-message.js';
 import type { StreamTail } from '../tail/stream-tail.js';
 import type { EncodableMessage } from './encoding.js';
 
-/** The connection as its readers see it. */
+/** The part of a connection that its readers use. */
 export interface Outlet {
   /** True while more waits for it than its budget allows, until it has drained and caught up. */
   readonly slow: boolean;
   /** True once it has been told to end: nothing is written to it then. */
   readonly ended: boolean;
-  /** True once it is gone. */
+  /** True once it has ended. */
   readonly closed: boolean;
   /** Delivers a live message of the tail that it just came from. */
   deliver(message: StreamMessage): void;
@@ -28,21 +28,21 @@ export interface Outlet {
   position(): void;
   /** Bytes that were written and have not left this process. */
   bufferedBytes(): number;
-  /** A reader has left the shared path (1), or has come back to it (-1). */
+  /** A reader has left the shared path (1) or returned to it (-1). */
   countApart(change: 1 | -1): void;
-  /** A message of a slow `log` stream was dropped; it is told before the next one. */
+  /** A message of a slow `log` stream was dropped; the connection is told before the next one. */
   droppedWhileSlow(): void;
   /** Ends the connection for being slow. */
   endSlow(): void;
 }
 
-/** A stream as its readers share it. */
+/** The part of a stream that its readers share. */
 export interface ReaderSource {
   readonly tail: StreamTail;
   readonly streamClass: StreamClass;
   readonly counts: ReaderCounts;
   readonly clock: Clock;
-  /** What may be kept aside for each reader, bytes. */
+  /** Most that may be kept aside for each reader, bytes. */
   readonly asideBytes: number;
 }
 
@@ -53,15 +53,15 @@ const NO_CONFLATIONS: ReadonlyMap<string, Conflation> = new Map();
  * What one subscriber reads of one stream.
  *
  * Most readers are on the shared path: the fan-out hands them each message with a frame that is made once for all. A
- * reader stands apart from it while a backfill is under way, while a topic of it is conflated, or while its connection
+ * reader is apart from it while a backfill is under way, while a topic of it is conflated, or while its connection
  * is slow; then {@link take} decides about each message, by the conflation that was asked for or by the stream's class.
  */
 export class StreamReader {
   readonly outlet: Outlet;
   readonly tail: StreamTail;
-  /** The keys that were asked for; `*` among them stands for all. */
+  /** The keys that were asked for; `*` means all of them. */
   readonly keys = new Set<string>();
-  /** By key, `*` too: what was asked to be conflated. */
+  /** By key, including `*`: the conflation that was asked for. */
   conflations = NO_CONFLATIONS;
   /** True while messages go through {@link take}. */
   apart = false;
@@ -102,13 +102,13 @@ export class StreamReader {
     this.refresh();
   }
 
-  /** How messages of a key are conflated: what is said of the key itself goes before what is said of `*`. */
+  /** How messages of a key are conflated: a rule for the key itself takes precedence over one for `*`. */
   conflationOf(key: string): Conflation | undefined {
     if (this.conflations.size === 0) return undefined;
     return this.conflations.get(this.keys.has(key) ? key : ALL_KEYS);
   }
 
-  /** The seq up to which everything has been written, folded into something newer, or told to be lost. */
+  /** The seq up to which everything has been written, folded into something newer, or reported as lost. */
   get seq(): number {
     let seq = this.held ? this.position : this.tail.last;
     const oldest = this.#conflator?.oldest;
@@ -131,7 +131,7 @@ export class StreamReader {
     else outlet.endSlow();
   }
 
-  /** Writes a message that a backfill came upon on its way, or conflates it. @returns bytes written at once */
+  /** Writes a message that a backfill found, or conflates it. @returns bytes written at once */
   backfill(message: StreamMessage): number {
     const conflation = this.conflationOf(message.key);
     if (conflation === undefined) return this.outlet.write(message);
@@ -158,7 +158,7 @@ export class StreamReader {
     this.outlet.countApart(apart ? 1 : -1);
   }
 
-  /** What waits for anything is given up, for a backfill to bring it. @returns by key, the seq where that must begin */
+  /** Gives up everything pending, for a backfill to bring. @returns by key, the seq where the backfill must begin */
   surrender(): Map<string, number> {
     const keysFrom = this.#backlog?.empty === false ? this.#backlog.position : this.tail.last;
     const starts = new Map<string, number>();
@@ -185,7 +185,7 @@ export class StreamReader {
     this.refresh();
   }
 
-  /** Tells the connection of messages that it will not get. @param from first and last seq, where they are known */
+  /** Tells the connection of messages that it will not get. @param from first and last seq, if known */
   announceGap(reason: GapInfo['reason'], from?: number, to?: number): void {
     this.outlet.gap({
       stream: this.tail.stream,
@@ -198,12 +198,13 @@ export class StreamReader {
   }
 
   /**
-   * Tells the connection that it cannot go on from where it was; a `state` stream follows with what is true now, and
-   * then the cursor, which until then is that of a past life of the log. To be called while the reader is not held.
+   * Tells the connection that it cannot continue from where it was. A `state` stream then sends its current values,
+   * and after them the cursor, which until then is that of a past epoch of the log. Call it only while the reader is
+   * not held.
    */
   announceLoss(reason: NotRecovered): void {
     const { outlet, tail } = this;
-    // What waits for anything is of a past epoch.
+    // Everything pending is from a past epoch.
     this.#conflator?.surrender();
     this.#backlog?.clear();
     this.announceGap(reason);

@@ -46,7 +46,7 @@ export interface SubscriberOptions {
   readonly access?: Access | undefined;
 }
 
-/** Who hears of a connection that reads slowly. */
+/** Is notified when a connection reads slowly. */
 export interface SlowWatch {
   /** More waits for the connection than its budget allows. */
   above(subscriber: Subscriber): void;
@@ -71,11 +71,11 @@ export class Subscriber implements Outlet, Flushable {
   closed = false;
   /** True once the connection has been told to end; nothing is written to it then. */
   ended = false;
-  /** Why this node ended it. Undefined where the client or the network did. */
+  /** Why this node ended it. Undefined if the client or the network did. */
   endedBy: CloseCode | undefined;
   /** True from when more waits for it than its budget allows until it has drained and caught up. */
   slow = false;
-  /** Set by the hub now and then; false again once something is written. */
+  /** Set by the hub from time to time; false again once something is written. */
   quiet = false;
   readonly #sink: Sink;
   readonly #flusher: Flusher;
@@ -118,7 +118,7 @@ export class Subscriber implements Outlet, Flushable {
     return [...this.readers.values()].flatMap((reader) => reader.topics());
   }
 
-  /** By topic: what was asked to be conflated. */
+  /** By topic: the conflation that was asked for. */
   conflations(): Map<string, Conflation> {
     const all = new Map<string, Conflation>();
     for (const { tail, conflations } of this.readers.values()) {
@@ -127,7 +127,7 @@ export class Subscriber implements Outlet, Flushable {
     return all;
   }
 
-  /** A reader has left the shared path (1), or has come back to it (-1). */
+  /** A reader has left the shared path (1) or returned to it (-1). */
   countApart(change: 1 | -1): void {
     this.#apart += change;
   }
@@ -210,7 +210,7 @@ export class Subscriber implements Outlet, Flushable {
     if (this.#sink.write(pending) > this.#budgetBytes && !this.slow) this.#watch.above(this);
   }
 
-  /** Takes every stream off the shared path; what becomes of its messages depends on its class. */
+  /** Takes every stream off the shared path; its class decides what happens to its messages. */
   beginSlow(): void {
     this.slow = true;
     for (const reader of this.readers.values()) reader.pause();
@@ -219,7 +219,7 @@ export class Subscriber implements Outlet, Flushable {
   /**
    * Writes what was kept aside while the connection was slow, until `untilBytes` wait.
    *
-   * @returns true where nothing is left and the connection is live again
+   * @returns true if nothing is left and the connection is live again
    */
   catchUp(untilBytes: number): boolean {
     for (const reader of this.readers.values()) {
@@ -235,14 +235,14 @@ export class Subscriber implements Outlet, Flushable {
     return true;
   }
 
-  /** Messages of a slow `log` stream were dropped; it is told before the next one. */
+  /** Messages of a slow `log` stream were dropped; the connection is told before the next one. */
   droppedWhileSlow(): void {
     this.#watch.dropped(this);
   }
 
   /**
-   * Ends the connection for being slow. Nothing that waits is written any more: its cursor might stand behind what
-   * could not be kept. The end itself comes after this turn: whoever calls this may be walking the readers.
+   * Ends the connection for being slow. Nothing that waits is written any more: its cursor might lie beyond messages
+   * that could not be kept. The connection ends after this turn, because the caller may be iterating over the readers.
    */
   endSlow(): void {
     if (this.ended) return;
@@ -254,7 +254,7 @@ export class Subscriber implements Outlet, Flushable {
 
   #append(frame: Frame): void {
     if (this.#pending === undefined) {
-      // A chain of its own, where it shares no frames: it must not come between those who do.
+      // A connection that shares no frames gets a separate chain, so as not to break up the chains of those that do.
       this.#pending = this.#apart === 0 ? this.#lane.start(this.#flusher.round) : FrameChain.start();
       this.#flusher.add(this);
     }

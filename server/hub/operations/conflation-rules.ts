@@ -17,7 +17,7 @@ export function requestedConflation({ conflate, maxRate }: ConflationRequest): C
   return conflate === undefined || maxRate === undefined ? undefined : { mode: conflate, maxRate };
 }
 
-/** @throws HubError `unsupported` where a topic is of a `ledger` stream: nothing of it may be skipped. */
+/** @throws HubError `unsupported` if a topic is of a `ledger` stream, of which nothing may be skipped. */
 export function checkConflatable(
   hub: Hub,
   topics: readonly Topic[],
@@ -32,7 +32,7 @@ export function checkConflatable(
   });
 }
 
-/** @throws HubError `bad_request` where a topic is conflated already, at a lower rate than this one. */
+/** @throws HubError `bad_request` if a topic is already conflated at a lower rate. */
 export function checkNotRaised(
   subscriber: Subscriber,
   topics: readonly Topic[],

@@ -14,7 +14,7 @@ import type { Publisher } from './publisher.js';
 import { SUBSCRIBE } from './subscribe.js';
 import { UNSUBSCRIBE } from './unsubscribe.js';
 
-/** The operations of a socket by their names, in the order of the documents. Another one is an entry here. */
+/** The operations of a socket by their names, in the order of the documents. To add one, add an entry here. */
 export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   subscribe: SUBSCRIBE,
   unsubscribe: UNSUBSCRIBE,
@@ -40,7 +40,7 @@ export class RequestHandler {
   readonly #logger: Logger;
   readonly #onError: (code: ErrorCode) => void;
 
-  /** @param options.onError hears of every refusal, for metrics */
+  /** @param options.onError is called for every refusal, for metrics */
   constructor(options: {
     hub: Hub;
     publisher: Publisher;

@@ -15,7 +15,7 @@ import { operation } from './operation.js';
 export interface History {
   readonly topic: string;
   readonly messages: readonly StreamMessage[];
-  /** To go on from: as `since` of the next call, or of a `subscribe`. */
+  /** Cursor for `since` of the next call, or of a `subscribe`. */
   readonly cursor: string;
   /** True while there are more messages after these. */
   readonly more: boolean;
@@ -72,7 +72,7 @@ export async function readHistory(
   const end = tail.last;
   while (seq < end && found.length < limit) {
     const { to, messages } = await hub.recovery.messagesAfter(tail, seq);
-    // What was found belongs to a past life of the log.
+    // The messages found belong to a past epoch of the log.
     if (tail.epoch !== epoch) return { ...(await page()), recovered: false, reason: 'epoch_changed' };
     for (const message of messages) {
       if (found.length >= limit) break;

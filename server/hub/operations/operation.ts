@@ -23,11 +23,11 @@ export interface Operation {
   /** For the documents. */
   readonly summary: string;
   readonly schema: z.ZodType;
-  /** A request that a reader of the documents can send as it is; `$TOKEN` stands for one. */
+  /** A request that a reader of the documents can send unchanged; `$TOKEN` is a placeholder for a token. */
   readonly example: Readonly<Record<string, unknown>>;
   /** What it takes out of the connection's allowance, before the request is looked at. */
   readonly cost: 'request' | 'publish';
-  /** Reads the request, carries it out and acknowledges it. @throws HubError where it is refused */
+  /** Reads the request, carries it out and acknowledges it. @throws HubError if it is refused */
   run(call: Call, body: unknown): Promise<void>;
 }
 

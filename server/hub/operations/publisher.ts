@@ -12,18 +12,18 @@ export interface Publication {
   readonly data: string;
   /** Makes a repeat within five minutes harmless. */
   readonly id?: string | undefined;
-  /** `traceparent` of whoever publishes; looked at only where publications are traced. */
+  /** `traceparent` of the publisher; used only if publications are traced. */
   readonly traceparent?: string | undefined;
 }
 
-/** What a publisher is told. */
+/** The answer to a publication. */
 export interface Published {
   readonly topic: string;
   readonly seq: number;
   readonly epoch: string;
   /** Log time, ms since the Unix epoch. */
   readonly time: number;
-  /** Present where the id was known: this is what the first publication was told. */
+  /** Present if the id was known: this is then the answer to the first publication. */
   readonly duplicate?: true;
 }
 
@@ -73,12 +73,12 @@ export function dataText(data: unknown): string {
   return text;
 }
 
-/** Clients and encoders walk through data by recursion: what is deeper than this could be stored, but not read. */
+/** Clients and encoders walk data recursively: anything deeper than this could be stored, but not read. */
 export const MAX_DEPTH = 128;
 
 /** Whether arrays and objects of a JSON text are nested deeper than `limit`. */
 export function isDeeperThan(json: string, limit: number): boolean {
-  // Most texts are too short to be.
+  // Most texts are too short to be nested that deep.
   if (json.length <= 2 * limit) return false;
   let depth = 0;
   let inString = false;
@@ -135,7 +135,7 @@ export class Publisher {
    * Publishes one message.
    *
    * @param principal who publishes; default: the hub itself
-   * @throws HubError where it is not committed, or it is unknown whether it is.
+   * @throws HubError if it is not committed, or if that is unknown.
    */
   async publish(publication: Publication, principal: Principal = HUB_ITSELF): Promise<Published> {
     if (this.#tracing === undefined) return this.#publish(publication, principal);
@@ -148,8 +148,8 @@ export class Publisher {
   }
 
   /**
-   * Publishes many: those of one stream in order, each with a result of its own. A message that is refused does not
-   * hold back the others. Traced as one, in the trace of the first.
+   * Publishes many messages: those of one stream in order, each with its own result. A refused message does not hold
+   * back the others. Traced as one publication, in the trace of the first message.
    */
   async publishAll(
     publications: readonly Publication[],

@@ -27,7 +27,7 @@ import { inTurn, type SubscribeResult, tooManyTopics, uniqueTopics } from './sub
 export const MAX_RATE = 1000;
 
 /**
- * `since` and `rewind` exclude each other: one says where to go on, the other how far to go back. `conflate` and
+ * `since` and `rewind` exclude each other: one says where to continue, the other how far to go back. `conflate` and
  * `maxRate` belong together.
  */
 export const subscribeRequest = z
@@ -54,12 +54,12 @@ export const subscribeRequest = z
 export interface SubscribeOptions {
   /**
    * Called when the subscription is made and its verdicts are known, before anything is written for it.
-   * If it fails the subscription is taken back.
+   * If it fails, the subscription is undone.
    */
   readonly onPlanned: (result: SubscribeResult) => void | Promise<void>;
-  /** How long to wait for a stream that is not live: the log is out of reach. Default: as long as it takes. */
+  /** How long to wait, ms, for a stream that is not live because its log is unreachable. Default: forever. */
   readonly waitMs?: number;
-  /** By topic: conflation beyond what the request says, of a session that is taken up. */
+  /** By topic: conflation in addition to that of the request, from a resumed session. */
   readonly conflations?: ReadonlyMap<string, Conflation>;
 }
 
@@ -109,7 +109,7 @@ async function makeSubscription(
   request: PastRequest & { readonly conflation: Conflation | undefined },
   { onPlanned, waitMs, conflations }: SubscribeOptions,
 ): Promise<void> {
-  // In its turn: what a token that came meanwhile takes away is taken after this.
+  // In its turn: topics that a token renewed meanwhile no longer allows are ended after this.
   checkMayRead(hub, subscriber, topics, request.conflation);
   const byStream = keysByStream(topics);
   // Before it waits for them.
@@ -139,7 +139,7 @@ async function makeSubscription(
     for (const { reader, before } of changes)
       hub.setKeys(subscriber, reader, before.keys, before.conflations);
   }
-  // One may have gone out of reach while its past was looked at.
+  // A log may have become unreachable while its past was read.
   hub.outages.tell(subscriber, subscriber.readers.keys());
   await goLive(
     hub,
@@ -153,7 +153,7 @@ async function makeSubscription(
   subscriber.position();
 }
 
-/** @throws HubError where the subscriber may not read a topic, raise a rate, or read as many topics. */
+/** @throws HubError if the subscriber may not read a topic, raise a rate, or read that many topics. */
 function checkMayRead(
   hub: Hub,
   subscriber: Subscriber,
@@ -171,10 +171,10 @@ function checkMayRead(
   if (all.size > topicsPerConnection) throw tooManyTopics(hub);
 }
 
-/** What becomes of a reader when a stream's topics are subscribed to. */
+/** What happens to a reader when a stream's topics are subscribed to. */
 interface Change {
   readonly reader: StreamReader;
-  /** What it read, for the case that the subscription is taken back. */
+  /** What it read before, in case the subscription is undone. */
   readonly before: {
     readonly keys: ReadonlySet<string>;
     readonly conflations: ReadonlyMap<string, Conflation>;
@@ -222,7 +222,7 @@ async function goLive(
       else await hub.recovery.backfill(reader, plan);
     }
   } catch (error) {
-    // The subscription was acknowledged and cannot be kept: the client comes back with its cursor and gets it all.
+    // The subscription was acknowledged and cannot be kept: the client reconnects with its cursor and gets everything.
     subscriber.close(CLOSE.backfillFailed);
     throw error;
   }

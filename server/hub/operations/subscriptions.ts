@@ -29,7 +29,7 @@ export function uniqueTopics(hub: Hub, texts: readonly string[]): Topic[] {
   return [...topics.values()];
 }
 
-/** What is answered to a connection that would read more topics than it may. */
+/** The error for a connection that would read more topics than it may. */
 export function tooManyTopics({ limits }: Hub): HubError {
   return new HubError('too_many_topics', `topics: a connection reads at most ${limits.topicsPerConnection}`, {
     field: 'topics',

@@ -26,7 +26,7 @@ export class Backlog {
     return this.#messages.size === 0;
   }
 
-  /** Everything up to this seq was written, or was told to be lost. Means something only while not empty. */
+  /** Everything up to this seq was written or reported as lost. Means something only while not empty. */
   get position(): number {
     return this.#position;
   }
@@ -41,7 +41,7 @@ export class Backlog {
     }
   }
 
-  /** What was dropped since the last call, to be told before the next message. */
+  /** What was dropped since the last call, to be reported before the next message. */
   takeDropped(): Dropped | undefined {
     const dropped = this.#dropped;
     this.#dropped = undefined;

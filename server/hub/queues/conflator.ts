@@ -1,8 +1,8 @@
 /**
- * Conflation: of what comes faster than a reader wants it, or than it can take it, the newest value per key.
+ * Conflation: when messages arrive faster than a reader wants or can take them, it gets the newest value per key.
  *
- * The first message of a key goes out at once; after that the key rests for `1000 / maxRate` ms, and what comes in the
- * meantime is folded into one pending value, which goes out when the rest is over. So the newest value always arrives,
+ * The first message of a key goes out at once; after that the key rests for `1000 / maxRate` ms, and messages that
+ * arrive meanwhile are folded into one pending value, which goes out when the rest has ended. So the newest value always arrives,
  * and nothing waits longer than one rest. A fixed beat for the whole connection was rejected: it delays the first
  * message of a quiet key, and sends all keys in one burst.
  *
@@ -35,11 +35,11 @@ export interface ConflatorOptions {
   readonly emit: (message: ConflatedMessage) => void;
   /** One message was folded into another. */
   readonly onFolded: () => void;
-  /** Pending values weigh more than they may, and may not go out because of a pause. */
+  /** Pending values weigh more than they may, and a pause keeps them from going out. */
   readonly onFull: () => void;
 }
 
-/** What one pending value weighs beside its text, bytes. The message itself is the tail's last value of its key. */
+/** What one pending value weighs in addition to its text, bytes. The message itself is the tail's last value of its key. */
 const PENDING_WEIGHT = 120;
 
 interface Pending {
@@ -70,7 +70,7 @@ export class Conflator {
     this.#options = options;
   }
 
-  /** Seq of the oldest message that is not sent yet; undefined where nothing is pending. */
+  /** Seq of the oldest message that is not sent yet; undefined if nothing is pending. */
   get oldest(): number | undefined {
     if (this.#pending.size === 0) return undefined;
     for (const { first } of this.#pending.values()) return first;
@@ -91,7 +91,7 @@ export class Conflator {
     this.#mindBound();
   }
 
-  /** The key was just sent another way: what is pending of it is older, and it rests. */
+  /** The key was just sent another way: its pending value is older and is dropped, and it rests. */
   sent(key: string, conflation: Conflation): void {
     const pending = this.#pending.get(key);
     if (pending !== undefined) {
@@ -134,7 +134,7 @@ export class Conflator {
     return starts;
   }
 
-  /** Drops what nobody wants any more, and sends what is no longer conflated. */
+  /** Drops keys that are no longer wanted, and sends those that are no longer conflated. */
   refresh(wanted: (key: string) => boolean, isConflated: (key: string) => boolean): void {
     for (const pending of [...this.#pending.values()]) {
       const { key, conflation } = pending;
@@ -171,7 +171,7 @@ export class Conflator {
     this.#remove(pending);
     const { key, newest, folded, merged, conflation } = pending;
     if (conflation !== undefined) this.#rest(key, restOf(conflation));
-    // Whoever asked for conflation is told with each message; a reader that was only slow, where it made a difference.
+    // A reader that asked for conflation gets the count with each message; one that was only slow, if messages were folded.
     const text =
       conflation === undefined && folded === 0
         ? newest.text
@@ -197,7 +197,7 @@ export class Conflator {
     const keys = this.#resting.get(rest);
     let sentAt = keys?.get(key);
     if (sentAt === undefined) {
-      // Its rate has changed: it goes on from when it was sent at the old one.
+      // Its rate has changed: the new rest counts from when it was last sent at the old rate.
       for (const others of this.#resting.values()) {
         sentAt = others.get(key);
         if (sentAt === undefined) continue;
@@ -214,7 +214,7 @@ export class Conflator {
     const keys = this.#restingFor(rest);
     keys.delete(key);
     keys.set(key, now);
-    // Two out for one in: keys that have rested leave, though nothing is pending that would wake anybody.
+    // Two out for one in: keys that have rested are removed even if nothing is pending that would set a timer.
     let checked = 0;
     for (const [other, sentAt] of keys) {
       if (++checked > 2 || sentAt + rest > now || this.#pending.has(other)) return;
@@ -231,7 +231,7 @@ export class Conflator {
     return keys;
   }
 
-  /** Sees to it that what is pending goes out when its rest is over. */
+  /** Sets the timer that sends a pending value when its rest has ended. */
   #wake(): void {
     if (this.#paused || this.#pending.size === 0) return;
     let next = Number.POSITIVE_INFINITY;

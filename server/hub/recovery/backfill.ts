@@ -1,7 +1,7 @@
 /**
  * What a subscriber gets before it is live: hold → backfill → release → live.
  *
- * Nothing is queued while a reader is held. Its tail goes on, and the recent window keeps what comes; the backfill
+ * Nothing is queued while a reader is held. Its tail continues, and the recent window keeps what arrives; the backfill
  * walks from the first missing seq to the tail's last message, out of the window or, for what is older, the log, and
  * releases the reader in the very turn in which it has caught up. So there is no gap, no duplicate, and no queue to
  * bound. (The usual alternative, a queue of held live messages that is merged and deduplicated at the cutover, needs
@@ -30,14 +30,14 @@ export interface BackfillPlan {
 
 export interface BackfillOptions {
   readonly pages: LogPages;
-  /** Acquired for each stretch of messages, and not held while a connection is waited for. */
+  /** Acquired for each stretch of messages, and not held while waiting for a connection. */
   readonly semaphore: Semaphore;
   /** Writing pauses while a connection has more than this waiting, bytes. */
   readonly pauseBytes: number;
   readonly clock: Clock;
 }
 
-/** Writes what the plan says to a held reader, and releases it. @throws HubError where the log cannot be read. */
+/** Writes what the plan says to a held reader, and releases it. @throws HubError if the log cannot be read. */
 export function backfill(reader: StreamReader, plan: BackfillPlan, options: BackfillOptions): Promise<void> {
   return new Backfill(reader, plan, options).run();
 }
@@ -133,7 +133,7 @@ class Backfill {
     return this.#written(this.#reader.writeOpening(message));
   }
 
-  /** Pauses where too much waits. Undefined: nothing needs to be awaited. */
+  /** Pauses if too much waits. Undefined: no need to wait. */
   #written(bytes: number): Promise<void> | undefined {
     const { pauseBytes } = this.#options;
     this.#unchecked += bytes;
@@ -149,7 +149,7 @@ class Backfill {
     await semaphore.acquire();
   }
 
-  /** Resolves when the connection has drained, or ends it where it takes nothing. */
+  /** Resolves when the connection has drained, or ends it if it takes nothing. */
   async #drained(): Promise<void> {
     const { outlet } = this.#reader;
     const { clock, pauseBytes } = this.#options;

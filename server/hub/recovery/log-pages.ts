@@ -8,8 +8,8 @@ const CACHE_MAX_BYTES = 32 * 1024 * 1024;
 const CACHE_MS = 10_000;
 
 /**
- * Reads of what is older than a recent window. Reads are cut at fixed pages, so that a thousand connections that come
- * back with a thousand different cursors share a few reads of the log.
+ * Reads of what is older than a recent window. Reads are cut at fixed pages, so that a thousand connections that
+ * return with a thousand different cursors share a few reads of the log.
  */
 export class LogPages {
   readonly #log: Pick<StreamLog, 'range'>;
@@ -21,7 +21,7 @@ export class LogPages {
     // Without it they would stay until they are asked for again.
     ttlAutopurge: true,
   });
-  /** Range reads that were really made. */
+  /** Range reads actually made. */
   reads = 0;
 
   constructor(log: Pick<StreamLog, 'range'>) {

@@ -1,8 +1,8 @@
 import type { LogTop, StreamLog } from '../../log/stream-log.js';
 
 /**
- * Where the log of a stream begins and ends, for recoveries. A thousand connections that come back at a time share a few
- * questions: whoever asks while an answer is under way gets that one.
+ * Where the log of a stream begins and ends, for recoveries. A thousand connections that return at once share a few
+ * requests: a caller that asks while a request is under way gets its answer.
  */
 export class LogTops {
   readonly #log: Pick<StreamLog, 'check'>;
@@ -12,7 +12,7 @@ export class LogTops {
     this.#log = log;
   }
 
-  /** May be as old as the question that is under way: a message that was committed since is missing in it. */
+  /** May be as old as the request that is under way: a message committed since then is not in it. */
   recent(stream: string): Promise<LogTop> {
     return this.#inFlight.get(stream) ?? this.#ask(stream);
   }
@@ -20,7 +20,7 @@ export class LogTops {
   /** As of now, or later. */
   async now(stream: string): Promise<LogTop> {
     const before = this.#inFlight.get(stream);
-    // What is under way may have been answered before the caller asked; the one after that is shared again.
+    // The log may have answered the request under way before the caller asked; the one after it is shared again.
     if (before !== undefined) await before.catch(() => undefined);
     return this.recent(stream);
   }

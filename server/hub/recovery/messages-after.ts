@@ -7,7 +7,7 @@ const WINDOW_SLICE = 256;
 
 /** A stretch of a stream. */
 export interface Stretch {
-  /** Seq of its first message; beyond the one that was asked for where older ones were trimmed. */
+  /** Seq of its first message; beyond the one asked for if older ones were trimmed. */
   readonly from: number;
   /** The last seq that it covers. */
   readonly to: number;
@@ -16,10 +16,10 @@ export interface Stretch {
 }
 
 /**
- * The messages of a stream that follow a position, as far as one read brings them. At once where the recent window
+ * The messages of a stream that follow a position, as far as one read brings them. At once if the recent window
  * holds them; otherwise from the log.
  *
- * @throws HubError `log_unavailable` where the log cannot be read
+ * @throws HubError `log_unavailable` if the log cannot be read
  */
 export function messagesAfter(
   tail: StreamTail,

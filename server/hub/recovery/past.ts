@@ -22,7 +22,7 @@ export interface Rewound {
   readonly messages: readonly StreamMessage[];
 }
 
-/** The past of some topics, all of one epoch per stream: the present one. */
+/** The past of some topics, all of one epoch per stream: the current one. */
 export interface Past {
   /** By topic; undefined without a cursor. */
   readonly verdicts: Map<string, Verdict> | undefined;
@@ -49,7 +49,7 @@ export function planPast(
   const changed = new Set<StreamMessage>();
   const startAt = (key: string, seq: number) => {
     const waiting = starts.get(key) ?? tail.last;
-    // What the connection still has to get goes on.
+    // What the connection still has to get continues.
     starts.set(key, waiting < tail.last ? Math.min(waiting, seq) : seq);
   };
   for (const key of keys) {

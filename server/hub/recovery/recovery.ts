@@ -26,7 +26,7 @@ export interface RecoveryOptions {
   readonly clock: Clock;
   /** Messages of a stream that one recovery may walk over. */
   readonly maxMessages: number;
-  /** Backfills that go on at a time. */
+  /** Most backfills at a time. */
   readonly concurrentBackfills: number;
   /** A backfill pauses while its connection has more than this waiting, bytes. */
   readonly pauseBytes: number;
@@ -35,9 +35,9 @@ export interface RecoveryOptions {
 }
 
 /**
- * The past of the streams: the one door for whoever comes back with a cursor, looks at history, or begins with more
- * than what is live. It is served out of the recent windows; the log is asked for what is older, and questions to it
- * are shared by all who have the same one.
+ * The past of the streams: the single entry point for resuming from a cursor, reading history, and subscriptions that
+ * begin with more than live messages. It is served from the recent windows; older messages come from the log, and
+ * callers that need the same read share it.
  */
 export class Recovery {
   readonly #options: RecoveryOptions;
@@ -52,7 +52,7 @@ export class Recovery {
     this.#semaphore = new Semaphore(options.concurrentBackfills);
   }
 
-  /** Backfills at present: those that write, and those that wait for their turn. */
+  /** Backfills now: those that write, and those that wait for their turn. */
   get backfills(): { readonly running: number; readonly waiting: number } {
     const { running, waiting } = this.#semaphore;
     return { running, waiting };
@@ -92,7 +92,7 @@ export class Recovery {
     return messagesAfter(tail, position, this.#pages);
   }
 
-  /** The past of topics, all of it of the present epoch of each stream. @throws HubError `log_unavailable` */
+  /** The past of topics, all of it of the current epoch of each stream. @throws HubError `log_unavailable` */
   async past(topics: readonly Topic[], { positions, rewind }: PastRequest): Promise<Past> {
     const { tailOf } = this.#options;
     const byStream = keysByStream(topics);
@@ -112,7 +112,7 @@ export class Recovery {
     }
   }
 
-  /** Writes what a plan says to a held reader, and releases it. @throws HubError where the log cannot be read. */
+  /** Writes what a plan says to a held reader, and releases it. @throws HubError if the log cannot be read. */
   backfill(reader: StreamReader, plan: BackfillPlan): Promise<void> {
     const { clock, pauseBytes } = this.#options;
     return backfill(reader, plan, {

@@ -3,12 +3,12 @@ import type { StreamMessage } from '../tail/stream-message.js';
 import type { StreamTail } from '../tail/stream-tail.js';
 import type { LogPages } from './log-pages.js';
 
-/** A key that has spoken seldom is not looked for further back than this many messages of its stream. */
+/** A key with few messages is not searched for further back than this many messages of its stream. */
 const SCAN_MAX_MESSAGES = 50_000;
 
 /**
  * The newest `count` messages of each key (`*`: of the stream) up to `barrier`, ascending by seq, each once.
- * Fewer where the log, or the number of messages that are looked through, ends before.
+ * Fewer if the log, or the search limit, ends earlier.
  */
 export async function rewind(
   tail: StreamTail,

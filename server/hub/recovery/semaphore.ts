@@ -1,5 +1,5 @@
 /**
- * At most this many at a time, first come first served. Whoever has more to do than one piece of work acquires it for
+ * At most this many at a time, first come first served. A caller with several pieces of work acquires it for
  * each piece, so that a long piece of work does not hold up many short ones.
  */
 export class Semaphore {
@@ -21,7 +21,7 @@ export class Semaphore {
     return this.#queue.length;
   }
 
-  /** Resolves when it is held; {@link release} it. Undefined where it is free: nothing needs to be awaited. */
+  /** Resolves when it is held; {@link release} it. Undefined if it is free: no need to wait. */
   acquire(): Promise<void> | undefined {
     if (this.#running < this.#limit) {
       this.#running += 1;
@@ -30,7 +30,7 @@ export class Semaphore {
     return new Promise((resolve) => this.#queue.push(resolve));
   }
 
-  /** Hands it to whoever has waited longest. */
+  /** Hands it to the caller that has waited longest. */
   release(): void {
     const next = this.#queue.shift();
     if (next === undefined) this.#running -= 1;

@@ -4,9 +4,9 @@ import { ALL_KEYS, type Topic, topicName } from '@axiom-streaming/protocol/topic
 import type { StreamTail } from '../tail/stream-tail.js';
 import type { LogTops } from './log-tops.js';
 
-/** Whether everything that matched a topic since a position can still be had. */
+/** Whether everything that matched a topic since a position is still available. */
 export type Verdict =
-  /** `from`: nothing that matches lies between the position and this seq, so the topic may go on after it. */
+  /** `from`: nothing that matches lies between the position and this seq, so the topic may continue after it. */
   | { readonly recovered: true; readonly from: number }
   | { readonly recovered: false; readonly reason: NotRecovered };
 
@@ -18,7 +18,7 @@ export interface JudgeOptions {
 
 /**
  * Judges one key of a stream (`*`: all of them) against a position. The log is asked only where the node's own
- * window and last values do not tell. Never partial: a topic is recovered completely or not at all.
+ * window and last values do not decide. Never partial: a topic is recovered completely or not at all.
  */
 export async function judge(
   tail: StreamTail,

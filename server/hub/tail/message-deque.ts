@@ -4,8 +4,8 @@ import type { StreamMessage } from './stream-message.js';
 const COMPACT_AFTER = 1024;
 
 /**
- * Messages in the order in which they came, bounded in bytes. It drops nothing by itself: whoever pushes looks at
- * {@link overflows} and takes the oldest until it is false, since what a dropped message means is the owner's to say.
+ * Messages in order of arrival, bounded in bytes. It never drops messages: after a push the owner takes the oldest
+ * while {@link overflows} is true, because only the owner knows what a dropped message means.
  */
 export class MessageDeque {
   readonly #maxBytes: number;
@@ -63,7 +63,7 @@ export class MessageDeque {
     this.#messages[this.#head] = undefined;
     this.#bytes -= message.weight;
     this.#head += 1;
-    // Each message is moved at most once for each that was taken, however many are kept.
+    // Each message is moved at most once for each that was taken, no matter how many are kept.
     if (this.size === 0 || (this.#head >= COMPACT_AFTER && this.#head >= this.size)) {
       this.#messages = this.#messages.slice(this.#head);
       this.#head = 0;

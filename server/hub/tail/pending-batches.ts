@@ -3,7 +3,7 @@ import type { LogBatch } from '../../log/stream-log.js';
 /** Beyond this many messages the batches are dropped, and read from the log. */
 const MAX_MESSAGES = 20_000;
 
-/** Announced batches that wait while a tail catches up, in the order in which they came. */
+/** Announced batches that wait while a tail catches up, in order of arrival. */
 export class PendingBatches {
   #batches: LogBatch[] = [];
   #messages = 0;
@@ -13,7 +13,7 @@ export class PendingBatches {
     return [...this.#batches];
   }
 
-  /** @returns false where there are too many: all are dropped, and must be read from the log */
+  /** @returns false if there are too many: all are dropped, and must be read from the log */
   add(batch: LogBatch): boolean {
     this.#messages += batch.keys.length;
     if (this.#messages > MAX_MESSAGES) {

@@ -33,7 +33,7 @@ export class RecentWindow {
     while (this.#messages.overflows) this.#messages.shift();
   }
 
-  /** The message under a seq, where the window holds it. */
+  /** The message under a seq, if the window holds it. */
   get(seq: number): StreamMessage | undefined {
     const { first } = this;
     if (first === undefined || seq < first) return undefined;

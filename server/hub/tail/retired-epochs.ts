@@ -1,9 +1,9 @@
-/** More than a log begins in the time that any backup of it is kept. */
+/** More epochs than a log begins while any backup of it is kept. */
 const MAX_EPOCHS = 1_000;
 
 /**
- * Epochs that a tail has left. A log that is found in one of them has gone back to data from before the new epoch began,
- * and hands out seqs that somebody knows already.
+ * Epochs that a tail has left. A log found in one of them was restored to data from before the new epoch began, and
+ * hands out seqs that clients already know.
  */
 export class RetiredEpochs {
   readonly #epochs = new Set<string>();

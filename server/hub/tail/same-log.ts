@@ -4,7 +4,7 @@ import type { StreamMessage } from './stream-message.js';
 /**
  * Whether a log is still the one that was followed up to `last`, a seq.
  *
- * @param ours the message that was received under that seq, where it is known
+ * @param ours the message that was received under that seq, if known
  */
 export function holdsOurs(
   { top, first, own }: LogTop,

@@ -11,7 +11,7 @@ export class StreamMessage {
   readonly time: number;
   /** JSON text. */
   readonly data: string;
-  /** Trace context of its commit, where it was announced with one. */
+  /** Trace context of its commit, if it was announced with one. */
   readonly trace: string | undefined;
   #text: string | undefined;
 

@@ -1,7 +1,7 @@
 /**
  * One stream as this node follows it: in order, without a hole, each message once.
  *
- * An announced batch is delivered when it continues where the tail stands. A gap is filled from the log, once for the
+ * An announced batch is delivered when it continues from the tail's position. A gap is filled from the log, once for the
  * node; what is already delivered is dropped. Announcements can be lost, the last of a burst without leaving a gap, so
  * the tail compares itself with the top of the log when its subscription (re)starts and every few seconds.
  *
@@ -23,7 +23,7 @@ import { StreamMessage } from './stream-message.js';
 import type { TailListener, TailLog, TailPosition } from './tail-ports.js';
 
 const FILL_PAGE = 512;
-/** Announcements travel on another connection than the answer of a check: what has not come after this long is lost. */
+/** Announcements travel on another connection than the answer of a check: what has not arrived after this long is lost. */
 const IN_FLIGHT_MS = 150;
 const REACH_POLL_MS = 10;
 
@@ -88,17 +88,17 @@ export class StreamTail implements TailPosition {
     return this.#lostTo;
   }
 
-  /** The message under {@link last}, where it is known. */
+  /** The message under {@link last}, if known. */
   get newest(): StreamMessage | undefined {
     return this.#newest;
   }
 
-  /** True while announcements are delivered as they come. */
+  /** True while announcements are delivered as they arrive. */
   get live(): boolean {
     return this.#live;
   }
 
-  /** Resolves when the tail is live. It may take as long as the log is out of reach. */
+  /** Resolves when the tail is live. Not before the log can be reached. */
   whenLive(): Promise<void> {
     if (this.#live) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
@@ -115,7 +115,7 @@ export class StreamTail implements TailPosition {
     }
   }
 
-  /** Begins comparing with the log. Call {@link resumed} when announcements come. */
+  /** Begins comparing with the log. Call {@link resumed} when announcements arrive. */
   start(): void {
     void this.#checkTopRegularly();
   }
@@ -137,13 +137,13 @@ export class StreamTail implements TailPosition {
     this.#live = false;
   }
 
-  /** Announcements come (again). */
+  /** Announcements arrive (again). */
   resumed(): void {
     this.#announced = true;
     void this.#catchUp();
   }
 
-  /** Delivers what continues the tail. @returns false, with the batch held, where the log must be asked first. */
+  /** Delivers what continues the tail. @returns false, with the batch held, if the log must be asked first. */
   #accept(batch: LogBatch): boolean {
     if (!this.#isOfOurs(batch) || batch.first > this.#last + 1) {
       this.#live = false;
@@ -209,7 +209,7 @@ export class StreamTail implements TailPosition {
     for (const resolve of waiting) resolve();
   }
 
-  /** @param settled batches that the log was asked about: what is of another epoch or server than the log is past */
+  /** @param settled batches that the log was asked about: those of another epoch or server than the log belong to the past */
   #acceptPending(settled: ReadonlySet<LogBatch>): boolean {
     const held = this.#pending.take();
     return held.every((batch, i) => {
@@ -267,7 +267,7 @@ export class StreamTail implements TailPosition {
       this.#counters.epochChanges += 1;
       this.#listener.epochChanged(this);
     }
-    // Batches that were held are in the log, or belong to a past life of it.
+    // Batches that were held are in the log, or belong to a past epoch.
     if (after.top > this.#last) await this.#fill(after.top);
   }
 
@@ -285,7 +285,7 @@ export class StreamTail implements TailPosition {
   }
 
   async #lose(to: number): Promise<void> {
-    // The last value of a key outlives its messages: a key that spoke among the lost ones must not seem silent.
+    // The last value of a key outlives its messages: a key with messages among the lost ones must not seem unchanged.
     const values = await this.#log.lastValues(this.stream);
     const from = this.#last + 1;
     this.#counters.lostMessages += to - from + 1;
@@ -301,7 +301,7 @@ export class StreamTail implements TailPosition {
       if (entry.seq < from || entry.seq > to) continue;
       const message = new StreamMessage(this.stream, entry);
       this.lastValues.set(entry.key, message);
-      // By it the tail knows its log again.
+      // By this message the tail recognises its log.
       if (entry.seq === to) this.#newest = message;
     }
     this.#listener.lost(this, from, to, 'trimmed');

@@ -5,7 +5,7 @@ import type { StreamMessage } from './stream-message.js';
 /** What a tail asks of the stream log. */
 export type TailLog = Pick<StreamLog, 'check' | 'rotate' | 'range' | 'lastValues'>;
 
-/** Up to where a stream is followed. */
+/** How far a stream has been followed. */
 export interface TailPosition {
   readonly stream: string;
   readonly epoch: string;
@@ -13,11 +13,11 @@ export interface TailPosition {
   readonly last: number;
 }
 
-/** Who hears of a tail. */
+/** Is notified about a tail. */
 export interface TailListener {
   /** The next message of the stream. */
   message(tail: TailPosition, message: StreamMessage): void;
-  /** These messages existed and cannot be had any more. */
+  /** These messages existed and are no longer available. */
   lost(tail: TailPosition, from: number, to: number, reason: NotRecovered): void;
   /** A new epoch: seqs, window and last values were reset. */
   epochChanged(tail: TailPosition): void;

@@ -2,7 +2,7 @@ import { HubError } from '../../errors.js';
 import { sleep } from '../../time/backoff.js';
 import type { StreamTail } from './stream-tail.js';
 
-/** A read or a subscription waits this long, ms, for a log that is out of reach; then it is refused. */
+/** A read or a subscription waits this long, ms, for an unreachable log; then it is refused. */
 export const READ_WAIT_MS = 5_000;
 
 /**
