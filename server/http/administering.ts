@@ -12,7 +12,7 @@ import { EXACT } from './exact.js';
 export interface AdministeringOptions {
   readonly gate: Gate;
   readonly connections: ConnectionDirectory;
-  /** No token lasts longer from now: so long is a revocation kept that names no end. */
+  /** The longest that any token remains valid from now, and how long a revocation without an end is kept. */
   readonly maxTokenLifeMs: number;
 }
 

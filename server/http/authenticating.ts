@@ -1,15 +1,15 @@
-/** Who asks over HTTP. The routes ask what they may do. */
+/** Authenticates HTTP requests. The routes check what the principal may do. */
 import cors from 'cors';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Gate } from '../auth/gate.js';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
 
-/** Answers whether pages of other origins may read what they are sent, from the one list of origins. */
+/** CORS: whether pages of other origins may read the answers, by the one list of origins. */
 export function crossOrigin(gate: Gate): RequestHandler {
   const answer = cors((request, decide) => {
     decide(null, {
-      // Without credentials: a page of another origin sends its token itself, never the cookie of this one.
+      // Without credentials: a page of another origin sends its token itself, never this origin's cookie.
       origin: gate.allowsOrigin(request),
       methods: ['GET', 'HEAD', 'POST', 'DELETE'],
       allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Last-Event-ID'],
@@ -17,7 +17,7 @@ export function crossOrigin(gate: Gate): RequestHandler {
       maxAge: 600,
     });
   });
-  // Only browsers say where they come from; caches may not mix the two.
+  // Only browsers send an origin; caches must keep the answers with and without one apart.
   return (request, response, next) => {
     response.vary('Origin');
     if (request.headers.origin === undefined) next();
@@ -34,33 +34,33 @@ export function authenticating(gate: Gate): RequestHandler {
       response.locals.principal = principal;
       next();
     };
-    // One after the other: of two that fail together, one would have nobody to catch it.
+    // One after the other: if two failed together, one rejection would be unhandled.
     const spent = request.method === 'POST' ? undefined : gate.spendRequest(request);
     const principal = spent === undefined ? identify() : spent.then(identify);
-    // A publisher comes with the same token each time: nothing has to be waited for.
+    // A publisher sends the same token each time, so usually there is nothing to wait for.
     if (principal instanceof Promise) principal.then(proceed, next);
     else proceed(principal);
   };
 }
 
-/** Who sent the request that is answered. */
+/** The principal that sent the request. */
 export function principalOf({ locals }: Response): Principal {
   return locals.principal as Principal;
 }
 
-/** Refuses who has said nothing of themselves, before their body is read. */
+/** Refuses requests without a token before their body is read. */
 export function needsToken(_request: Request, response: Response, next: NextFunction): void {
   if (principalOf(response).subject === undefined) {
-    throw new HubError('token_missing', 'to publish a token is needed: Authorization: Bearer …');
+    throw new HubError('token_missing', 'publishing requires a token: Authorization: Bearer …');
   }
   next();
 }
 
-/** @throws HubError `token_missing` or `denied` for everybody but administrators. */
+/** @throws HubError `token_missing` or `denied` unless the principal is an administrator. */
 export function requireAdmin(response: Response): Principal {
   const principal = principalOf(response);
   if (principal.admin) return principal;
   throw principal.subject === undefined
-    ? new HubError('token_missing', 'for administrators: a token with "admin": true is needed')
-    : new HubError('denied', 'for administrators: the token has no "admin": true');
+    ? new HubError('token_missing', 'for administrators only: a token with "admin": true is required')
+    : new HubError('denied', 'for administrators only: the token does not have "admin": true');
 }

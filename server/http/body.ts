@@ -2,7 +2,7 @@ import { HubError } from '../errors.js';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** @throws HubError `bad_json` where the bytes are no UTF-8. */
+/** @throws HubError `bad_json` if the bytes are not UTF-8. */
 export function bodyText(body: unknown): string {
   if (!Buffer.isBuffer(body)) return '';
   try {
@@ -12,13 +12,13 @@ export function bodyText(body: unknown): string {
   }
 }
 
-/** @throws HubError `bad_json` that names where. */
+/** @throws HubError `bad_json` that names `where`. */
 export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
     const reason =
-      text.trim() === '' ? 'is empty' : `is no JSON: ${error instanceof Error ? error.message : error}`;
+      text.trim() === '' ? 'is empty' : `is not JSON: ${error instanceof Error ? error.message : error}`;
     throw new HubError('bad_json', `${where} ${reason}`, { field: where, cause: error });
   }
 }

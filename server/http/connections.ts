@@ -1,16 +1,16 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** The TCP connections of a server, and their orderly end: also of those that were upgraded, which HTTP forgets. */
+/** Tracks the TCP connections of a server and closes them in order, including upgraded ones, which HTTP forgets. */
 export class HttpConnections {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  /** @param isEnding while true, each answer closes its connection, so that a proxy keeps none that is about to go */
+  /** @param isEnding while true, each answer closes its connection, so that a proxy does not keep it for reuse */
   constructor(server: Server, isEnding: () => boolean) {
     this.#server = server;
     const sockets = this.#sockets;
-    // One listener for all; and not `once`: a transport takes such off a connection that it has set up.
+    // One listener for all; not `once`, because a transport removes `once` listeners from the connections it sets up.
     function forget(this: Socket): void {
       sockets.delete(this);
     }
@@ -23,7 +23,7 @@ export class HttpConnections {
     });
   }
 
-  /** Takes no more connections, lets requests that are under way finish, and ends after `withinMs` what is left. */
+  /** Accepts no more connections, lets running requests finish, and cuts the rest after `withinMs`. */
   async close(withinMs: number): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeIdleConnections();

@@ -5,7 +5,7 @@ import { openApi } from './api-documents/openapi.js';
 import { EXAMPLE_ORIGIN } from './api-documents/route.js';
 import { EXACT } from './exact.js';
 
-/** What may be written into an example; anything else could be a command there. */
+/** Hosts that may be written into an example; anything else could be a command in a reader's shell. */
 const HOST = /^[A-Za-z0-9.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/;
 
 export function documentingRoutes({ version }: { version: string }): Router {
@@ -22,7 +22,7 @@ export function documentingRoutes({ version }: { version: string }): Router {
   return router;
 }
 
-/** How the reader reached this node, so that examples work where they are copied to. */
+/** The address by which the reader reached this node, so that copied examples work. */
 function originOf(request: Request): string {
   const host = request.get('Host') ?? '';
   return HOST.test(host) ? `${request.protocol}://${host}` : EXAMPLE_ORIGIN;

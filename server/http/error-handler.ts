@@ -5,7 +5,7 @@ import type { Logger } from '../logger.js';
 import type { ErrorCounts } from '../telemetry/metrics.js';
 import { sendProblem } from '../transports/problem.js';
 
-/** The error handler: everything that a route throws comes here. The user never sees a stack. */
+/** The error handler for everything that a route throws. It never shows a stack trace to the user. */
 export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate) {
   return (error: unknown, request: Request, response: Response, next: NextFunction): void => {
     const known = toHubError(error);
@@ -32,8 +32,8 @@ export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate) 
 }
 
 /**
- * What was refused may have a body that nobody wanted, and that has to be read to the end before the connection is good
- * for anything again. An address that goes on sending such waits for its answer, and is cut.
+ * A refused request may have an unread body, which must be read to the end before the connection can be used again. An
+ * address that keeps sending such bodies waits for its answer, and is cut.
  *
  * @returns whether the address is within its limit
  */

@@ -1,5 +1,5 @@
 /**
- * Paths are matched to the letter. Express would take `/METRICS/` for `/metrics`, and what a proxy allows or denies by
- * path could be had by another spelling.
+ * Paths are matched exactly. Express would treat `/METRICS/` as `/metrics`, so another spelling could get around what a
+ * proxy denies by path.
  */
 export const EXACT = { caseSensitive: true, strict: true } as const;

@@ -1,4 +1,4 @@
-/** `POST /mcp`: the Model Context Protocol. What answers is loaded with the first request: its package is optional. */
+/** `POST /mcp`: the Model Context Protocol. Its package is optional, and loaded with the first request. */
 
 import { json, type NextFunction, type Request, type Response, Router } from 'express';
 import type { Gate } from '../auth/gate.js';
@@ -17,7 +17,7 @@ export interface McpRouteOptions extends Omit<McpOptions, 'waits'> {
   readonly maxMessageBytes: number;
 }
 
-/** @throws HubError `unsupported` that says what to install, where the package is not there. */
+/** @throws HubError `unsupported`, saying what to install, if the package is missing. */
 async function load(): Promise<typeof import('../mcp/answer.js')> {
   try {
     return await loadOptional('MCP', ['@modelcontextprotocol/sdk'], () => import('../mcp/answer.js'));
@@ -33,7 +33,7 @@ export function mcpRoute({ gate, maxMessageBytes, ...parts }: McpRouteOptions): 
     '/mcp',
     crossOrigin(gate),
     (request: Request, _response: Response, next: NextFunction) => {
-      // A page that may not connect may not call either, whatever it brings.
+      // A page whose origin may not connect may not call either, whatever its token.
       gate.checkPage(request);
       next();
     },

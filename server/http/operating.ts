@@ -1,4 +1,4 @@
-/** Health, nodes and metrics: what operators and load balancers ask. */
+/** Health, nodes and metrics, for operators and load balancers. */
 
 import { timingSafeEqual } from 'node:crypto';
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
@@ -12,7 +12,7 @@ import type { Metrics } from '../telemetry/metrics.js';
 import { principalOf } from './authenticating.js';
 import { EXACT } from './exact.js';
 
-/** Where nodes report themselves to everybody who reads. */
+/** The stream in which nodes publish their reports. */
 const REPORTS = { stream: 'system', key: ALL_KEYS };
 
 export interface OperatingOptions {
@@ -21,7 +21,7 @@ export interface OperatingOptions {
   readonly version: string;
   readonly metrics: Metrics;
   readonly gate: Gate;
-  /** What `/metrics` asks for. Empty: it is for private networks and administrators. */
+  /** The bearer token for `/metrics`. Empty: only private networks and administrators may read it. */
   readonly metricsToken: string;
   /** The living nodes, this one among them. */
   readonly nodes: () => readonly NodeReport[];
@@ -44,7 +44,7 @@ export function operatingRoutes(options: OperatingOptions): Router {
       instances: nodes().length,
       connections: total(({ connections: { socketio, websocket, sse } }) => socketio + websocket + sse),
       redis_connected: redisUp(),
-      // NGINX and other proxies say so by this header; without one, the client is connected to the node itself.
+      // NGINX and other proxies set this header; without it, the client is connected to the node directly.
       load_balancer: request.get('X-Forwarded-For') !== undefined,
       log: redisUp() === null ? 'memory' : 'redis',
       uptime_seconds: Math.round(process.uptime()),
@@ -62,7 +62,7 @@ export function operatingRoutes(options: OperatingOptions): Router {
   });
 
   router.get('/api/nodes', (_request: Request, response: Response) => {
-    // The feed of reports says the same to those who may read it.
+    // The same is published in the feed of reports, for those who may read it.
     const principal = principalOf(response);
     if (!principal.admin) requireRead(principal, REPORTS, 'system');
     response.json({ node, nodes: nodes() });
@@ -70,12 +70,12 @@ export function operatingRoutes(options: OperatingOptions): Router {
 
   router.get('/metrics', async (request: Request, response: Response) => {
     if (!(await mayMeasure(request))) {
-      throw new HubError('not_found', 'metrics are for private networks, or for those who bring the token');
+      throw new HubError('not_found', 'metrics are for private networks, or require the metrics token');
     }
     response.type(metrics.contentType).send(await metrics.text());
   });
 
-  /** An address says who asks only as long as nobody is asked to say more. */
+  /** The address alone grants access only while no token is configured. */
   async function mayMeasure(request: Request): Promise<boolean> {
     const given = request.get('Authorization');
     if (given === undefined) return metricsToken === '' && gate.isPrivate(request);
@@ -83,7 +83,7 @@ export function operatingRoutes(options: OperatingOptions): Router {
     try {
       return (await gate.identify(gate.bearer(request), gate.countedAddress(request))).admin;
     } catch (error) {
-      // Whatever is wrong with it: it is not what is wanted here.
+      // Whatever is wrong with the token, it does not grant metrics.
       if (error instanceof HubError && ERRORS[error.code].status === 401) return false;
       throw error;
     }

@@ -28,7 +28,7 @@ export function publishingRoutes(options: PublishingOptions): Router {
   const { gate, publisher, maxMessageBytes, maxBatchItems, maxBatchBytes } = options;
   const router = Router(EXACT);
 
-  // The body is JSON whatever its type says: `curl -d` calls it a form. White space around it is not counted as data.
+  // The body is JSON whatever its content type: `curl -d` declares a form. White space around it does not count as data.
   const one = raw({ type: () => true, limit: maxMessageBytes + 1024 });
   router.post(
     '/api/topics/:topic/messages',
@@ -83,7 +83,7 @@ function readItems(text: string): unknown[] {
     .flatMap((line, i) => (line.trim() === '' ? [] : [parseJson(line, `line ${i + 1}`)]));
 }
 
-/** Items of the wrong form get a result of their own, as those that the log refuses. */
+/** Invalid items get their own results, like those that the log refuses. */
 async function publishItems(
   publisher: Publisher,
   items: readonly unknown[],
@@ -106,7 +106,7 @@ async function publishItems(
   outcomes.forEach((outcome, i) => {
     results[indexes[i]!] = outcome;
   });
-  // Nothing was committed and everything may be tried again: the batch as a whole failed.
+  // Nothing was committed and everything may be retried, so the batch fails as a whole.
   const unavailable = outcomes.find((outcome) => !outcome.ok && outcome.error.code === 'log_unavailable');
   if (unavailable !== undefined && !unavailable.ok && outcomes.every((outcome) => !outcome.ok)) {
     throw new HubError('log_unavailable', unavailable.error.message);

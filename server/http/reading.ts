@@ -1,4 +1,4 @@
-/** Topics and streams as they are now, and history. */
+/** Current topics and streams, and history. */
 
 import { formatPosition } from '@axiom-streaming/protocol/cursor';
 import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
@@ -11,7 +11,7 @@ import { historyRequest, readHistory } from '../hub/operations/history.js';
 import { principalOf } from './authenticating.js';
 import { EXACT } from './exact.js';
 
-/** Topics that one answer lists. */
+/** Most topics listed in one answer. */
 const LIST_MAX_TOPICS = 1000;
 
 export function readingRoutes(hub: Hub): Router {
@@ -27,7 +27,7 @@ export function readingRoutes(hub: Hub): Router {
     const principal = principalOf(response);
     const stream = hub.stream(request.params.stream, 'stream');
     const { name } = stream.config;
-    // Those of whom a part may be read see that part; of nothing, not even the position.
+    // A principal that may read part of a stream sees that part; one that may not read any does not even see its position.
     if (!principal.sees(name)) requireRead(principal, { stream: name, key: ALL_KEYS }, 'stream');
     const keys = [...stream.tail.lastValues.keys()]
       .filter((key) => principal.mayRead({ stream: name, key }))

@@ -1,4 +1,4 @@
-/** The Express application beside Socket.IO. */
+/** The Express application that runs alongside Socket.IO. */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { HubError } from '../errors.js';
@@ -25,19 +25,19 @@ export interface RouterOptions extends OperatingOptions, PublishingOptions, Admi
 
 const YEAR_S = 31_536_000;
 const SOCKETS_PAGE = '/docs/sockets.html';
-/** What pages may load. */
+/** The sources that pages may load from. */
 const PAGES = {
   defaultSrc: ["'self'"],
   connectSrc: ["'self'", 'ws:', 'wss:'],
   imgSrc: ["'self'", 'data:'],
   frameAncestors: ["'none'"],
-  // It would turn a page that is served over plain http into a blank one.
+  // It would leave a page that is served over plain HTTP blank.
   upgradeInsecureRequests: null,
 };
-/** What each path of the API answers, for those who ask otherwise. */
+/** The methods of each API path, for answers to requests with another method. */
 const PATHS: ReadonlyMap<string, string> = methodsByPath();
 
-/** Methods that some path of the API answers. */
+/** All methods that occur in the API. */
 const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'];
 
 export function createRouter(options: RouterOptions): Express {
@@ -53,7 +53,7 @@ export function createRouter(options: RouterOptions): Express {
     const started = performance.now();
     response.on('close', () => {
       const route = typeof request.route?.path === 'string' ? request.route.path : 'other';
-      // An event stream lasts as long as its client likes.
+      // An event stream lasts until its client leaves.
       if (route !== '/stream') {
         const method = METHODS.includes(request.method) ? request.method : 'other';
         metrics.request(method, route, response.statusCode, performance.now() - started);
@@ -62,11 +62,11 @@ export function createRouter(options: RouterOptions): Express {
     gate.checkLocal(request);
     next();
   });
-  // What a publisher calls a thousand times a second comes first, and carries no headers that are for pages.
+  // Publishing, which may be called a thousand times a second, comes first and gets no headers that only pages need.
   app.use('/api', forPrograms, crossOrigin(gate), authenticating(gate));
   app.use(publishingRoutes(options));
   app.use(helmet({ contentSecurityPolicy: { directives: PAGES }, strictTransportSecurity: false }));
-  // The parser of AsyncAPI makes code out of JSON Schemas. The page has no form and shows one document, this node's.
+  // The AsyncAPI parser compiles JSON Schemas to code. The page has no form, and shows only this node's document.
   app.use(
     SOCKETS_PAGE,
     helmet.contentSecurityPolicy({ directives: { ...PAGES, scriptSrc: ["'self'", "'unsafe-eval'"] } }),
@@ -105,7 +105,7 @@ export function createRouter(options: RouterOptions): Express {
   return app;
 }
 
-/** The headers of answers that no browser shows as a page. */
+/** The headers of answers that are not shown as pages. */
 function forPrograms(_request: Request, response: Response, next: NextFunction): void {
   response.setHeader('Cache-Control', 'no-store');
   response.setHeader('X-Content-Type-Options', 'nosniff');

@@ -7,13 +7,13 @@ import type { Principal } from '../hub/access.js';
 import { HandshakeLimiter, type HandshakeLimiterOptions, type OverloadReason } from './handshake-limiter.js';
 import { refuseUpgrade, sendProblem } from './problem.js';
 
-/** What a handshake is told that the node cannot take: 503 with `Retry-After`, so a proxy tries the next node. */
+/** The refusal of a handshake that the node has no capacity for: 503 with `Retry-After`, so a proxy tries the next node. */
 export const OVERLOADED = new HubError('overloaded', 'the node takes no more connections now');
 
-/** What a connection says who it is with; nothing of it: nobody in particular. */
+/** The credentials of a connection; without any it is anonymous. */
 export interface Credentials {
   readonly token?: string | undefined;
-  /** Counts where there is no token. */
+  /** Used if there is no token. */
   readonly ticket?: string | undefined;
 }
 
@@ -22,11 +22,11 @@ export interface AdmissionOptions extends HandshakeLimiterOptions {
 }
 
 /**
- * How a connection comes in, whatever its transport: {@link admit} when its handshake arrives, {@link open} when it has
- * said who it is. Socket.IO does the two at different times; the others, one after the other.
+ * How a connection is admitted, whatever its transport: {@link admit} when its handshake arrives, {@link open} when it
+ * has presented its credentials. Socket.IO does the two at different times, the others one right after the other.
  */
 export class Admission {
-  /** Handshakes that were refused for what the node can take, for metrics. */
+  /** Handshakes that were refused because the node is overloaded, for metrics. */
   readonly overloads: Record<OverloadReason, number> = { draining: 0, rate: 0 };
   readonly #gate: Gate;
   readonly #limiter: HandshakeLimiter;
@@ -37,7 +37,8 @@ export class Admission {
   }
 
   /**
-   * By the page, by the address, then by what the node can take: one address must not use up what is there for others.
+   * Checks the origin, then the limit of the address, then that of the node, so that one address cannot use up the
+   * node's capacity.
    *
    * @returns the address that the connection is counted under
    * @throws HubError {@link OVERLOADED}, and as {@link Gate.admit}
@@ -51,11 +52,11 @@ export class Admission {
   }
 
   /**
-   * By who it is.
+   * Checks the credentials.
    *
    * @param address as {@link admit} returns it
-   * @param check throws where the principal may not do what the connection is for
-   * @returns to be closed when the connection is, or does not come about
+   * @param check throws if the principal may not do what the connection is for
+   * @returns a session, to be closed when the connection closes or is never established
    * @throws HubError as {@link Gate.identify}, {@link Gate.redeem}, {@link Gate.open} and `check`
    */
   async open(
@@ -74,8 +75,8 @@ export class Admission {
 }
 
 /**
- * Lets an upgrade wait until it is admitted; where it is not, answers it and resolves with undefined. Nobody else
- * listens to its socket meanwhile, and an error without a listener would end the process.
+ * Holds an upgrade until it is admitted; if it is refused, answers it and resolves with undefined. Nothing else listens
+ * to its socket meanwhile, and an error without a listener would end the process.
  */
 export async function admitUpgrade<T>(socket: Duplex, admitted: Promise<T>): Promise<T | undefined> {
   const failed = () => socket.destroy();
@@ -90,7 +91,7 @@ export async function admitUpgrade<T>(socket: Duplex, admitted: Promise<T>): Pro
   }
 }
 
-/** Answers a handshake over HTTP that is refused. A node that has too much to do does not keep its TCP connection. */
+/** Answers a refused handshake over HTTP. An overloaded node also closes its TCP connection. */
 export function refuseHandshake(response: ServerResponse, error: unknown): void {
   if (error === OVERLOADED) response.setHeader('Connection', 'close');
   sendProblem(response, error);

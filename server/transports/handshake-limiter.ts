@@ -3,15 +3,15 @@ export type OverloadReason = 'draining' | 'rate';
 
 export interface HandshakeLimiterOptions {
   readonly hub: { readonly draining: boolean };
-  /** New connections per second, over all transports; as many may come at once. */
+  /** New connections per second, over all transports; also the largest burst. */
   readonly perSecond: number;
   /** ms; default `performance.now` */
   readonly now?: () => number;
 }
 
 /**
- * What a node can take: one that drains takes no new connection, and one that is stormed takes no more than it can set
- * up while it serves those that it has.
+ * Limits new connections: a draining node accepts none, and in a storm a node accepts no more than it can set up while
+ * it serves the connections that it has.
  */
 export class HandshakeLimiter {
   readonly #hub: { readonly draining: boolean };
@@ -28,7 +28,7 @@ export class HandshakeLimiter {
     this.#filledAt = now();
   }
 
-  /** Counts one connection. @returns why it is not taken, or undefined where it is */
+  /** Counts one connection. @returns why it is refused, or undefined if it is accepted */
   take(): OverloadReason | undefined {
     if (this.#hub.draining) return 'draining';
     return this.#takeToken() ? undefined : 'rate';

@@ -1,24 +1,24 @@
 /**
- * RFC 9457 problem details: how every door says no. A request, an event stream and an upgrade that are refused for the
- * same reason get the same status, headers and body, so a client needs to understand a refusal only once.
+ * RFC 9457 problem details, used for every refusal over HTTP. A request, an event stream and an upgrade that are
+ * refused for the same reason get the same status, headers and body, so a client needs only one handler.
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ERRORS, type ErrorCode, HubError } from '../errors.js';
 
-/** `Retry-After` of an error that does not say itself when to come back, and the least of any, s. */
+/** `Retry-After` of an error that has no retry time, and the minimum for all others, s. */
 export const RETRY_AFTER_S = 1;
 
 /** An error as an HTTP answer. */
 export interface Problem {
   readonly status: number;
-  /** With the length of the body; without what depends on the request, such as CORS. */
+  /** Includes the length of the body; excludes headers that depend on the request, such as CORS. */
   readonly headers: Readonly<Record<string, string>>;
   /** JSON. */
   readonly body: string;
 }
 
-/** The answer to what failed with `error`. Anything that is not a {@link HubError} reveals nothing of its cause. */
+/** The answer for `error`. An error that is not a {@link HubError} reveals nothing of its cause. */
 export function problemOf(error: unknown): Problem {
   const {
     code,
@@ -44,7 +44,7 @@ export function problemOf(error: unknown): Problem {
       ...(passes(code)
         ? { 'Retry-After': String(Math.max(RETRY_AFTER_S, Math.ceil(retryAfterMs / 1000))) }
         : {}),
-      // RFC 6750: a request that brought no token is not told that its token is wrong.
+      // RFC 6750: the challenge to a request without a token carries no error code.
       ...(status === 401
         ? { 'WWW-Authenticate': code === 'token_missing' ? 'Bearer' : 'Bearer error="invalid_token"' }
         : {}),
@@ -53,7 +53,7 @@ export function problemOf(error: unknown): Problem {
   };
 }
 
-/** Whether the same request will succeed later: nobody knows that of a fault inside the hub. */
+/** Whether the same request may succeed later; unknown for a fault inside the hub. */
 function passes(code: ErrorCode): boolean {
   return ERRORS[code].retry && ERRORS[code].status !== 500;
 }
@@ -68,7 +68,7 @@ export function sendProblem(response: ServerResponse, error: unknown): void {
 export function refuseUpgrade(socket: Duplex, error: unknown): void {
   const { status, headers, body } = problemOf(error);
   socket.on('error', () => socket.destroy());
-  // Nobody reads it any more, so nobody would see that the client has gone: its descriptor would be kept for good.
+  // Without a reader nobody would notice that the client has gone, and its file descriptor would be kept forever.
   socket.once('finish', () => socket.destroy());
   const lines = Object.entries({ ...headers, Connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}\r\n`,

@@ -23,7 +23,7 @@ export function binaryFrame(parts: readonly Buffer[]): Buffer {
   return frame;
 }
 
-/** A frame with its header written, and the length of that. */
+/** A frame with its header written, and the length of the header. */
 function emptyFrame(opcode: number, length: number): { frame: Buffer; header: number } {
   const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(header + length);

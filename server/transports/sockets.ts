@@ -2,8 +2,8 @@ import type { Server } from 'node:http';
 import type { Gate } from '../auth/gate.js';
 
 /**
- * Limits the TCP connections of an address, before a byte of them is read: those that never finish a request have no
- * other limit. Trusted proxies have none, and limit their clients themselves.
+ * Limits the TCP connections of an address before any byte is read: no other limit holds for connections that never
+ * finish a request. Trusted proxies are exempt and limit their clients themselves.
  */
 export function limitSockets(server: Server, gate: Gate): void {
   server.on('connection', (socket) => {

@@ -4,12 +4,12 @@ import { HubError } from '../errors.js';
 import { refuseUpgrade } from './problem.js';
 import { WEBSOCKET_PATH, type WebSocketTransport } from './websocket/websocket-transport.js';
 
-/** Engine.IO listens for its own paths itself, and takes everything that begins with them. */
+/** Engine.IO listens for its own paths itself, and takes every path that begins with them. */
 const ENGINE_PREFIXES = ['/socket.io/', '/msgpack/'];
 
 /**
- * Sends HTTP upgrades to whom they belong. What belongs to nobody is refused at once: Engine.IO, told to leave foreign
- * upgrades alone, would let them hang.
+ * Routes each HTTP upgrade to its transport. An upgrade of any other path is refused at once: Engine.IO is configured to
+ * ignore those, so they would hang.
  */
 export function routeUpgrades(server: Server, { webSocket }: { webSocket: WebSocketTransport }): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

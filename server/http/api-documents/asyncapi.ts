@@ -12,13 +12,13 @@ import * as schemas from './schemas.js';
 interface ServerEvent {
   readonly summary: string;
   readonly info?: z.ZodType;
-  /** Whether a cursor comes with it; on Socket.IO it is the last argument. */
+  /** Whether it carries a cursor; on Socket.IO that is the last argument. */
   readonly cursor: boolean;
   readonly example?: Json;
 }
 
 const CURSOR = 'market.HaTSfK.2';
-/** What a reader of the document installs. */
+/** The package that a reader of the document installs. */
 const CLIENT = "'socket.io-client'";
 const EVENTS: Record<string, ServerEvent> = {
   welcome: {
@@ -37,7 +37,7 @@ const EVENTS: Record<string, ServerEvent> = {
     cursor: true,
     example: { topic: 'market:DEMO', seq: 2, time: 1795459362473, data: { price: 1 } },
   },
-  position: { summary: 'Up to here everything was sent', cursor: true },
+  position: { summary: 'Everything up to this cursor was sent', cursor: true },
   gap: {
     summary: 'Messages that this connection will not get',
     info: schemas.events.gap,
@@ -53,13 +53,14 @@ const EVENTS: Record<string, ServerEvent> = {
     },
   },
   degraded: {
-    summary: 'The log of some streams is out of reach, or the connection is slow; and when that has ended',
+    summary:
+      'The log of some streams is unreachable, or the connection is slow; sent again when that has ended',
     info: schemas.events.degraded,
     cursor: false,
     example: { degraded: true, reason: 'log_unavailable', streams: ['market'] },
   },
   drain: {
-    summary: 'The node is about to close the connection: come back, and meet another',
+    summary: 'The node is about to close the connection: reconnect, and another node answers',
     info: schemas.events.drain,
     cursor: false,
     example: { reconnectInMs: 1500 },
@@ -72,7 +73,7 @@ const EVENTS: Record<string, ServerEvent> = {
   },
 };
 
-/** How the two kinds of sockets write the same things down. */
+/** How each kind of socket encodes the same operations and events. */
 interface Dialect {
   readonly id: 'socketio' | 'websocket';
   readonly address: string;
@@ -111,8 +112,8 @@ const SOCKET_IO: Dialect = {
   title: 'Socket.IO 4',
   description: (
     origin,
-  ) => `Any client of Socket.IO 4; none has to be changed. An operation is an event with one argument and an
-acknowledgement. The client recovers by itself: what it missed follows \`welcome\`.
+  ) => `Any Socket.IO 4 client, unmodified. An operation is an event with one argument and an acknowledgement. The client
+recovers automatically: what it missed follows \`welcome\`.
 
 \`\`\`js
 import { io } from ${CLIENT};
@@ -153,8 +154,8 @@ const WEBSOCKET: Dialect = {
   title: 'WebSocket',
   description: (
     origin,
-  ) => `Text frames, one JSON object each. The client keeps the cursor that came last, and comes back with it as
-\`since\`. The id of a publication is \`messageId\` here.
+  ) => `Text frames, one JSON object each. The client keeps the last cursor it received, and sends it as \`since\` when it
+reconnects. The id of a publication is \`messageId\` here.
 
 \`\`\`js
 const socket = new WebSocket('${origin.replace(/^http/, 'ws')}/ws');
@@ -233,7 +234,7 @@ export function asyncApi({ version, origin }: DocumentOptions): Json {
           type: 'http',
           scheme: 'bearer',
           description:
-            'A JWT, or the key of a service. Socket.IO: `auth: { token }`. What is public needs none.',
+            'A JWT, or the key of a service. Socket.IO: `auth: { token }`. Public streams need none.',
         },
       },
     },

@@ -1,4 +1,4 @@
-/** OpenAPI 3.1 of what the hub answers over HTTP. */
+/** The OpenAPI 3.1 document of the hub's HTTP routes. */
 import { ERRORS, type ErrorCode } from '../../errors.js';
 import { type Json, jsonSchema } from './json-schema.js';
 import { type Answer, EXAMPLE_ORIGIN, type Parameter, type Route } from './route.js';
@@ -7,7 +7,7 @@ import { problem } from './schemas.js';
 
 export interface DocumentOptions {
   readonly version: string;
-  /** `http://host:port` under which the reader reached the hub; examples are written for it. */
+  /** `http://host:port` by which the reader reached the hub; examples use it. */
   readonly origin: string;
 }
 
@@ -24,7 +24,7 @@ export function openApi({ version, origin }: DocumentOptions): Json {
       title: 'Axiom Streaming over HTTP',
       version,
       description:
-        'Publish, read, and operate the hub. Socket.IO and WebSocket are in `/asyncapi.json`; how order, recovery and gaps work is told in `docs/PROTOCOL.md`. Examples are for a shell; `TOKEN` is a token that allows what they do, or the publish key that a hub without a secret prints when it starts.',
+        'Publish, read, and operate the hub. Socket.IO and WebSocket are in `/asyncapi.json`; `docs/PROTOCOL.md` explains order, recovery and gaps. Examples are for a shell; `TOKEN` is a token with the grants they need, or the publish key that a hub without a secret prints when it starts.',
     },
     servers: [{ url: origin }],
     tags: [

@@ -20,19 +20,19 @@ export const PUBLISHING_ROUTES: readonly Route[] = [
     tag: 'Publish',
     summary: 'Publish one message',
     description:
-      'The body is the data of the message, as JSON, whatever its content type says. The answer means that the log has committed it.',
+      'The body is the data of the message, as JSON, whatever its content type. The answer means that the log has committed it.',
     token: 'required',
     parameters: [
       topicInPath('market:DEMO'),
       {
         name: 'Idempotency-Key',
         in: 'header',
-        description: 'Makes a repeat harmless for five minutes.',
+        description: 'A repeat with the same key within five minutes is not appended again.',
         schema: publicationId.optional(),
       },
     ],
     body: { description: 'Any JSON value.', schema: publishRequest.shape.data, example: { price: 1 } },
-    answers: [json('Committed, or known already: `duplicate`.', schemas.published, 201)],
+    answers: [json('Committed, or already known (`duplicate`).', schemas.published, 201)],
     errors: [
       ...OF_PUBLISHING,
       'bad_json',
@@ -50,7 +50,7 @@ export const PUBLISHING_ROUTES: readonly Route[] = [
     id: 'publishMany',
     tag: 'Publish',
     summary: 'Publish many messages',
-    description: 'A JSON array, or one JSON object per line. An item that is refused holds no other back.',
+    description: 'A JSON array, or one JSON object per line. A refused item does not affect the others.',
     token: 'required',
     body: {
       description: 'Items with `topic`, `data` and, optionally, `id`.',

@@ -14,7 +14,7 @@ export function topicInPath(example: string): Parameter {
   return {
     name: 'topic',
     in: 'path',
-    description: 'The topic; percent-encoded where its key has a `/`.',
+    description: 'The topic; percent-encoded if its key contains a `/`.',
     schema: schemas.topic,
     example,
   };
@@ -67,7 +67,7 @@ export const READING_ROUTES: readonly Route[] = [
       {
         name: 'ticket',
         in: 'query',
-        description: 'Of `POST /api/tickets`, instead of a token.',
+        description: 'From `POST /api/tickets`, instead of a token.',
         schema: schemas.ticket.shape.ticket.optional(),
       },
     ],
@@ -75,7 +75,7 @@ export const READING_ROUTES: readonly Route[] = [
       {
         status: 200,
         description:
-          'Events: unnamed ones are messages, `id` is the cursor; `position`, `gap`, `degraded`, `drain`, `expiring`.',
+          'Unnamed events are messages, and `id` is the cursor; the named ones are `position`, `gap`, `degraded`, `drain`, `expiring`.',
         type: 'text/event-stream',
       },
     ],
@@ -98,7 +98,7 @@ export const READING_ROUTES: readonly Route[] = [
     path: '/api/topics/:topic/messages',
     id: 'history',
     tag: 'Read',
-    summary: 'Messages of a topic that are over',
+    summary: 'Past messages of a topic',
     token: 'optional',
     parameters: [
       topicInPath('market:*'),
@@ -106,7 +106,7 @@ export const READING_ROUTES: readonly Route[] = [
       {
         name: 'limit',
         in: 'query',
-        description: 'Most messages in one answer; 100.',
+        description: 'Most messages in one answer; default 100.',
         schema: historyRequest.shape.limit,
       },
     ],
@@ -141,7 +141,7 @@ export const READING_ROUTES: readonly Route[] = [
     tag: 'Read',
     summary: 'The streams of the hub',
     token: 'optional',
-    answers: [json('Those of which something may be read.', schemas.streams)],
+    answers: [json('Those that may be read at least in part.', schemas.streams)],
     errors: [],
     example: `curl -s '${EXAMPLE_ORIGIN}/api/streams'`,
   },
@@ -172,7 +172,7 @@ export const READING_ROUTES: readonly Route[] = [
     tag: 'Read',
     summary: 'A ticket for one event stream',
     description:
-      'For an `EventSource`, which can send no header: good once, for 30 s, for what the token may read.',
+      'For an `EventSource`, which cannot send headers: valid once, for 30 s, for whatever the token may read.',
     token: 'required',
     answers: [json('The ticket.', schemas.ticket, 201)],
     errors: ['token_missing', 'overloaded', 'log_unavailable'],

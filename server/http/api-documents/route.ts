@@ -30,13 +30,13 @@ export interface Route {
   readonly parameters?: readonly Parameter[];
   readonly body?: { readonly description: string; readonly schema: z.ZodType; readonly example: unknown };
   readonly answers: readonly Answer[];
-  /** What it may refuse with, besides what every route may. */
+  /** Error codes of this route, besides those of every route. */
   readonly errors: readonly ErrorCode[];
-  /** For a shell with `TOKEN`; the hub's address is written as in {@link EXAMPLE_ORIGIN}. */
+  /** For a shell with `TOKEN`; the hub's address is {@link EXAMPLE_ORIGIN}. */
   readonly example: string;
 }
 
-/** The address of the hub in examples; a reader sees the one that they use. */
+/** The address of the hub in examples; readers see the address they reached the hub by instead. */
 export const EXAMPLE_ORIGIN = 'http://localhost:8001';
 /** For curl. */
 export const BEARER = '-H "Authorization: Bearer $TOKEN"';

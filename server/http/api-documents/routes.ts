@@ -1,5 +1,5 @@
 /**
- * What the hub answers over HTTP, as one table: `/openapi.json` is made from it. A spec holds it against the router and
+ * The HTTP routes of the hub as one table, from which `/openapi.json` is made. A spec compares it with the router and
  * runs each example against a node.
  */
 import type { ErrorCode } from '../../errors.js';
@@ -17,7 +17,7 @@ const OF_TOKENS: readonly ErrorCode[] = [
 
 export const ROUTES: readonly Route[] = [...PUBLISHING_ROUTES, ...READING_ROUTES, ...OPERATING_ROUTES];
 
-/** What a route may refuse with whatever it does. */
+/** Error codes that any route may answer with. */
 export function errorsOf({ token, method, errors }: Route): readonly ErrorCode[] {
   const everywhere: ErrorCode[] = ['bad_request', 'denied', 'internal'];
   const ofTokens = token === 'none' ? [] : [...OF_TOKENS, 'rate_limited' as const];

@@ -1,6 +1,6 @@
 /**
  * The answers and events of the hub as schemas, for the documents at `/openapi.json` and `/asyncapi.json`. Requests are
- * not here: they are documented by the schemas that validate them. A spec holds these against what a node answers.
+ * not here: they are documented by the schemas that validate them. A spec compares these with the answers of a node.
  */
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../errors.js';
@@ -18,12 +18,12 @@ export const topic = z
   .describe('`stream:key`, or `stream:*` for a whole stream')
   .meta({ examples: ['market:AAPL'] });
 
-export const cursor = fields.cursor.describe('opaque; the one that came last is the one to keep');
+export const cursor = fields.cursor.describe('opaque; keep the last one received');
 
 export const message = z.object({
   topic: topic.describe('one key, never `*`'),
   seq: z.number().int().min(1).describe('contiguous in its stream and epoch'),
-  time: time.describe('when the log took it: ms since the Unix epoch'),
+  time: time.describe('when it was committed: ms since the Unix epoch'),
   data: z.unknown().describe('any JSON value'),
   conflated: count.optional().describe('how many older messages were folded into this one'),
 });
@@ -34,7 +34,7 @@ export const problem = z.object({
   status: z.number().int(),
   detail: z.string().describe('for people; may change'),
   code: z.enum(codes),
-  field: z.string().optional().describe('the field that is wrong, where one is'),
+  field: z.string().optional().describe('the field that is wrong, if there is one'),
 });
 
 export const errorBody = z.object({
@@ -69,7 +69,7 @@ const notRecovered = z.enum([
 ]);
 export const verdict = z.object({
   topic,
-  recovered: z.boolean().optional().describe('missing where there was nothing to recover'),
+  recovered: z.boolean().optional().describe('missing if there was nothing to recover'),
   reason: notRecovered.optional(),
 });
 
@@ -164,7 +164,7 @@ export const connections = z.object({
   silent: z.array(z.string()).describe('nodes that did not answer in time'),
 });
 
-/** What an operation is acknowledged with where it succeeded, without `ok`. */
+/** The acknowledgement of each operation if it succeeded, without `ok`. */
 export const acknowledgements = {
   subscribe: z.object({ topics: z.array(verdict), cursor }),
   unsubscribe: z.object({ topics: z.array(topic).describe('what the connection still reads') }),
@@ -175,17 +175,17 @@ export const acknowledgements = {
     expiresAt: time.optional(),
     streams: z.array(z.object({ name: z.string(), class: streamClass })),
     topics: z.array(topic).describe('what the connection reads'),
-    ended: z.array(topic).describe('what it may not read any more'),
+    ended: z.array(topic).describe('what it may no longer read'),
   }),
 } as const;
 
-/** What the events carry besides a cursor. */
+/** The fields of the events, besides a cursor. */
 export const events = {
   welcome: z.object({
     node: z.string(),
     connection: z.string(),
     streams: z.array(z.object({ name: z.string(), class: streamClass })),
-    recovered: z.boolean().optional().describe('only where a session was to be resumed'),
+    recovered: z.boolean().optional().describe('only if the client tried to resume a session'),
     reason: z.union([notRecovered, z.literal('session_expired')]).optional(),
     topics: z.array(verdict).optional(),
   }),
@@ -201,7 +201,7 @@ export const events = {
   degraded: z.object({
     degraded: z.boolean(),
     reason: z.enum(['log_unavailable', 'slow']),
-    streams: z.array(z.string()).describe('those concerned, and no others'),
+    streams: z.array(z.string()).describe('only those concerned'),
   }),
   drain: z.object({ reconnectInMs: count }),
   expiring: z.object({ expiresInMs: count }),

@@ -1,6 +1,6 @@
 /**
  * Who gets a Socket.IO connection: by origin and address at Engine.IO's handshake, by token when the namespace is
- * opened. Sessions that are taken up pass here as well, with the token that the client has now.
+ * opened. Resumed sessions are checked here too, with the client's present token.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseTopic } from '@axiom-streaming/protocol/topic';
@@ -28,7 +28,7 @@ export class Authentication {
     this.#admission = admission;
   }
 
-  /** A middleware of Engine.IO. What is refused goes no further: Engine.IO itself would answer 400 or 403 alone. */
+  /** An Engine.IO middleware. It answers refusals itself: Engine.IO would answer them with a bare 400 or 403. */
   readonly handshake = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
     const admitted = this.#admit(request as EngineRequest);
     if (request.headers.upgrade === undefined) {
@@ -46,7 +46,7 @@ export class Authentication {
     });
   };
 
-  /** Opens a session for a socket, in Socket.IO's middleware. @throws HubError where its token is not accepted. */
+  /** Opens a session for a socket, in Socket.IO's middleware. @throws HubError if its token is not accepted. */
   async authenticate(socket: Socket): Promise<void> {
     const { handshake, request } = socket;
     const { token } = handshake.auth as { token?: unknown };
@@ -79,7 +79,7 @@ export class Authentication {
   }
 }
 
-/** Takes out of a resumed session what may not be read any more. */
+/** Removes the topics that may no longer be read from a resumed session. */
 function withhold(socket: Socket, principal: Principal): void {
   const data = socket.data as { resumption: Resumption };
   const { resumption } = data;

@@ -29,7 +29,7 @@ export interface EngineConnection {
   close(discard?: boolean): void;
 }
 
-/** What engine.io takes along with a packet. It sets `compress` itself where it is missing. */
+/** The options that engine.io takes with a packet. It sets `compress` itself if that is missing. */
 export interface EnginePacketOptions {
   compress: boolean;
   /** The buffers of a finished WebSocket frame; other transports do not look at it. */
@@ -53,8 +53,8 @@ export function engineConnection(socket: SocketIoSocket): EngineConnection {
 const NOTHING = Object.freeze({});
 
 /**
- * Lets go of the request that a connection began with: its headers and the client's `auth` are read when the connection
- * is set up, and three listeners that have done their work would keep them as long as it lives.
+ * Releases the request that a connection began with. Its headers and the client's `auth` are read when the connection
+ * is set up; three listeners that have done their work would keep them in memory until it closes.
  */
 export function dropRequest(socket: SocketIoSocket): void {
   const connection = engineConnection(socket) as EngineConnection & { request: object | null };
@@ -77,7 +77,7 @@ export function dropRequest(socket: SocketIoSocket): void {
   connection.transport.removeAllListeners('headers');
   const [beforeUpgrade] = webSocket.listeners('error').filter(({ name }) => name === 'onUpgradeError');
   if (beforeUpgrade !== undefined) webSocket.off('error', beforeUpgrade as () => void);
-  // What Engine.IO offers middlewares in place of a response waits for the end of the connection.
+  // The object that Engine.IO gives middlewares in place of a response listens for the end of the connection.
   const tcp = webSocket._socket;
   for (const listener of tcp?.rawListeners('close') ?? []) {
     const isOnce = Object.hasOwn(listener, 'listener');
@@ -89,8 +89,8 @@ export function dropRequest(socket: SocketIoSocket): void {
 const OPEN = 1;
 
 /**
- * The TCP socket on which finished frames may be written now: only of an open WebSocket, and only while Engine.IO holds
- * nothing back that was emitted before.
+ * The TCP socket, if finished frames may be written to it now: only for an open WebSocket, and only while Engine.IO
+ * has no earlier packets in its buffer.
  */
 export function directSocket({ transport, writeBuffer }: EngineConnection): Socket | undefined {
   const { socket } = transport;
@@ -98,7 +98,7 @@ export function directSocket({ transport, writeBuffer }: EngineConnection): Sock
   return socket._socket ?? undefined;
 }
 
-/** Bytes that were handed to a connection and have not left the process. */
+/** Bytes handed to a connection that have not left the process. */
 export function bufferedBytes({ transport, writeBuffer }: EngineConnection): number {
   let bytes = transport.socket?.bufferedAmount ?? 0;
   for (const { data } of writeBuffer) bytes += data?.length ?? 0;
@@ -106,8 +106,8 @@ export function bufferedBytes({ transport, writeBuffer }: EngineConnection): num
 }
 
 /**
- * Ends a connection in a way that makes its client come back: never by Socket.IO's own disconnect, after which it
- * stays away, and for a slow one without the drain that does not come.
+ * Ends a connection so that its client reconnects: never by Socket.IO's own disconnect, after which a client does not
+ * reconnect; and for a slow client without waiting for its buffer to drain, which may never happen.
  */
 export function endConnection(connection: EngineConnection, { code, name }: CloseCode): void {
   const { socket } = connection.transport;

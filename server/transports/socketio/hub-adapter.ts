@@ -1,7 +1,7 @@
 /**
  * The Socket.IO adapters of the hub. They carry ordinary Socket.IO traffic between nodes as the stock adapters do, and
- * hand two things to the hub: payloads of the stream log that arrive on the adapter's channel, and the question whether
- * a returning client's session can be taken up.
+ * leave two things to the hub: payloads of the stream log that arrive on the adapter's channel, and the decision
+ * whether a returning client's session can be resumed.
  */
 
 import { isBoundedMsgpack } from '@axiom-streaming/protocol/msgpack-guard';
@@ -16,11 +16,11 @@ const BRACE = 0x7b;
 export interface AdapterHooks {
   /** Whether a payload on the channel is the stream log's. */
   isHubPayload(payload: Buffer): boolean;
-  /** A payload of a stream. @throws Error where it is damaged. */
+  /** Takes the payload of a stream. @throws Error if it is damaged. */
   receive(stream: string, payload: Buffer): void;
-  /** Something on the channel could not be read. It is dropped; nothing else is. */
+  /** A payload on the channel could not be read. Only that payload is dropped. */
   malformed(error: unknown): void;
-  /** The session that a client may go on with, or null. */
+  /** The session that a client may resume, or null. */
   restoreSession(pid: string, offset: string): Promise<Session | null>;
 }
 
@@ -54,7 +54,7 @@ class HubRedisAdapter extends RedisAdapterBase {
   override onmessage(pattern: unknown, channel: string | Buffer, payload: Buffer): void {
     try {
       if (!this.#hooks.isHubPayload(payload)) {
-        if (!isBoundedMsgpack(payload)) throw new Error('a payload on the channel is no MessagePack');
+        if (!isBoundedMsgpack(payload)) throw new Error('a payload on the channel is not MessagePack');
         super.onmessage(pattern, channel, payload);
         return;
       }
@@ -67,21 +67,21 @@ class HubRedisAdapter extends RedisAdapterBase {
 
   override async onrequest(channel: string | Buffer, payload: Buffer): Promise<void> {
     try {
-      if (payload[0] !== BRACE && !isBoundedMsgpack(payload)) throw new Error('a request is no MessagePack');
+      if (payload[0] !== BRACE && !isBoundedMsgpack(payload)) throw new Error('a request is not MessagePack');
       await super.onrequest(channel, payload);
     } catch (error) {
       this.#hooks.malformed(error);
     }
   }
 
-  // With state recovery on, Socket.IO sends every `socket.emit` through here: what is for one socket of this node
-  // stays on this node.
+  // With state recovery on, Socket.IO sends every `socket.emit` through here: a packet for one socket of this node
+  // must stay on this node.
   override broadcast(packet: unknown, options: BroadcastOptions): void {
     super.broadcast(packet, isForOneLocal(this, options) ? local(options) : options);
   }
 
   override persistSession(): void {
-    // The hub writes sessions when subscriptions change; a disconnect that is seen adds nothing.
+    // The hub writes sessions when subscriptions change, so a disconnect adds nothing to them.
   }
 
   override restoreSession(pid: string, offset: string): Promise<Session> {
@@ -117,9 +117,9 @@ function local(options: BroadcastOptions): BroadcastOptions {
 }
 
 /**
- * What `new Server({adapter})` wants: a `function`, since it is called with `new`.
+ * The argument of `new Server({adapter})`: a `function`, since it is called with `new`.
  *
- * @param clients the two Redis connections; without them the adapter is that of a node alone.
+ * @param clients the two Redis connections; without them the adapter serves this node alone.
  */
 export function hubAdapter(
   hooks: AdapterHooks,

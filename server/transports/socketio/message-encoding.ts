@@ -5,7 +5,7 @@ import { type EnginePacketOptions, packetOptions } from './engine-connection.js'
 /** Engine.IO packet type "message". */
 const ENGINE_MESSAGE = '4';
 
-/** A `message` event as a Socket.IO packet, and as the WebSocket frame of it where one is needed. */
+/** A `message` event as a Socket.IO packet and, if needed, as a WebSocket frame. */
 export interface SocketIoFrame extends Frame {
   readonly packet: string | Buffer;
   readonly options: EnginePacketOptions;

@@ -15,7 +15,7 @@ function pack(value: unknown): Buffer {
   return bytes;
 }
 
-// { type: 2 (EVENT), data: ["message", message, cursor], nsp: "/" }, cut where what changes begins and ends.
+// { type: 2 (EVENT), data: ["message", message, cursor], nsp: "/" }, split around the parts that vary.
 const HEAD = Buffer.concat([
   Buffer.from([0x83]),
   pack('type'),
@@ -47,7 +47,7 @@ class MsgpackFrame implements SocketIoFrame {
   }
 }
 
-/** A message's own bytes are made once, whatever sets of streams its readers have. */
+/** A message's own bytes are encoded once, whichever streams its readers subscribe to. */
 const bodies = new WeakMap<EncodableMessage, Buffer>();
 
 export const msgpackEncoding: Encoding = {
@@ -66,7 +66,7 @@ export const msgpackEncoding: Encoding = {
 class GuardedDecoder extends parser.Decoder {
   override add(packet: unknown): void {
     if (!Buffer.isBuffer(packet) || !isPlainMsgpack(packet))
-      throw new Error('this is no plain MessagePack packet');
+      throw new Error('this is not a plain MessagePack packet');
     super.add(packet);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What an unmodified Socket.IO client may take up again: its session from the store, its cursor from the client
- * library, which returns the last one that it saw.
+ * What an unmodified Socket.IO client can resume: its session from the store, and its cursor from the client library,
+ * which sends back the last one that it saw.
  */
 
 import { formatCursor, type Position, parseCursor } from '@axiom-streaming/protocol/cursor';
@@ -16,20 +16,20 @@ import type { Logger } from '../../logger.js';
 import { Backoff } from '../../time/backoff.js';
 import type { SessionStore, StoredSession } from './sessions.js';
 
-/** A handshake waits so long for a session store, or a log, that is out of reach; then the client starts anew. */
+/** How long a handshake waits for an unreachable session store or log; after that the client starts a new session. */
 const STORE_WAIT_MS = 15_000;
 const PID = /^[A-Za-z0-9_-]{8,64}$/;
 
 /** What the connection handler of a resumed socket has to do. */
 export interface Resumption {
-  /** Topics that go on from {@link since}. */
+  /** Topics that continue from {@link since}. */
   readonly resumed: readonly string[];
   readonly since: string;
-  /** `state` topics of which the client cannot have seen anything yet. */
+  /** `state` topics that the client cannot have seen anything of yet. */
   readonly fresh: readonly string[];
-  /** By topic, of either kind: those that are conflated. */
+  /** The conflated topics, of either kind. */
   readonly conflations: ReadonlyMap<string, Conflation>;
-  /** Topics of the session that the token which the client came back with does not allow. */
+  /** Topics of the session that the client's present token does not allow. */
   readonly denied?: readonly string[];
 }
 
@@ -56,16 +56,16 @@ export class Resumer {
     this.#options = options;
   }
 
-  /** What Socket.IO asks with the `pid` and `offset` of a returning client. Null: it begins anew, and is told why. */
+  /** Called by Socket.IO with a returning client's `pid` and `offset`. Null: a new session begins; the client is told why. */
   async restore(pid: string, offset: string): Promise<Session | null> {
     if (!PID.test(pid)) return null;
     try {
       return await this.#patiently(() => this.#restore(pid, offset));
     } catch (error) {
-      // Socket.IO would begin a new session without a word of it.
+      // Otherwise Socket.IO would begin a new session without telling anyone.
       this.#options.logger.warn(
         { error: String(error) },
-        'socketio: a session could not be looked up, the client starts anew',
+        'socketio: a session could not be looked up; the client starts a new one',
       );
       return this.#refuse(pid, { reason: 'session_expired' });
     }
@@ -106,7 +106,7 @@ export class Resumer {
     return null;
   }
 
-  /** Tries again while the store or the log does not answer. @throws its error when that took too long */
+  /** Retries while the store or the log does not answer. @throws its last error after {@link STORE_WAIT_MS} */
   async #patiently<T>(attempt: () => Promise<T>): Promise<T> {
     const backoff = new Backoff();
     const deadline = AbortSignal.timeout(STORE_WAIT_MS);
@@ -121,7 +121,7 @@ export class Resumer {
   }
 }
 
-/** @returns null where the client's cursor is none of this hub's. */
+/** @returns null if the client's cursor was not issued by this hub. */
 function plan(hub: Hub, session: StoredSession, offset: string): Resumption | null {
   const seen = parseCursor(offset);
   const stored = parseCursor(session.cursor);

@@ -1,25 +1,25 @@
 import type { Conflation } from '../../hub/queues/conflator.js';
 
 /**
- * Sessions: what a Socket.IO client may take up again on any node. Written when its subscriptions change, and not when
- * its disconnect is seen, since a killed node sees nothing.
+ * Sessions: the state that a Socket.IO client may resume on any node. Written when its subscriptions change, not when
+ * it disconnects, because a killed node never sees the disconnect.
  */
 export interface StoredSession {
   /** Socket.IO id, which the client keeps. */
   readonly sid: string;
   readonly topics: readonly string[];
-  /** By topic: those that are conflated. Missing: none is. */
+  /** The conflated topics. Missing: none is conflated. */
   readonly conflations?: Readonly<Record<string, Conflation>>;
   /** Where the connection stood in its streams when the session was written. */
   readonly cursor: string;
 }
 
 export interface SessionStore {
-  /** Writes a session; it lasts for the store's time. @throws HubError `log_unavailable`. */
+  /** Writes a session; it expires after the store's lifetime. @throws HubError `log_unavailable`. */
   save(pid: string, session: StoredSession): Promise<void>;
   /** @throws HubError `log_unavailable`. */
   load(pid: string): Promise<StoredSession | null>;
-  /** Lets the sessions of connections that are alive last longer. */
+  /** Extends the sessions of open connections. */
   renew(pids: readonly string[]): Promise<void>;
   remove(pid: string): Promise<void>;
 }

@@ -37,7 +37,7 @@ export class SocketSink implements Sink {
       return tcp.writableLength;
     }
     if (this.#direct && connection.transport.name === 'websocket') {
-      // Something that was emitted waits in Engine.IO's buffer: behind it, as one packet of finished frames.
+      // Engine.IO's buffer is not empty: queue behind it, as one packet of finished frames.
       const joined = frames.joined();
       connection.write(joined, { compress: false, wsPreEncodedFrame: [joined] });
       return bufferedBytes(connection);
@@ -49,7 +49,7 @@ export class SocketSink implements Sink {
     return bufferedBytes(connection);
   }
 
-  // The client library keeps the last string argument of any event as its offset: only a cursor may be one.
+  // The client library keeps the last string argument of any event as its offset, so only a cursor may be a string there.
   position(cursor: string): void {
     this.#socket.emit('position', cursor);
   }

@@ -1,5 +1,5 @@
 /**
- * Socket.IO: the hub's verbs and events for clients that were never told about a hub (DESIGN section 3.4).
+ * Socket.IO: the hub's operations and events for unmodified Socket.IO clients (docs/PROTOCOL.md).
  */
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
@@ -33,7 +33,7 @@ export interface Dialect {
   readonly parser?: unknown;
 }
 
-/** The dialects of a node. A client and its server must speak the same, or it reconnects for ever without an error. */
+/** The encodings of a node. A client and its server must use the same one, or it reconnects forever without an error. */
 export const JSON_DIALECT: Dialect = { path: '/socket.io', encoding: socketIoEncoding };
 export const MSGPACK_DIALECT: Dialect = {
   path: '/msgpack',
@@ -53,7 +53,7 @@ export interface SocketIoOptions {
   readonly node: string;
   /** How the adapter tells and hands on the stream log's payloads. */
   readonly payloads: Pick<AdapterHooks, 'isHubPayload' | 'receive' | 'malformed'>;
-  /** The two Redis connections as the adapter wants them; none: a node alone. */
+  /** The two Redis connections that the adapter needs; without them the node runs alone. */
   readonly clients: { pubClient: object; subClient: object } | undefined;
   /** The class of the WebSocket server below Engine.IO. */
   readonly wsEngine: unknown;
@@ -129,7 +129,7 @@ export class SocketIoTransport {
     this.#renewal.unref();
   }
 
-  /** Connections at present, by Engine.IO's count. */
+  /** Open connections, as counted by Engine.IO. */
   get connections(): number {
     return this.io.engine.clientsCount;
   }
@@ -155,7 +155,7 @@ export class SocketIoTransport {
     socket.on('disconnect', (reason) => {
       session.close();
       hub.detach(subscriber);
-      // The client has gone on purpose: nobody will come back for the session.
+      // The client disconnected on purpose and will not resume the session.
       if (reason === 'client namespace disconnect') void this.#forget(socket);
     });
     this.#listen(socket, subscriber);
@@ -211,7 +211,7 @@ export class SocketIoTransport {
     // One closure per connection in place of a listener for each operation.
     socket.use(([event, ...args], next) => {
       const last = args.at(-1);
-      // What had arrived before the connection was told to end.
+      // A request that had arrived before the connection was ended.
       if (subscriber.ended) return;
       if (!isOperation(String(event)) && typeof last !== 'function') return next();
       const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;
@@ -238,13 +238,13 @@ export class SocketIoTransport {
       }
     });
     if (!refused) return;
-    // The client was told that nothing changed, but a store that did not answer may have taken it all the same. What
-    // is sent after it on the same connection overrules it, even if nobody waits for the answer any more.
+    // The client was told that nothing changed, but a store that did not answer may have applied the write. A later
+    // write on the same connection overrules it, even though nobody waits for its answer.
     this.#joinRooms(socket, subscriber);
     try {
       await this.#save(socket, subscriber, subscriber.cursor());
     } catch (error) {
-      this.#options.logger.debug({ error: String(error) }, 'socketio: a session could not be put right');
+      this.#options.logger.debug({ error: String(error) }, 'socketio: a session could not be corrected');
     }
   }
 
@@ -258,7 +258,7 @@ export class SocketIoTransport {
   }
 
   async #save(socket: Socket, subscriber: Subscriber, cursor: string): Promise<void> {
-    // A stream that was there before stays where it was: the client may have seen nothing of it since.
+    // A stream that was subscribed before keeps its position: the client may have seen nothing of it since.
     const data = socket.data as { stored?: string };
     const old = parseCursor(data.stored ?? EMPTY_CURSOR);
     const stored = new Map(parseCursor(cursor) ?? []);
@@ -281,7 +281,7 @@ export class SocketIoTransport {
     try {
       await this.#options.sessions.remove(privateId(socket));
     } catch (error) {
-      // It expires by itself.
+      // It will expire.
       this.#options.logger.debug({ error: String(error) }, 'socketio: a session could not be removed');
     }
   }
@@ -296,7 +296,7 @@ export class SocketIoTransport {
     }
   }
 
-  /** A client has come back before its old connection was seen to end: two sockets must not share an id. */
+  /** A client reconnected before its old connection was seen to end: two sockets must not share an id. */
   #takeOver(sid: string): void {
     const old = this.io.sockets.sockets.get(sid);
     if (old !== undefined) engineConnection(old).close(true);

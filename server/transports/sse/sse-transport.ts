@@ -1,8 +1,8 @@
 /**
  * Server-sent events at `GET /stream`: for browsers' `EventSource` and for scripts with curl.
  *
- * A stream that has begun answers 200 whatever happens: any other status ends an EventSource for good. What could not
- * be resumed is said in the first `position` event.
+ * A valid request is answered with 200 whatever happens next, because any other status ends an EventSource for good.
+ * The first `position` event says what could not be resumed.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -23,7 +23,7 @@ import { welcomeInfo } from '../welcome.js';
 import { RETRY_MS, SseSink } from './sse-sink.js';
 import { takeOver } from './take-over.js';
 
-/** A comment keeps proxies from taking a quiet stream for a dead one. */
+/** A comment line keeps proxies from closing a quiet stream as dead. */
 const COMMENT_EVERY_MS = 15_000;
 
 const HEADERS = {
@@ -137,10 +137,10 @@ export class SseTransport {
   }
 }
 
-/** What proxies of ours add to a request when they would try another node where this one answers 503. */
+/** A header that our proxies add to a request if they will try another node when this one answers 503. */
 const NEXT_UPSTREAM = 'x-next-upstream';
 
-/** An empty stream: the client comes back with its `Last-Event-ID`. A proxy that can goes to another node at once. */
+/** An empty stream: the client reconnects with its `Last-Event-ID`. A proxy that can try another node does so at once. */
 function sendAway(request: IncomingMessage, response: ServerResponse): void {
   if (request.headers[NEXT_UPSTREAM] === '503') {
     refuseHandshake(response, OVERLOADED);
@@ -152,7 +152,7 @@ function sendAway(request: IncomingMessage, response: ServerResponse): void {
 
 function readQuery(request: IncomingMessage, query: URLSearchParams) {
   const header = request.headers['last-event-id'];
-  // What the browser adds when it comes back is newer than what the address still says.
+  // The header that a browser adds when it reconnects is newer than the URL, which does not change.
   const since =
     (typeof header === 'string' && header) || query.get('lastEventId') || query.get('since') || undefined;
   const topics = query.getAll('topics').flatMap((list) => list.split(',').filter((topic) => topic !== ''));
@@ -164,7 +164,7 @@ function readQuery(request: IncomingMessage, query: URLSearchParams) {
   const known = new Set(['topics', 'since', 'lastEventId', 'rewind', 'conflate', 'maxRate', 'ticket']);
   for (const name of query.keys()) {
     if (!known.has(name))
-      throw new HubError('bad_request', `${name}: is no parameter of /stream`, { field: name });
+      throw new HubError('bad_request', `${name}: is not a parameter of /stream`, { field: name });
   }
   const number = (name: string) => (query.has(name) ? Number(query.get(name)) : undefined);
   const { since: _, ...rest } = parseRequest(subscribeRequest, {

@@ -16,19 +16,19 @@ interface HttpParser {
   close(): void;
 }
 
-/** What `node:http` listens to on a socket, and by the names of which functions; others' listeners stay. */
+/** The listeners that `node:http` puts on a socket: event, and name of the function. Other listeners stay. */
 const HTTP_EVENTS = ['data', 'end', 'close', 'drain', 'error', 'timeout', 'pause', 'resume'];
 const HTTP_LISTENER = /^(bound )?(socketOn(Data|End|Close|Drain|Error|Timeout)|onSocket(Pause|Resume))$/;
 
 /**
- * Answers 200 with the headers that the response has, and takes the TCP connection out of HTTP's hands, as an upgrade
- * would: what is written on the socket from now on is the body, which ends with the connection. The client's bytes are
- * read and thrown away.
+ * Answers 200 with the headers set on the response, and detaches the TCP connection from HTTP, as an upgrade would:
+ * everything written to the socket from now on is the body, which ends with the connection. The client's bytes are
+ * read and discarded.
  *
- * Resolves with undefined where the connection has gone meanwhile. The response and its request are not to be used any more.
+ * Resolves with undefined if the connection closed meanwhile. The response and its request must not be used afterwards.
  */
 export async function takeOver(response: ServerResponse): Promise<Socket | undefined> {
-  // This may run inside the parser, which cannot be taken away under its own feet.
+  // This may run inside a callback of the parser, which must not be freed until that has returned.
   await new Promise((resolve) => setImmediate(resolve));
   const socket = response.socket;
   if (socket === null || socket.destroyed) return undefined;
@@ -52,7 +52,7 @@ export async function takeOver(response: ServerResponse): Promise<Socket | undef
   }
   socket.setTimeout(0);
   socket.setNoDelay(true);
-  // A reset is an end like any other: 'close' follows.
+  // A reset needs no handling of its own: 'close' follows.
   socket.on('error', () => socket.destroy());
   socket.on('end', () => socket.end());
   socket.resume();
@@ -62,7 +62,7 @@ export async function takeOver(response: ServerResponse): Promise<Socket | undef
 
 function head(response: ServerResponse): string {
   const lines = ['HTTP/1.1 200 OK', `Date: ${new Date().toUTCString()}`, 'Connection: close'];
-  // Node has checked names and values when they were set.
+  // Node checked names and values when they were set.
   for (const [name, value] of Object.entries(response.getHeaders())) {
     if (/^(connection|transfer-encoding|content-length|date)$/i.test(name)) continue;
     for (const each of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${each}`);

@@ -1,19 +1,19 @@
 /**
- * The WebSocket server below both socket transports. `ws` answers every ping with a pong, also to a client that reads
- * none of them: without a limit they would pile up in memory.
+ * The WebSocket server below both socket transports. `ws` answers every ping with a pong, even for a client that does
+ * not read: without a limit the pongs would pile up in memory.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { type WebSocket, WebSocketServer } from 'ws';
 
-/** Pings of a client in so many ms. A library that sends its own heartbeat needs one or two. */
+/** Most pings of a client within a number of ms. A library that sends its own heartbeat needs one or two. */
 const MAX_PINGS = 50;
 const IN_MS = 10_000;
 /** A client that does not read does not see a close frame either. */
 const TERMINATE_AFTER_MS = 1_000;
 
-/** Only for those that ping at all. */
+/** Kept only for clients that ping at all. */
 const pings = new WeakMap<WebSocket, { since: number; count: number }>();
 
 function countPing(this: WebSocket): void {

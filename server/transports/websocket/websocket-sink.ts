@@ -15,8 +15,8 @@ const webSocketEncoding: Encoding = {
 };
 
 /**
- * What lies below a `ws` socket: the sender, which writes finished frames, and the TCP socket. The one cast to
- * internals of ws 8; the same frames go to every connection, and the public `send` would frame each anew.
+ * The parts below a `ws` socket: the sender, which writes finished frames, and the TCP socket. The one cast to internals
+ * of ws 8, because the same frames go to every connection and the public `send` would build them again for each.
  */
 interface Below {
   readonly _sender: { sendFrame(frame: readonly Buffer[]): void };
@@ -79,7 +79,7 @@ export class WebSocketSink implements Sink {
 
   close({ code, name }: CloseCode): void {
     this.#socket.close(code, name);
-    // A close frame waits behind what a slow reader does not take.
+    // A close frame would wait behind the data that a slow reader does not take.
     if (code === CLOSE.slow.code || code === CLOSE.noPong.code) this.#terminateSoon();
   }
 

@@ -1,5 +1,5 @@
 /**
- * Plain WebSocket at `/ws`: the hub's verbs as JSON text frames, for clients without a library.
+ * Plain WebSocket at `/ws`: the hub's operations as JSON text frames, for clients without a library.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -19,7 +19,7 @@ import { GuardedWebSocketServer } from './guarded-server.js';
 import { WebSocketSink } from './websocket-sink.js';
 
 export const WEBSOCKET_PATH = '/ws';
-/** Requests of one connection that may wait for their answer. */
+/** Most requests of one connection that may wait for their answers. */
 const MAX_PENDING_REQUESTS = 256;
 
 export interface WebSocketOptions {
@@ -75,7 +75,7 @@ export class WebSocketTransport {
     void admitUpgrade(socket, this.#admit(request)).then((session) => {
       if (session === undefined) return;
       let connected = false;
-      // `ws` itself ends what is not a WebSocket handshake.
+      // `ws` itself rejects requests that are not WebSocket handshakes.
       socket.once('close', () => {
         if (!connected) session.close();
       });
@@ -117,7 +117,7 @@ export class WebSocketTransport {
       this.#connections.delete(connection);
       hub.detach(connection.subscriber);
     });
-    // `ws` closes the connection itself after an error, with the code that fits.
+    // `ws` itself closes the connection after an error, with the matching code.
     socket.on('error', () => undefined);
     socket.on('pong', () => {
       connection.awaitsPong = false;
@@ -127,7 +127,7 @@ export class WebSocketTransport {
   }
 
   #receive(connection: Connection, text: string | undefined): void {
-    // What had arrived before a connection was told to end.
+    // A frame that had arrived before the connection was ended.
     if (connection.subscriber.ended) return;
     const frame = text === undefined ? undefined : parseFrame(text);
     const refusal =
@@ -137,7 +137,7 @@ export class WebSocketTransport {
           ? CLOSE.tooMany
           : undefined;
     if (frame === undefined || refusal !== undefined) {
-      // What was sent behind the wrong frame is not carried out.
+      // Requests after the invalid frame are not carried out.
       connection.socket.removeAllListeners('message');
       connection.subscriber.close(refusal ?? CLOSE.badRequest);
       return;
@@ -171,7 +171,7 @@ export class WebSocketTransport {
 }
 
 /**
- * A frame's `id` is the client's, to match the acknowledgement with. The id of a publication, which Socket.IO has in
+ * A frame's `id` is chosen by the client to match the acknowledgement. The id of a publication, which Socket.IO has in
  * `id`, is `messageId` here.
  */
 function parseFrame(
