@@ -83,7 +83,7 @@ describe('The dashboard in Chromium, on a cluster of three', () => {
     await page.fill('#publish-topic', 'news:explored');
     await page.fill('#publish-data', '{"headline":"published here"}');
     await page.click('#publish button[type=submit]');
-    await page.locator('#publish .outcome.bad:has-text("token is needed")').waitFor();
+    await page.locator('#publish .outcome.bad:has-text("requires a token")').waitFor();
     await page.fill('#publish-token', SPEC_KEY);
     await page.click('#publish button[type=submit]');
     await page.locator('#publish .outcome.good').waitFor();
