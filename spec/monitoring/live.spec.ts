@@ -34,6 +34,9 @@ const filledIn = (expr: string, node: string) =>
 
 const hasValue = (series: readonly Series[]) => series.some(({ value: [, value] }) => value !== 'NaN');
 
+/** Alerts about how fast the nodes are. The third also has objectives that are not about speed. */
+const OF_SPEED: ReadonlySet<string> = new Set(['EventLoopLags', 'DeliverySlow', 'ErrorBudgetSpent']);
+
 describe('A live Prometheus on a cluster under load', () => {
   let cluster: LocalCluster | undefined;
   let prometheus: OwnPrometheus;
@@ -126,8 +129,14 @@ describe('A live Prometheus on a cluster under load', () => {
     );
     for (const { name, type, health, lastError, state } of states) {
       expect({ name, health, lastError }).to.deep.equal({ name, health: 'ok', lastError: undefined });
-      if (type === 'alerting') expect({ name, state }).to.deep.equal({ name, state: 'inactive' });
+      if (type !== 'alerting') continue;
+      // A busy machine is slow, which is what these are for; none of them fires within this spec.
+      const expected = OF_SPEED.has(name) && state === 'pending' ? 'pending' : 'inactive';
+      expect({ name, state }).to.deep.equal({ name, state: expected });
     }
+    expect(await prometheus.query('slo:axiom_error_budget:remaining_7d{slo!="latency"} <= 0')).to.deep.equal(
+      [],
+    );
     const [left] = await prometheus.query('slo:axiom_error_budget:remaining_7d{slo="recovery"}');
     expect(left?.value[1]).to.equal('1');
   });
