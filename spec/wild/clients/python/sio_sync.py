@@ -9,10 +9,12 @@ topic = os.environ["HUB_TOPIC"]
 seen = threading.Lock()  # handlers run in threads of their own
 last = (0, None)  # the highest seq, and the cursor that came with it
 sio = socketio.Client()
+writing = threading.Lock()
 
 
 def say(*words):
-    print(*words, flush=True)
+    with writing:  # print writes its words one by one
+        print(*words, flush=True)
 
 
 @sio.event
