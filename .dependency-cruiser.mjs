@@ -12,8 +12,8 @@
  */
 const ROOMS = [
   ['errors.ts', []],
-  ['version.ts', []],
-  ['optional-packages.ts', []],
+  ['manifest.ts', []],
+  ['optional-packages.ts', ['manifest.ts']],
   ['logger.ts', []],
   ['time/', ['time/']],
   ['redis/', ['redis/', 'time/', 'errors.ts', 'type logger.ts']],
@@ -130,13 +130,13 @@ const ROOMS = [
     'node/',
     [
       ...['node/', 'archive/', 'auth/', 'cluster/', 'feeds/', 'http/', 'hub/', 'log/', 'telemetry/'],
-      ...['transports/', 'redis/redis-link.ts', 'errors.ts', 'logger.ts', 'version.ts', 'type config/'],
+      ...['transports/', 'redis/redis-link.ts', 'errors.ts', 'logger.ts', 'manifest.ts', 'type config/'],
       'optional-packages.ts',
     ],
   ],
   // The command line is a client of the hub, and uses the client library as any other would.
-  ['cli/', ['cli/', 'auth/', 'local-cluster/', 'config/', 'main.ts', 'version.ts', 'type cluster/']],
-  ['main.ts', ['node/start-node.ts', 'config/config.ts', 'logger.ts', 'version.ts']],
+  ['cli/', ['cli/', 'auth/', 'local-cluster/', 'config/', 'main.ts', 'manifest.ts', 'type cluster/']],
+  ['main.ts', ['node/start-node.ts', 'config/config.ts', 'logger.ts', 'manifest.ts']],
 ];
 
 /** Where below `server/` each package may be imported. */

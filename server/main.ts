@@ -2,8 +2,8 @@
 
 import { ConfigError, readConfig, secretsOf } from './config/config.js';
 import { createLogger } from './logger.js';
+import { VERSION } from './manifest.js';
 import { startNode } from './node/start-node.js';
-import { VERSION } from './version.js';
 
 /** Longest time from the first signal to the end of the process. */
 const STOP_DEADLINE_MS = 35_000;

@@ -3,15 +3,7 @@
  * They are optional peers in `package.json`. Whoever uses one loads the module that imports it here, when it is asked
  * for, so that a hub without them starts, and is smaller and faster to start.
  */
-import { readFileSync } from 'node:fs';
-
-interface Manifest {
-  readonly peerDependencies: Readonly<Record<string, string>>;
-}
-
-const { peerDependencies: VERSIONS } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as Manifest;
+import { OPTIONAL_PACKAGES } from './manifest.js';
 
 /**
  * Loads a module that imports optional packages.
@@ -30,7 +22,7 @@ export async function loadOptional<Module>(
   } catch (error) {
     if (!names.some((name) => isMissing(error, name))) throw error;
     const what = names.length === 1 ? `package ${names[0]}` : `packages ${names.join(', ')}`;
-    const wanted = names.map((name) => `${name}@${VERSIONS[name]?.replace('^', '')}`).join(' ');
+    const wanted = names.map((name) => `${name}@${OPTIONAL_PACKAGES[name]?.replace('^', '')}`).join(' ');
     throw new Error(`${asker} needs the ${what}: npm install ${wanted}`, { cause: error });
   }
 }

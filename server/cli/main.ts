@@ -2,7 +2,7 @@
 /** `axiom-streaming`, the command line: starts hubs, and acts as their client. */
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError } from '../config/config.js';
-import { VERSION } from '../version.js';
+import { VERSION } from '../manifest.js';
 import { addCheck } from './check.js';
 import { addDemo } from './demo.js';
 import { addDoctor } from './doctor/doctor.js';

@@ -1,9 +1,9 @@
 /** Builds the tracing: a part of the composition root. */
 import type { Config } from '../config/config.js';
 import type { Logger } from '../logger.js';
+import { VERSION } from '../manifest.js';
 import { loadOptional } from '../optional-packages.js';
 import type { StartedTracing } from '../telemetry/tracing.js';
-import { VERSION } from '../version.js';
 
 const PACKAGES = [
   '@opentelemetry/api',

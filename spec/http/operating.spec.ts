@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import { VERSION } from '../../server/manifest.js';
 import type { RunningNode } from '../../server/node/start-node.js';
-import { VERSION } from '../../server/version.js';
 import { call, get, publish } from '../support/http.js';
 import { until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
