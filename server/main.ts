@@ -61,9 +61,7 @@ async function main(): Promise<void> {
 
 function fail(error: unknown): never {
   if (error instanceof ConfigError) {
-    process.stderr.write(
-      `The configuration is wrong:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`,
-    );
+    process.stderr.write(error.report);
     process.exit(2);
   }
   const code = (error as { code?: unknown }).code;

@@ -84,6 +84,11 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
     this.mistakes = mistakes;
   }
+
+  /** What a program writes before it ends for it. */
+  get report(): string {
+    return `The configuration is invalid:\n${this.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`;
+  }
 }
 
 /** The configured values that no line of the log may show. */

@@ -57,11 +57,11 @@ async function main(): Promise<void> {
 main().then(
   () => process.exit(0),
   (error: unknown) => {
-    const lines =
+    process.stderr.write(
       error instanceof ConfigError
-        ? `The configuration is invalid:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}`
-        : `The connector could not run: ${error instanceof Error ? error.message : String(error)}`;
-    process.stderr.write(`${lines}\n`);
+        ? error.report
+        : `The connector could not run: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
     process.exit(error instanceof ConfigError ? 2 : 1);
   },
 );

@@ -132,9 +132,7 @@ function withoutPassword(url: string): string {
 
 function fail(error: unknown): never {
   if (error instanceof ConfigError) {
-    process.stderr.write(
-      `The configuration is invalid:\n${error.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`,
-    );
+    process.stderr.write(error.report);
   } else if (error instanceof MissingProgram) {
     process.stderr.write(`${error.message}\n`);
   } else {
