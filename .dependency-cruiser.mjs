@@ -279,6 +279,14 @@ export default {
       from: { path: '^server/' },
       to: { path: pattern('npm'), pathNot: Object.keys(HOMES).map(packagePattern) },
     },
+    {
+      name: 'by name',
+      comment:
+        'a package of this repository is imported by its name: its sources are not where a program looks for them',
+      severity: 'error',
+      from: { path: '^(?!packages/)' },
+      to: { path: '^packages/[^/]+/src/', dependencyTypesNot: ['aliased'] },
+    },
     ...arrows(PARTS, '', 'part'),
     ...arrows(ROOMS, 'server/', 'room'),
     ...homes,

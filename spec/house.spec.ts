@@ -11,16 +11,24 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(`${ROOT}/${path}`, 'utf8');
 
 interface Source {
-  /** Path below `server/`. */
+  /** Path below its folder. */
   readonly path: string;
   readonly text: string;
 }
 
-const SOURCES: readonly Source[] = readdirSync(`${ROOT}/server`, { recursive: true, encoding: 'utf8' })
-  .map((path) => path.replaceAll('\\', '/'))
-  .filter((path) => path.endsWith('.ts'))
-  .sort()
-  .map((path) => ({ path, text: read(`server/${path}`) }));
+function sourcesOf(folder: string): Source[] {
+  return readdirSync(`${ROOT}/${folder}`, { recursive: true, encoding: 'utf8' })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => /\.tsx?$/.test(path))
+    .sort()
+    .map((path) => ({ path, text: read(`${folder}/${path}`) }));
+}
+
+const SOURCES: readonly Source[] = sourcesOf('server');
+/** What is run in other people's programs and pages. */
+const ELSEWHERE: readonly Source[] = ['packages/protocol/src', 'packages/client/src', 'web/src'].flatMap(
+  sourcesOf,
+);
 
 /** The packages that a source imports, of types alone too. */
 function packagesOf(text: string): string[] {
@@ -71,8 +79,10 @@ const x = await import('dynamic');
   });
 
   it('reads the environment where a program begins, and nowhere else', () => {
-    const readers = SOURCES.filter(({ text }) => /\bprocess\.env\b/.test(text)).map(({ path }) => path);
-    expect(readers).to.deep.equal([
+    const isReader = ({ text }: Source) =>
+      /\bprocess(\.env\b|\[['"]env['"]\])|\benv\b[^;]*\bfrom '(node:)?process'/.test(text);
+    expect(ELSEWHERE.filter(isReader)).to.deep.equal([]);
+    expect(SOURCES.filter(isReader).map(({ path }) => path)).to.deep.equal([
       'cli/main.ts',
       'connectors/run.ts',
       'local-cluster/managed-process.ts',

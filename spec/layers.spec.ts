@@ -79,6 +79,15 @@ const PLANTED: readonly Planted[] = [
     found: ['part: packages/protocol/ packages/protocol/src/topic.ts'],
   },
   {
+    what: 'a package of the repository that is imported by its path',
+    lines: {
+      'server/hub/tail/same-log.ts': "import '../../../packages/protocol/src/topic.js';",
+      'web/src/live/fields.ts':
+        "import type { Topic as Planted } from '../../../packages/protocol/src/topic.js';",
+    },
+    found: ['by name server/hub/tail/same-log.ts', 'by name web/src/live/fields.ts'],
+  },
+  {
     what: 'a package away from its home',
     lines: { 'server/feeds/feed.ts': "import planted from 'express';" },
     found: ['home: express server/feeds/feed.ts'],
