@@ -14,5 +14,6 @@ export default {
   // A hang is the only thing that this is for: what a spec waits for has a limit, and a message, of its own.
   timeout: 180_000,
   slow: 2_000,
+  'fail-zero': true,
   'enable-source-maps': true,
 };

@@ -80,7 +80,13 @@ class Teller {
   }
 }
 
-const mocha = new Mocha({ timeout: options.timeout, slow: options.slow, reporter: Teller as never });
+// A forgotten `.only` would leave the others of its process out without a word.
+const mocha = new Mocha({
+  timeout: options.timeout,
+  slow: options.slow,
+  forbidOnly: true,
+  reporter: Teller as never,
+});
 for (const file of process.argv.slice(2)) mocha.addFile(file);
 await mocha.loadFilesAsync();
 mocha.run((failures) => {
