@@ -1,8 +1,8 @@
 /** The hub as it is installed, started by `npx`. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePorts } from '../../dist/server/local-cluster/ports.js';
 import { must, npmProgram, plainEnvironment, run } from './commands.mjs';
 
 const START_WITHIN_MS = 60_000;
@@ -12,7 +12,7 @@ const TOKEN = 'the-key-of-pack-check';
 /** An archive is asked for, and its driver is not installed. */
 export async function tellsWhatIsMissing(folder) {
   const [program, ...before] = npmProgram('npx');
-  const env = { PORT: String(await freePort()), ARCHIVE_URL: 'postgres://localhost/none' };
+  const env = { PORT: String(await freePorts(1)), ARCHIVE_URL: 'postgres://localhost/none' };
   const text = await run(program, [...before, 'axiom-streaming', 'start'], { cwd: folder, env, fails: true });
   const line = /ARCHIVE_URL needs the package pg: npm install pg@\d+\.\d+\.\d+/;
   must(line.test(text), `without pg, ARCHIVE_URL is answered with:\n${text}`);
@@ -20,7 +20,7 @@ export async function tellsWhatIsMissing(folder) {
 
 /** Starts `npx axiom-streaming start` on a free port. @returns when it is ready */
 export async function startHub(folder) {
-  const port = await freePort();
+  const port = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
   const [program, ...before] = npmProgram('npx');
   const child = spawn(program, [...before, 'axiom-streaming', 'start'], {
@@ -84,12 +84,4 @@ async function stop(child) {
   if ((await Promise.race([ended, late])) !== 'late') return;
   if (process.platform !== 'win32') process.kill(-child.pid, 'SIGKILL');
   throw new Error(`the hub has not stopped after ${STOP_WITHIN_MS / 1000} s`);
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
