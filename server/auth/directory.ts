@@ -1,5 +1,5 @@
 /** The connections of the whole cluster, for operators. */
-import type { ConnectionInfo, Sessions } from './sessions.js';
+import type { ClientConnections, ConnectionInfo } from './client-connections.js';
 
 /** The answer to an operator's request for connections. */
 export interface ConnectionList {
@@ -26,27 +26,27 @@ export interface Peers {
 }
 
 /** Answers a question about this node's connections. */
-export function answerFor(sessions: Sessions, question: Question): Answer {
+export function answerFor(connections: ClientConnections, question: Question): Answer {
   switch (question.ask) {
     case 'list':
-      return sessions.list(question.most + 1);
+      return connections.list(question.most + 1);
     case 'find':
-      return sessions.find(question.id);
+      return connections.find(question.id);
     case 'cut': {
-      const found = sessions.find(question.id);
-      sessions.cut(question.id);
+      const found = connections.find(question.id);
+      connections.cut(question.id);
       return found;
     }
   }
 }
 
 export class ConnectionDirectory {
-  readonly #sessions: Sessions;
+  readonly #connections: ClientConnections;
   readonly #peers: Peers | undefined;
 
   /** @param peers undefined for a single node */
-  constructor(sessions: Sessions, peers: Peers | undefined) {
-    this.#sessions = sessions;
+  constructor(connections: ClientConnections, peers: Peers | undefined) {
+    this.#connections = connections;
     this.#peers = peers;
   }
 
@@ -65,7 +65,7 @@ export class ConnectionDirectory {
   }
 
   async #everywhere(question: Question): Promise<{ found: ConnectionInfo[]; silent: readonly string[] }> {
-    const own = answerFor(this.#sessions, question);
+    const own = answerFor(this.#connections, question);
     if (this.#peers === undefined) return { found: [...own], silent: [] };
     const { answers, silent } = await this.#peers.ask(question);
     return { found: [own, ...answers].flat(), silent };

@@ -11,20 +11,20 @@ import type { Principal } from '../hub/access.js';
 import { AddressFinder, addressKey, allowsOrigin, isLocalHost, isLoopback, isPrivate } from './addresses.js';
 import { type ApiKeys, looksLikeApiKey } from './api-keys.js';
 import { Bearer, nobody, type ReadAccess } from './claims.js';
-import { LIMITS, type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
-import type { Revocation, Revocations } from './revocations.js';
 import {
+  type ClientConnection,
+  ClientConnections,
+  type ConnectionLimits,
   END_REASONS,
   type EndReason,
-  type Session,
-  type SessionLimits,
-  Sessions,
-  type SessionTransport,
-} from './sessions.js';
+  type TransportName,
+} from './client-connections.js';
+import { LIMITS, type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
+import type { Revocation, Revocations } from './revocations.js';
 import type { Tickets } from './tickets.js';
 import type { TokenVerifier } from './verifier.js';
 
-export interface GateLimits extends SessionLimits {
+export interface GateLimits extends ConnectionLimits {
   readonly handshakesPerSecond: number;
   readonly requestsPerAddress: number;
   readonly publishesPerSubject: number;
@@ -72,7 +72,7 @@ export class Gate {
     tokens: { cached: 0, accepted: 0, refused: 0 },
     failures: new Map(FAILURES.map((reason) => [reason, 0])),
   };
-  readonly sessions: Sessions;
+  readonly connections: ClientConnections;
   readonly nobody: Principal;
   readonly #options: GateOptions;
   readonly #addresses: AddressFinder;
@@ -109,7 +109,7 @@ export class Gate {
       store,
       onRefused,
     });
-    this.sessions = new Sessions({
+    this.connections = new ClientConnections({
       node: options.node,
       limits: { ...limits, unauthenticatedMs: options.development ? 0 : limits.unauthenticatedMs },
       publishes: this.#publishes,
@@ -194,7 +194,7 @@ export class Gate {
     // A local proxy that does not forward client addresses would be counted as one client.
     if (isLoopback(key)) return key;
     const { connectionsPerAddress } = this.#options.limits;
-    if (this.sessions.from(key) >= connectionsPerAddress) {
+    if (this.connections.from(key) >= connectionsPerAddress) {
       this.#refused('connections_per_address');
       throw new HubError('too_many_connections', `at most ${connectionsPerAddress} connections per address`, {
         retryAfterMs: 1_000,
@@ -250,9 +250,9 @@ export class Gate {
     return this.#options.revocations.add(revocation);
   }
 
-  /** Opens the session of an admitted and identified connection. @throws HubError `too_many_connections`. */
-  open(principal: Principal, address: string, transport: SessionTransport): Session {
-    return this.sessions.open(principal, address, transport);
+  /** Opens an admitted and identified connection. @throws HubError `too_many_connections`. */
+  open(principal: Principal, address: string, transport: TransportName): ClientConnection {
+    return this.connections.open(principal, address, transport);
   }
 
   /** Whether another TCP connection from an address is allowed; if so, {@link socketClosed} must be called later. */

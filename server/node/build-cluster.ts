@@ -50,8 +50,8 @@ export function buildCluster(
       link,
       node: node.id,
       nodes: () => membership.nodes.map((report) => report.node),
-      answer: (question) => answerFor(gate.sessions, question),
+      answer: (question) => answerFor(gate.connections, question),
       logger,
     });
-  return { membership, peers, directory: new ConnectionDirectory(gate.sessions, peers) };
+  return { membership, peers, directory: new ConnectionDirectory(gate.connections, peers) };
 }

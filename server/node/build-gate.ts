@@ -36,7 +36,7 @@ export async function buildGate(
   const revocations = new Revocations({
     store: link === undefined ? new MemoryRevocationStore() : new RedisRevocationStore(link),
     logger,
-    onChange: () => gate.sessions.look(),
+    onChange: () => gate.connections.look(),
   });
   const gate: Gate = new Gate({
     node: config.node.id,

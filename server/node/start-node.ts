@@ -104,7 +104,7 @@ async function buildNode(
 
   const { gate, revocations, publishKey } = await buildGate(config, link, logger);
   lifecycle.add('revocations', { start: () => revocations.start(), stop: () => revocations.stop() });
-  lifecycle.add('sessions', { stop: () => gate.sessions.stop() });
+  lifecycle.add('client connections', { stop: () => gate.connections.stop() });
 
   const transports = buildTransports(config, { ...backend, ...built, gate, metrics, logger });
   const cluster = buildCluster(config, { ...backend, hub, publisher, gate, transports, metrics, logger });

@@ -1,7 +1,7 @@
-import type { BufferListener, Subscriber } from './subscriber.js';
+import type { BufferListener, SubscriberConnection } from './subscriber-connection.js';
 
 export interface AdapterClientOptions {
-  readonly subscriber: Subscriber;
+  readonly subscriber: SubscriberConnection;
   readonly publish: (channel: string, message: string | Buffer) => Promise<unknown>;
   /** Asks every master and adds up their counts. */
   readonly askAll: (args: readonly string[]) => Promise<unknown>;

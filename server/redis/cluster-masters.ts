@@ -1,6 +1,6 @@
 /** The masters of a Redis Cluster: a connection to each, and the slots that each one serves. */
 import type { Logger } from '../logger.js';
-import { ask, Connection } from './connection.js';
+import { ask, RedisConnection } from './connection.js';
 import { withDeadline } from './deadline.js';
 import type { Masters } from './masters.js';
 import { SLOTS, slotOf } from './slots.js';
@@ -20,9 +20,9 @@ export class ClusterMasters implements Masters {
   readonly #target: RedisTarget;
   readonly #logger: Logger;
   readonly #onChange: () => void;
-  readonly #byAddress = new Map<string, Connection>();
+  readonly #byAddress = new Map<string, RedisConnection>();
   #servers: readonly RedisServer[] = [];
-  #bySlot: readonly (Connection | undefined)[] = [];
+  #bySlot: readonly (RedisConnection | undefined)[] = [];
   #refreshing: Promise<void> | undefined;
   #closed = false;
 
@@ -33,17 +33,17 @@ export class ClusterMasters implements Masters {
     this.#onChange = onChange;
   }
 
-  get all(): readonly Connection[] {
+  get all(): readonly RedisConnection[] {
     return [...this.#byAddress.values()];
   }
 
-  of(key: string | undefined): Connection | undefined {
+  of(key: string | undefined): RedisConnection | undefined {
     if (key !== undefined) return this.#bySlot[slotOf(key)];
     const { all } = this;
     return all.find(({ up }) => up) ?? all[0];
   }
 
-  at(address: string): Connection | undefined {
+  at(address: string): RedisConnection | undefined {
     return this.#byAddress.get(address);
   }
 
@@ -94,7 +94,7 @@ export class ClusterMasters implements Masters {
     for (const [address, server] of servers) {
       if (!this.#byAddress.has(address)) this.#byAddress.set(address, this.#connectionTo(server));
     }
-    const bySlot = new Array<Connection | undefined>(SLOTS);
+    const bySlot = new Array<RedisConnection | undefined>(SLOTS);
     for (const { from, to, server } of ranges) {
       bySlot.fill(this.#byAddress.get(addressOf(server)), from, to + 1);
     }
@@ -129,10 +129,10 @@ export class ClusterMasters implements Masters {
     throw new Error(`no node of the cluster reports the masters: ${String(failure)}`, { cause: failure });
   }
 
-  #connectionTo(server: RedisServer): Connection {
-    const connection = new Connection({
+  #connectionTo(server: RedisServer): RedisConnection {
+    const connection = new RedisConnection({
       name: `commands ${addressOf(server)}`,
-      access: this.#target,
+      credentials: this.#target,
       find: async () => server,
       logger: this.#logger,
     });

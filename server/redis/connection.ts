@@ -22,9 +22,9 @@ const RECONNECT_MAX_MS = 1_000;
 export type Client = ReturnType<typeof makeClient>;
 
 /** What is needed to log in to a server. */
-export type Access = Pick<RedisTarget, 'tls' | 'username' | 'password' | 'database'>;
+export type RedisCredentials = Pick<RedisTarget, 'tls' | 'username' | 'password' | 'database'>;
 
-function makeClient({ host, port }: RedisServer, { tls, username, password, database }: Access) {
+function makeClient({ host, port }: RedisServer, { tls, username, password, database }: RedisCredentials) {
   return createClient({
     RESP: 2,
     disableOfflineQueue: true,
@@ -46,7 +46,7 @@ function makeClient({ host, port }: RedisServer, { tls, username, password, data
 export interface ConnectionOptions {
   /** Names the connection in the log. */
   readonly name: string;
-  readonly access: Access;
+  readonly credentials: RedisCredentials;
   /** Where to connect now. @throws Error if that is currently unknown */
   readonly find: () => Promise<RedisServer>;
   /** Prepares a connected client before anything else uses it. */
@@ -61,7 +61,7 @@ interface ConnectionEvents {
   down: [];
 }
 
-export class Connection extends EventEmitter<ConnectionEvents> {
+export class RedisConnection extends EventEmitter<ConnectionEvents> {
   readonly #options: ConnectionOptions;
   #client: Client | undefined;
   #server: RedisServer | undefined;
@@ -169,10 +169,10 @@ export class Connection extends EventEmitter<ConnectionEvents> {
 
   /** Connects, and resolves when the connection ends. @throws Error if it cannot connect */
   async #live(): Promise<void> {
-    const { find, access, prepare } = this.#options;
+    const { find, credentials, prepare } = this.#options;
     const server = await find();
     if (this.#closed) return;
-    const client = makeClient(server, access);
+    const client = makeClient(server, credentials);
     this.#opening = client;
     const ended = new Promise<void>((resolve) => {
       this.#renewed = resolve;
@@ -224,11 +224,11 @@ export class Connection extends EventEmitter<ConnectionEvents> {
 /** Sends one command to one server over a temporary connection. @throws Error if there is no answer in time. */
 export async function ask(
   server: RedisServer,
-  access: Access,
+  credentials: RedisCredentials,
   args: readonly string[],
   withinMs: number,
 ): Promise<unknown> {
-  const client = makeClient(server, access);
+  const client = makeClient(server, credentials);
   // Every failure also rejects the promise that is awaited below.
   client.on('error', () => undefined);
   try {

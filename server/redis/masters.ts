@@ -1,17 +1,17 @@
 /** The servers that take commands: one, or in a cluster several, each with its own slots. */
 import type { Logger } from '../logger.js';
-import { ask, Connection } from './connection.js';
+import { ask, RedisConnection } from './connection.js';
 import { addressOf, type RedisServer, type RedisTarget } from './target.js';
 
 /** Time limit for a server that is asked where the master is, ms. */
 const ASK_MS = 1_000;
 
 export interface Masters {
-  readonly all: readonly Connection[];
+  readonly all: readonly RedisConnection[];
   /** The connection for commands on `key`, or for commands without a key; undefined if none is known. */
-  of(key: string | undefined): Connection | undefined;
+  of(key: string | undefined): RedisConnection | undefined;
   /** The connection to a server, given as `host:port`. */
-  at(address: string): Connection | undefined;
+  at(address: string): RedisConnection | undefined;
   /** A server to subscribe to for announcements. @throws Error if no server is known */
   findPublisher(): Promise<RedisServer>;
   /** Whether announcements can still be received from that server. */
@@ -25,19 +25,24 @@ export interface Masters {
 
 /** A single master, at the address that `find` returns. */
 export class OneMaster implements Masters {
-  readonly all: readonly Connection[];
-  readonly #connection: Connection;
+  readonly all: readonly RedisConnection[];
+  readonly #connection: RedisConnection;
   readonly #find: () => Promise<RedisServer>;
 
   constructor(target: RedisTarget, logger: Logger, onChange: () => void) {
     const [first] = target.servers;
     this.#find = target.kind === 'sentinel' ? () => askSentinels(target) : async () => first!;
-    this.#connection = new Connection({ name: 'commands', access: target, find: this.#find, logger });
+    this.#connection = new RedisConnection({
+      name: 'commands',
+      credentials: target,
+      find: this.#find,
+      logger,
+    });
     this.#connection.on('up', onChange).on('down', onChange);
     this.all = [this.#connection];
   }
 
-  of(): Connection {
+  of(): RedisConnection {
     return this.#connection;
   }
 
@@ -74,7 +79,7 @@ export class OneMaster implements Masters {
  * failover yet.
  */
 async function askSentinels(target: RedisTarget): Promise<RedisServer> {
-  const access = {
+  const credentials = {
     tls: target.tls,
     database: 0,
     username: target.sentinelUsername,
@@ -84,7 +89,7 @@ async function askSentinels(target: RedisTarget): Promise<RedisServer> {
   for (const sentinel of target.servers) {
     try {
       const command = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', target.master];
-      const reply = await ask(sentinel, access, command, ASK_MS);
+      const reply = await ask(sentinel, credentials, command, ASK_MS);
       if (!Array.isArray(reply))
         throw new Error(`the Sentinel does not know a master named "${target.master}"`);
       const server = { host: String(reply[0]), port: Number(reply[1]) };

@@ -13,11 +13,11 @@ import { HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { adapterClient } from './adapter-client.js';
 import { ClusterMasters } from './cluster-masters.js';
-import type { Connection } from './connection.js';
+import type { RedisConnection } from './connection.js';
 import { withDeadline } from './deadline.js';
 import { type Masters, OneMaster } from './masters.js';
 import { keyOf } from './slots.js';
-import { Subscriber, type TextListener } from './subscriber.js';
+import { SubscriberConnection, type TextListener } from './subscriber-connection.js';
 import { parseRedisUrl } from './target.js';
 
 const PROBE_EVERY_MS = 1_000;
@@ -72,7 +72,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   /** Whether keys are spread over several masters. */
   readonly isCluster: boolean;
   readonly #masters: Masters;
-  readonly #subscriber: Subscriber;
+  readonly #subscriber: SubscriberConnection;
   readonly #logger: Logger;
   #probe: NodeJS.Timeout | undefined;
   #probes = 0;
@@ -88,8 +88,8 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     this.#masters = this.isCluster
       ? new ClusterMasters(target, logger, changed)
       : new OneMaster(target, logger, changed);
-    this.#subscriber = new Subscriber({
-      access: target,
+    this.#subscriber = new SubscriberConnection({
+      credentials: target,
       find: () => this.#masters.findPublisher(),
       logger,
     });
@@ -241,7 +241,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     this.#subscriber.connection.close();
   }
 
-  #connections(): readonly Connection[] {
+  #connections(): readonly RedisConnection[] {
     return [...this.#masters.all, this.#subscriber.connection];
   }
 
@@ -264,7 +264,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
 
   async #once(
     args: readonly string[],
-    connection: Connection | undefined,
+    connection: RedisConnection | undefined,
     deadlineMs: number,
     asking = false,
   ): Promise<Reply> {
@@ -283,7 +283,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   }
 
   /** Classifies an error reply: the command is wrong, or the server cannot serve anyone at the moment. */
-  #refusal(error: ErrorReply, connection: Connection): Error {
+  #refusal(error: ErrorReply, connection: RedisConnection): Error {
     const [kind = ''] = error.message.split(' ');
     // This server is no longer a master; look up the present one.
     if (kind === 'READONLY') connection.renew();

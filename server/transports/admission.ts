@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { ClientConnection, TransportName } from '../auth/client-connections.js';
 import type { Gate } from '../auth/gate.js';
-import type { Session, SessionTransport } from '../auth/sessions.js';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
 import { HandshakeLimiter, type HandshakeLimiterOptions, type OverloadReason } from './handshake-limiter.js';
@@ -56,15 +56,15 @@ export class Admission {
    *
    * @param address as {@link admit} returns it
    * @param check throws if the principal may not do what the connection is for
-   * @returns a session, to be closed when the connection closes or is never established
+   * @returns the connection, to be closed when the connection closes or is never established
    * @throws HubError as {@link Gate.identify}, {@link Gate.redeem}, {@link Gate.open} and `check`
    */
   async open(
-    transport: SessionTransport,
+    transport: TransportName,
     address: string,
     { token, ticket }: Credentials,
     check?: (principal: Principal) => void,
-  ): Promise<Session> {
+  ): Promise<ClientConnection> {
     const principal =
       token === undefined && ticket !== undefined
         ? await this.#gate.redeem(ticket)

@@ -12,17 +12,17 @@ describe('A returning Socket.IO client', () => {
   let test: TestHub;
   let store: MemorySessionStore;
   let resumer: Resumer;
-  let takenOver: string[];
+  let ended: string[];
 
   beforeEach(async () => {
     test = await TestHub.start();
     store = new MemorySessionStore(60_000);
-    takenOver = [];
+    ended = [];
     resumer = new Resumer({
       hub: test.hub,
       sessions: store,
       logger: silentLogger,
-      takeOver: (sid) => takenOver.push(sid),
+      endOldConnection: (sid) => ended.push(sid),
     });
     await test.publishMany(10, 'news:a', 'market:a');
   });
@@ -53,8 +53,8 @@ describe('A returning Socket.IO client', () => {
       fresh: [],
       conflations: new Map(),
     });
-    expect(takenOver).to.deep.equal(['sid-1']);
-    expect(resumer.refusalOf(PID)).to.equal(undefined);
+    expect(ended).to.deep.equal(['sid-1']);
+    expect(resumer.whyNotResumed(PID)).to.equal(undefined);
   });
 
   it('goes on from where it was when it subscribed, in a stream of which it has seen nothing since', async () => {
@@ -115,14 +115,14 @@ describe('A returning Socket.IO client', () => {
   describe('begins anew, and is told why once,', () => {
     it('when its session has expired', async () => {
       expect(await resumer.restore(PID, cursor(['news', 1]))).to.equal(null);
-      expect(resumer.refusalOf(PID)).to.deep.equal({ reason: 'session_expired' });
-      expect(resumer.refusalOf(PID)).to.equal(undefined);
-      expect(takenOver).to.deep.equal([]);
+      expect(resumer.whyNotResumed(PID)).to.deep.equal({ reason: 'session_expired' });
+      expect(resumer.whyNotResumed(PID)).to.equal(undefined);
+      expect(ended).to.deep.equal([]);
     });
 
     it('when what it brings is no cursor', async () => {
       expect(await restore({ topics: ['news:a'] }, 'hello')).to.equal(null);
-      expect(resumer.refusalOf(PID)).to.deep.equal({ reason: 'no_position' });
+      expect(resumer.whyNotResumed(PID)).to.deep.equal({ reason: 'no_position' });
     });
 
     it('when one of its topics cannot be recovered: never partly', async () => {
@@ -131,19 +131,19 @@ describe('A returning Socket.IO client', () => {
         `${cursor(['news', 2])}~market.older.3`,
       );
       expect(session).to.equal(null);
-      expect(resumer.refusalOf(PID)).to.deep.equal({
+      expect(resumer.whyNotResumed(PID)).to.deep.equal({
         reason: 'epoch_changed',
         topics: [
           { topic: 'news:a', recovered: true },
           { topic: 'market:a', recovered: false, reason: 'epoch_changed' },
         ],
       });
-      expect(takenOver).to.deep.equal([]);
+      expect(ended).to.deep.equal([]);
     });
 
     it('when its cursor is ahead of the log', async () => {
       expect(await restore({ topics: ['news:a'] }, cursor(['news', 99]))).to.equal(null);
-      expect(resumer.refusalOf(PID)?.reason).to.equal('ahead');
+      expect(resumer.whyNotResumed(PID)?.reason).to.equal('ahead');
     });
 
     it('when what it missed is trimmed', async () => {
@@ -156,11 +156,11 @@ describe('A returning Socket.IO client', () => {
         hub: test.hub,
         sessions: store,
         logger: silentLogger,
-        takeOver: () => undefined,
+        endOldConnection: () => undefined,
       });
       for (let n = 0; n < 5; n++) await test.publishMany(10, 'news:a');
       expect(await restore({ topics: ['news:a'] }, cursor(['news', 3]))).to.equal(null);
-      expect(resumer.refusalOf(PID)?.reason).to.equal('trimmed');
+      expect(resumer.whyNotResumed(PID)?.reason).to.equal('trimmed');
     });
   });
 
@@ -213,6 +213,6 @@ describe('A returning Socket.IO client', () => {
       throw new Error('a fault');
     };
     expect(await restore({ topics: ['news:a'] }, cursor(['news', 2]))).to.equal(null);
-    expect(resumer.refusalOf(PID)).to.deep.equal({ reason: 'session_expired' });
+    expect(resumer.whyNotResumed(PID)).to.deep.equal({ reason: 'session_expired' });
   });
 });

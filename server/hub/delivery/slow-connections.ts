@@ -6,10 +6,11 @@ import type { SlowWatch, Subscriber } from './subscriber.js';
 
 /** Time between two looks at a slow connection. */
 const POLL_MS = 20;
-/** A connection has drained when at most this fraction of its budget waits. */
-const DRAINED_AT = 0.25;
+/** Writing to a slow connection goes on when at most this fraction of its budget waits. */
+const RESUME_AT = 0.25;
 
-interface Drain {
+/** A connection that is slow now. */
+interface Slow {
   readonly stall: StallWatch;
   /** True once the oldest messages of a stream were dropped. */
   dropped: boolean;
@@ -17,7 +18,7 @@ interface Drain {
 
 /**
  * Connections that read more slowly than they are written to. Once more waits for a connection than its budget
- * allows, nothing is written to it until it has drained. Depending on the class of the stream, messages that arrive
+ * allows, nothing is written to it until it has caught up. Depending on the class of the stream, messages that arrive
  * meanwhile are conflated, kept up to a bound, or end the connection (see {@link StreamReader.take}).
  */
 export class SlowConnections implements SlowWatch {
@@ -25,7 +26,7 @@ export class SlowConnections implements SlowWatch {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #counters: SlowCounters;
-  readonly #draining = new Map<Subscriber, Drain>();
+  readonly #slow = new Map<Subscriber, Slow>();
   #cancel: () => void = () => undefined;
 
   constructor(options: { budgetBytes: number; clock: Clock; logger: Logger; counters: SlowCounters }) {
@@ -37,12 +38,12 @@ export class SlowConnections implements SlowWatch {
 
   /** Connections that are slow now. */
   get size(): number {
-    return this.#draining.size;
+    return this.#slow.size;
   }
 
   stop(): void {
     this.#cancel();
-    this.#draining.clear();
+    this.#slow.clear();
   }
 
   above(subscriber: Subscriber): void {
@@ -53,8 +54,8 @@ export class SlowConnections implements SlowWatch {
       return;
     }
     subscriber.beginSlow();
-    this.#draining.set(subscriber, { stall: new StallWatch(this.#clock), dropped: false });
-    if (this.#draining.size === 1) this.#lookLater();
+    this.#slow.set(subscriber, { stall: new StallWatch(this.#clock), dropped: false });
+    if (this.#slow.size === 1) this.#lookLater();
     const streams = stateStreams(subscriber);
     if (streams.length === 0) return;
     this.#counters.conflated += 1;
@@ -62,14 +63,14 @@ export class SlowConnections implements SlowWatch {
   }
 
   dropped(subscriber: Subscriber): void {
-    const drain = this.#draining.get(subscriber);
-    if (drain === undefined || drain.dropped) return;
-    drain.dropped = true;
+    const slow = this.#slow.get(subscriber);
+    if (slow === undefined || slow.dropped) return;
+    slow.dropped = true;
     this.#counters.dropped += 1;
   }
 
   ended(subscriber: Subscriber): void {
-    this.#draining.delete(subscriber);
+    this.#slow.delete(subscriber);
     this.#counters.closed += 1;
     this.#logger.warn(
       { connection: subscriber.id, topics: subscriber.topicCount },
@@ -79,25 +80,25 @@ export class SlowConnections implements SlowWatch {
 
   #lookLater(): void {
     this.#cancel = this.#clock.after(POLL_MS, () => {
-      for (const [subscriber, drain] of this.#draining) this.#look(subscriber, drain);
-      if (this.#draining.size > 0) this.#lookLater();
+      for (const [subscriber, slow] of this.#slow) this.#look(subscriber, slow);
+      if (this.#slow.size > 0) this.#lookLater();
     });
   }
 
-  #look(subscriber: Subscriber, drain: Drain): void {
+  #look(subscriber: Subscriber, slow: Slow): void {
     if (subscriber.closed || subscriber.ended) {
-      this.#draining.delete(subscriber);
+      this.#slow.delete(subscriber);
       return;
     }
-    const drained = this.#budgetBytes * DRAINED_AT;
+    const mayWait = this.#budgetBytes * RESUME_AT;
     const waiting = subscriber.bufferedBytes();
-    if (drain.stall.stalled(waiting)) subscriber.endSlow();
-    if (waiting > drained || subscriber.ended) return;
-    if (!subscriber.catchUp(drained)) {
-      drain.stall.restart();
+    if (slow.stall.stalled(waiting)) subscriber.endSlow();
+    if (waiting > mayWait || subscriber.ended) return;
+    if (!subscriber.catchUp(mayWait)) {
+      slow.stall.restart();
       return;
     }
-    this.#draining.delete(subscriber);
+    this.#slow.delete(subscriber);
     const streams = stateStreams(subscriber);
     if (streams.length > 0) subscriber.degraded({ degraded: false, reason: 'slow', streams });
   }

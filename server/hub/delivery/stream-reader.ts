@@ -11,7 +11,7 @@ import type { EncodableMessage } from './encoding.js';
 
 /** The part of a connection that its readers use. */
 export interface Outlet {
-  /** True while more waits for it than its budget allows, until it has drained and caught up. */
+  /** True while more waits for it than its budget allows, until it has caught up. */
   readonly slow: boolean;
   /** True once it has been told to end: nothing is written to it then. */
   readonly ended: boolean;
@@ -229,7 +229,7 @@ export class StreamReader {
     this.refresh();
   }
 
-  /** The connection has drained, and everything that was kept aside was written. */
+  /** The connection has caught up: everything that was kept aside was written. */
   resume(): void {
     this.refresh();
     this.#conflator?.resume();

@@ -73,7 +73,7 @@ export class Subscriber implements Outlet, Flushable {
   ended = false;
   /** Why this node ended it. Undefined if the client or the network did. */
   endedBy: CloseCode | undefined;
-  /** True from when more waits for it than its budget allows until it has drained and caught up. */
+  /** True from when more waits for it than its budget allows until it has caught up. */
   slow = false;
   /** Set by the hub from time to time; false again once something is written. */
   quiet = false;

@@ -36,12 +36,12 @@ export type PublishResult =
 export interface PublishCounters {
   /** Committed messages by stream. */
   readonly published: Map<string, number>;
-  readonly refused: Map<Refusal, number>;
+  readonly refused: Map<RefusalReason, number>;
 }
 
 /** Why publications that could be read are refused. */
 const REFUSALS = ['too_large', 'too_deep', 'idempotency_conflict', 'too_many_keys'] as const;
-type Refusal = (typeof REFUSALS)[number];
+type RefusalReason = (typeof REFUSALS)[number];
 
 /**
  * JSON text of a message's data, as it will be carried: without line breaks, which SSE could not carry. In JSON a line
@@ -280,7 +280,7 @@ export class Publisher {
     }
   }
 
-  #refuse(reason: Refusal): void {
+  #refuse(reason: RefusalReason): void {
     const { refused } = this.counters;
     refused.set(reason, (refused.get(reason) ?? 0) + 1);
   }

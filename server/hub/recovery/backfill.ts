@@ -17,8 +17,8 @@ import type { LogPages } from './log-pages.js';
 import { messagesAfter } from './messages-after.js';
 import type { Semaphore } from './semaphore.js';
 
-/** Time between two looks at a connection that does not drain. */
-const DRAIN_POLL_MS = 10;
+/** Time between two looks at a connection that has not taken what waits for it. */
+const POLL_MS = 10;
 
 /** Where each key of a held reader starts, and what it gets first. */
 export interface BackfillPlan {
@@ -145,12 +145,12 @@ class Backfill {
   async #pause(): Promise<void> {
     const { semaphore } = this.#options;
     semaphore.release();
-    await this.#drained();
+    await this.#takenUp();
     await semaphore.acquire();
   }
 
-  /** Resolves when the connection has drained, or ends it if it takes nothing. */
-  async #drained(): Promise<void> {
+  /** Resolves when the connection has taken enough of what waits, or ends it if it takes nothing. */
+  async #takenUp(): Promise<void> {
     const { outlet } = this.#reader;
     const { clock, pauseBytes } = this.#options;
     const stall = new StallWatch(clock);
@@ -158,7 +158,7 @@ class Backfill {
       const waiting = outlet.bufferedBytes();
       if (waiting <= pauseBytes || outlet.closed || outlet.ended) return;
       if (stall.stalled(waiting)) outlet.endSlow();
-      else await new Promise<void>((resolve) => clock.after(DRAIN_POLL_MS, resolve));
+      else await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
     }
   }
 }

@@ -5,8 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseTopic } from '@axiom-streaming/protocol/topic';
 import type { Socket } from 'socket.io';
+import type { ClientConnection } from '../../auth/client-connections.js';
 import type { Gate } from '../../auth/gate.js';
-import type { Session } from '../../auth/sessions.js';
 import { HubError } from '../../errors.js';
 import type { Principal } from '../../hub/access.js';
 import { type Admission, admitUpgrade, refuseHandshake } from '../admission.js';
@@ -21,7 +21,7 @@ export class Authentication {
   readonly #gate: Gate;
   readonly #admission: Admission;
   /** Between the middleware and the connection handler. */
-  readonly #sessions = new WeakMap<Socket, Session>();
+  readonly #clients = new WeakMap<Socket, ClientConnection>();
 
   constructor(gate: Gate, admission: Admission) {
     this.#gate = gate;
@@ -46,7 +46,7 @@ export class Authentication {
     });
   };
 
-  /** Opens a session for a socket, in Socket.IO's middleware. @throws HubError if its token is not accepted. */
+  /** Opens the connection of a socket, in Socket.IO's middleware. @throws HubError if its token is not accepted. */
   async authenticate(socket: Socket): Promise<void> {
     const { handshake, request } = socket;
     const { token } = handshake.auth as { token?: unknown };
@@ -54,23 +54,23 @@ export class Authentication {
       throw new HubError('bad_request', 'auth.token: must be a string', { field: 'token' });
     }
     const address = this.#gate.countedAddress(request);
-    const session = await this.#admission.open('socketio', address, {
+    const client = await this.#admission.open('socketio', address, {
       token: token ?? this.#gate.bearer(request),
     });
-    this.#sessions.set(socket, session);
+    this.#clients.set(socket, client);
     // What `fetchSockets` of other nodes would be sent.
     delete (handshake.auth as { token?: unknown }).token;
     delete handshake.headers.authorization;
     delete handshake.headers.cookie;
-    if (socket.recovered) withhold(socket, session.principal);
+    if (socket.recovered) withhold(socket, client.principal);
   }
 
-  /** The session of a socket that {@link authenticate} let through. */
-  sessionOf(socket: Socket): Session {
-    const session = this.#sessions.get(socket);
-    if (session === undefined) throw new HubError('internal', 'a socket came without a session');
-    this.#sessions.delete(socket);
-    return session;
+  /** The connection of a socket that {@link authenticate} let through. */
+  clientOf(socket: Socket): ClientConnection {
+    const client = this.#clients.get(socket);
+    if (client === undefined) throw new HubError('internal', 'a socket came that was not authenticated');
+    this.#clients.delete(socket);
+    return client;
   }
 
   async #admit(request: EngineRequest): Promise<void> {

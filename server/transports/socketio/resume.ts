@@ -34,7 +34,7 @@ export interface Resumption {
 }
 
 /** Why a client that asked for its session did not get it. */
-export interface Refusal {
+export interface NotResumed {
   readonly reason: NotRecovered | 'session_expired';
   readonly topics?: readonly TopicVerdict[];
 }
@@ -44,13 +44,13 @@ export interface ResumerOptions {
   readonly sessions: SessionStore;
   readonly logger: Logger;
   /** Ends a connection of this node that still holds the socket id. */
-  readonly takeOver: (sid: string) => void;
+  readonly endOldConnection: (sid: string) => void;
 }
 
 export class Resumer {
   readonly #options: ResumerOptions;
-  /** Refusals on their way from the handshake to the connection handler. */
-  readonly #refusals = new LRUCache<string, Refusal>({ max: 10_000, ttl: 60_000 });
+  /** The reasons, by pid, on their way from the handshake to the connection handler. */
+  readonly #notResumed = new LRUCache<string, NotResumed>({ max: 10_000, ttl: 60_000 });
 
   constructor(options: ResumerOptions) {
     this.#options = options;
@@ -90,19 +90,19 @@ export class Resumer {
       });
     }
 
-    this.#options.takeOver(session.sid);
+    this.#options.endOldConnection(session.sid);
     return { sid: session.sid, pid, rooms: [...session.topics], data: { resumption }, missedPackets: [] };
   }
 
-  /** Why the session of a client was refused; once. */
-  refusalOf(pid: string): Refusal | undefined {
-    const refusal = this.#refusals.get(pid);
-    this.#refusals.delete(pid);
-    return refusal;
+  /** Why a client did not get its session; once. */
+  whyNotResumed(pid: string): NotResumed | undefined {
+    const notResumed = this.#notResumed.get(pid);
+    this.#notResumed.delete(pid);
+    return notResumed;
   }
 
-  #refuse(pid: string, refusal: Refusal): null {
-    this.#refusals.set(pid, refusal);
+  #refuse(pid: string, why: NotResumed): null {
+    this.#notResumed.set(pid, why);
     return null;
   }
 

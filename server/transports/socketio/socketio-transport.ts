@@ -82,7 +82,12 @@ export class SocketIoTransport {
     this.#options = options;
     const { hub, sessions, logger, gate } = options;
     this.#authentication = new Authentication(gate, options.admission);
-    this.#resumer = new Resumer({ hub, sessions, logger, takeOver: (sid) => this.#takeOver(sid) });
+    this.#resumer = new Resumer({
+      hub,
+      sessions,
+      logger,
+      endOldConnection: (sid) => this.#endOldConnection(sid),
+    });
     const hooks: AdapterHooks = {
       ...options.payloads,
       restoreSession: (pid, offset) => this.#resumer.restore(pid, offset),
@@ -145,15 +150,15 @@ export class SocketIoTransport {
 
   async #connect(socket: Socket): Promise<void> {
     const { hub, node } = this.#options;
-    const session = this.#authentication.sessionOf(socket);
+    const client = this.#authentication.clientOf(socket);
     const subscriber = hub.attach(
       socket.id,
       new SocketSink(socket, this.#options.dialect.encoding, this.#options.direct),
-      session,
+      client,
     );
-    session.bind(subscriber);
+    client.bind(subscriber);
     socket.on('disconnect', (reason) => {
-      session.close();
+      client.close();
       hub.detach(subscriber);
       // The client disconnected on purpose and will not resume the session.
       if (reason === 'client namespace disconnect') void this.#forget(socket);
@@ -165,11 +170,11 @@ export class SocketIoTransport {
       await this.#resume(socket, subscriber);
       return;
     }
-    const refusal = typeof pid === 'string' ? this.#resumer.refusalOf(pid) : undefined;
+    const notResumed = typeof pid === 'string' ? this.#resumer.whyNotResumed(pid) : undefined;
     const info = welcomeInfo(hub, node, subscriber);
     socket.emit(
       'welcome',
-      refusal === undefined ? info : { ...info, recovered: false, ...refusal },
+      notResumed === undefined ? info : { ...info, recovered: false, ...notResumed },
       EMPTY_CURSOR,
     );
   }
@@ -297,7 +302,7 @@ export class SocketIoTransport {
   }
 
   /** A client reconnected before its old connection was seen to end: two sockets must not share an id. */
-  #takeOver(sid: string): void {
+  #endOldConnection(sid: string): void {
     const old = this.io.sockets.sockets.get(sid);
     if (old !== undefined) engineConnection(old).close(true);
   }

@@ -20,8 +20,8 @@ import { tooManyTopics } from '../../hub/operations/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import { type Admission, OVERLOADED, refuseHandshake } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
+import { detachFromHttp } from './detach-from-http.js';
 import { RETRY_MS, SseSink } from './sse-sink.js';
-import { takeOver } from './take-over.js';
 
 /** A comment line keeps proxies from closing a quiet stream as dead. */
 const COMMENT_EVERY_MS = 15_000;
@@ -86,24 +86,24 @@ export class SseTransport {
       throw error;
     }
     const token = gate.bearer(request) ?? (ticket === undefined ? gate.cookie(request) : undefined);
-    const session = await admission.open('sse', address, { token, ticket }, (principal) => {
+    const client = await admission.open('sse', address, { token, ticket }, (principal) => {
       for (const [i, topic] of topics.entries()) requireRead(principal, topic, `topics[${i}]`);
     });
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
-    const socket = await takeOver(response);
+    const socket = await detachFromHttp(response);
     if (socket === undefined) {
-      session.close();
+      client.close();
       return;
     }
     const sink = new SseSink(socket, direct);
     const id = randomUUID();
-    const subscriber = hub.attach(id, sink, session);
-    session.bind(subscriber);
+    const subscriber = hub.attach(id, sink, client);
+    client.bind(subscriber);
     this.#streams.set(sink, subscriber);
     socket.on('close', () => {
-      session.close();
+      client.close();
       this.#streams.delete(sink);
       hub.detach(subscriber);
     });

@@ -7,8 +7,8 @@ import type { Duplex } from 'node:stream';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { EMPTY_CURSOR } from '@axiom-streaming/protocol/cursor';
 import type { WebSocket } from 'ws';
+import type { ClientConnection } from '../../auth/client-connections.js';
 import type { Gate } from '../../auth/gate.js';
-import type { Session } from '../../auth/sessions.js';
 import { HubError } from '../../errors.js';
 import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
@@ -72,21 +72,21 @@ export class WebSocketTransport {
 
   /** Takes over an HTTP upgrade of {@link WEBSOCKET_PATH}. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    void admitUpgrade(socket, this.#admit(request)).then((session) => {
-      if (session === undefined) return;
+    void admitUpgrade(socket, this.#admit(request)).then((client) => {
+      if (client === undefined) return;
       let connected = false;
       // `ws` itself rejects requests that are not WebSocket handshakes.
       socket.once('close', () => {
-        if (!connected) session.close();
+        if (!connected) client.close();
       });
       this.#server.handleUpgrade(request, socket, head, (webSocket) => {
         connected = true;
-        this.#connect(webSocket, session);
+        this.#connect(webSocket, client);
       });
     });
   }
 
-  async #admit(request: IncomingMessage): Promise<Session> {
+  async #admit(request: IncomingMessage): Promise<ClientConnection> {
     const { gate, admission } = this.#options;
     const address = await admission.admit(request);
     return admission.open('websocket', address, { token: gate.bearer(request) });
@@ -98,22 +98,22 @@ export class WebSocketTransport {
     this.#server.close();
   }
 
-  #connect(socket: WebSocket, session: Session): void {
+  #connect(socket: WebSocket, client: ClientConnection): void {
     const { hub, node } = this.#options;
     const sink = new WebSocketSink(socket, this.#options.direct);
     const id = randomUUID();
     const connection: Connection = {
       socket,
       sink,
-      subscriber: hub.attach(id, sink, session),
+      subscriber: hub.attach(id, sink, client),
       pending: 0,
       pingedAt: performance.now(),
       awaitsPong: false,
     };
     this.#connections.add(connection);
-    session.bind(connection.subscriber);
+    client.bind(connection.subscriber);
     socket.on('close', () => {
-      session.close();
+      client.close();
       this.#connections.delete(connection);
       hub.detach(connection.subscriber);
     });

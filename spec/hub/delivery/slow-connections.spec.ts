@@ -64,7 +64,7 @@ describe('A connection that is above its budget', () => {
   });
 
   describe('with a stream of class "state"', () => {
-    it('gets the newest value per key when it has drained, with what was folded, and then everything', async () => {
+    it('gets the newest value per key when it has caught up, with what was folded, and then everything', async () => {
       await read(['market:*']);
       await stall('market:a');
       await test.publishMany(6, 'market:a', 'market:b');
@@ -95,7 +95,7 @@ describe('A connection that is above its budget', () => {
       expect(sink.cursorSeqs('market')).to.deep.equal([2, 6]);
     });
 
-    it('shares frames again when it has drained', async () => {
+    it('shares frames again when it has caught up', async () => {
       const other = test.connect();
       await subscribe(test.hub, other.subscriber, { topics: ['market:*'] }, planned());
       await read(['market:*']);
@@ -136,7 +136,7 @@ describe('A connection that is above its budget', () => {
   });
 
   describe('with a stream of class "log"', () => {
-    it('gets what came in the meantime when it has drained, where that is not too much', async () => {
+    it('gets what came in the meantime when it has caught up, where that is not too much', async () => {
       await read(['news:a']);
       await stall('news:a');
       await test.publishMany(50, 'news:a', 'news:b');

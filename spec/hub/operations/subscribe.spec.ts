@@ -813,7 +813,7 @@ describe('A subscription', () => {
       };
     });
 
-    it('pauses its recovery, and goes on when it has drained', async () => {
+    it('pauses its recovery, and goes on when the client has read', async () => {
       let done = false;
       const reading = read(['news:a'], { since: test.cursor('news', 0) }).then(() => {
         done = true;

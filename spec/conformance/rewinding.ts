@@ -4,7 +4,7 @@ import { needsStream, type Target } from './target.js';
 import { eachTestHasVisitor, messagesOf, received } from './visitor.js';
 
 /** What a newcomer gets: the snapshot of `state` streams, `rewind`, or nothing. */
-export function lookingBack(target: Target): void {
+export function rewinding(target: Target): void {
   for (const transport of TRANSPORTS) {
     describe(`A newcomer over ${transport}`, () => {
       const visitor = eachTestHasVisitor(target);

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 /**
  * The parser behind an HTTP connection. The one cast to internals of `node:http`, where a response keeps its request,
  * its headers and a parser as long as the connection lives: three times what an event stream itself needs.
- * `spec/transports/take-over.spec.ts` holds on to it.
+ * `spec/transports/detach-from-http.spec.ts` holds on to it.
  */
 interface HttpParser {
   _consumed: boolean;
@@ -27,7 +27,7 @@ const HTTP_LISTENER = /^(bound )?(socketOn(Data|End|Close|Drain|Error|Timeout)|o
  *
  * Resolves with undefined if the connection closed meanwhile. The response and its request must not be used afterwards.
  */
-export async function takeOver(response: ServerResponse): Promise<Socket | undefined> {
+export async function detachFromHttp(response: ServerResponse): Promise<Socket | undefined> {
   // This may run inside a callback of the parser, which must not be freed until that has returned.
   await new Promise((resolve) => setImmediate(resolve));
   const socket = response.socket;

@@ -5,10 +5,10 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
-import { takeOver } from '../../server/transports/sse/take-over.js';
+import { detachFromHttp } from '../../server/transports/sse/detach-from-http.js';
 import { until } from '../support/wait.js';
 
-describe('An HTTP connection that is taken over', () => {
+describe('A connection that is detached from HTTP', () => {
   let server: Server;
   let taken: { socket: Socket; request: WeakRef<IncomingMessage>; response: WeakRef<ServerResponse> }[];
   const clients: Socket[] = [];
@@ -18,7 +18,7 @@ describe('An HTTP connection that is taken over', () => {
     server = createServer((request, response) => {
       response.setHeader('Content-Type', 'text/event-stream');
       response.setHeader('Vary', ['Origin', 'Accept']);
-      void takeOver(response).then((socket) => {
+      void detachFromHttp(response).then((socket) => {
         if (socket === undefined) return;
         taken.push({ socket, request: new WeakRef(request), response: new WeakRef(response) });
       });

@@ -1,7 +1,7 @@
 /** The connection that is subscribed. Whatever was subscribed is subscribed again before the connection counts as up. */
 import { ErrorReply } from '@redis/client';
 import type { Logger } from '../logger.js';
-import { type Access, type Client, Connection } from './connection.js';
+import { type Client, RedisConnection, type RedisCredentials } from './connection.js';
 import type { RedisServer } from './target.js';
 
 export type BufferListener = (message: Buffer, channel: Buffer) => void;
@@ -14,15 +14,15 @@ interface Subscription {
   end(client: Client): Promise<void>;
 }
 
-export class Subscriber {
-  readonly connection: Connection;
+export class SubscriberConnection {
+  readonly connection: RedisConnection;
   readonly #subscriptions = new Set<Subscription>();
   /** The client on which the subscriptions were last made. */
   #client: Client | undefined;
   #refusal: ErrorReply | undefined;
 
-  constructor(options: { access: Access; find: () => Promise<RedisServer>; logger: Logger }) {
-    this.connection = new Connection({
+  constructor(options: { credentials: RedisCredentials; find: () => Promise<RedisServer>; logger: Logger }) {
+    this.connection = new RedisConnection({
       ...options,
       name: 'subscriber',
       prepare: async (client) => {

@@ -1,5 +1,5 @@
 /**
- * The sessions of a node: for each connection, its principal, when its token expires, and where it came from.
+ * The client connections of a node: the principal of each, when its token expires, and where it came from.
  *
  * One timer checks all of them. A timer per connection was rejected: most tokens are renewed long before they expire.
  */
@@ -10,8 +10,8 @@ import type { Access, Principal } from '../hub/access.js';
 import type { Subscriber } from '../hub/delivery/subscriber.js';
 import { type LimitName, type Rate, Tally } from './limits.js';
 
-export const SESSION_TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;
-export type SessionTransport = (typeof SESSION_TRANSPORTS)[number];
+export const TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
 
 /** Why the hub ended a connection for reasons of access. */
 export const END_REASONS = ['expired', 'revoked', 'unauthenticated', 'cut', 'too_many'] as const;
@@ -20,7 +20,7 @@ export type EndReason = (typeof END_REASONS)[number];
 /** How long before its token expires a connection is warned, ms. */
 export const EXPIRES_SOON_MS = 60_000;
 const LOOK_EVERY_MS = 250;
-/** A session without a connection after this time is removed. */
+/** A connection that has no subscriber in the hub after this time was lost during its set-up and is removed. */
 const NEVER_BOUND_MS = 30_000;
 /** A connection is ended after this many refused requests without a second free of refusals in between. */
 const MAX_REFUSALS = 100;
@@ -29,7 +29,7 @@ const MAX_REFUSALS = 100;
 export interface ConnectionInfo {
   readonly id: string;
   readonly node: string;
-  readonly transport: SessionTransport;
+  readonly transport: TransportName;
   readonly address: string;
   readonly subject: string | null;
   readonly connectedAt: number;
@@ -37,7 +37,7 @@ export interface ConnectionInfo {
   readonly topics: number;
 }
 
-export interface SessionLimits {
+export interface ConnectionLimits {
   readonly connectionsPerAddress: number;
   readonly connectionsPerSubject: number;
   readonly requestsPerSecond: number;
@@ -46,9 +46,9 @@ export interface SessionLimits {
   readonly unauthenticatedMs: number;
 }
 
-export interface SessionsOptions {
+export interface ClientConnectionsOptions {
   readonly node: string;
-  readonly limits: SessionLimits;
+  readonly limits: ConnectionLimits;
   /** Publishes of a subject, over all its connections. */
   readonly publishes: Rate;
   /** Counts requests of an address, over all its connections. @throws HubError `rate_limited` */
@@ -60,11 +60,11 @@ export interface SessionsOptions {
   readonly onRefused: (limit: LimitName) => void;
 }
 
-/** One connection's access. */
-export class Session implements Access {
+/** One connection: what its client may do now, and its share of the limits. */
+export class ClientConnection implements Access {
   principal: Principal;
   readonly address: string;
-  readonly transport: SessionTransport;
+  readonly transport: TransportName;
   readonly connectedAt = Date.now();
   subscriber: Subscriber | undefined;
   warned = false;
@@ -75,27 +75,32 @@ export class Session implements Access {
   #publishes = 0;
   #refusals = 0;
   #refusedNow = false;
-  readonly #sessions: Sessions;
+  readonly #connections: ClientConnections;
 
-  constructor(sessions: Sessions, principal: Principal, address: string, transport: SessionTransport) {
-    this.#sessions = sessions;
+  constructor(
+    connections: ClientConnections,
+    principal: Principal,
+    address: string,
+    transport: TransportName,
+  ) {
+    this.#connections = connections;
     this.principal = principal;
     this.address = address;
     this.transport = transport;
   }
 
-  /** Connects the session to its subscriber in the hub. */
+  /** Says which subscriber in the hub is the connection's. */
   bind(subscriber: Subscriber): void {
     this.subscriber = subscriber;
   }
 
   /** The connection is gone. */
   close(): void {
-    this.#sessions.close(this);
+    this.#connections.close(this);
   }
 
   async renew(token: string): Promise<Principal> {
-    const principal = await this.#sessions.renewed(this, token);
+    const principal = await this.#connections.renewed(this, token);
     this.principal = principal;
     this.warned = false;
     return principal;
@@ -112,7 +117,7 @@ export class Session implements Access {
       this.#requests = 0;
       this.#publishes = 0;
     }
-    const { limits, publishes, spendRequest } = this.#sessions.options;
+    const { limits, publishes, spendRequest } = this.#connections.options;
     const { subject } = this.principal;
     try {
       if (what === 'request') {
@@ -128,7 +133,7 @@ export class Session implements Access {
       // A client that keeps being refused ignores `retryAfterMs`.
       this.#refusals += 1;
       this.#refusedNow = true;
-      if (this.#refusals > MAX_REFUSALS) this.#sessions.end(this, 'too_many');
+      if (this.#refusals > MAX_REFUSALS) this.#connections.end(this, 'too_many');
       throw error;
     }
   }
@@ -137,7 +142,7 @@ export class Session implements Access {
     if (used <= most) {
       return;
     }
-    this.#sessions.options.onRefused(limit);
+    this.#connections.options.onRefused(limit);
     const retryAfterMs = Math.ceil((this.#second + 1) * 1000 - now);
     throw new HubError(
       'rate_limited',
@@ -149,15 +154,15 @@ export class Session implements Access {
   }
 }
 
-/** The sessions of a node. */
-export class Sessions {
-  readonly options: SessionsOptions;
-  readonly #sessions = new Set<Session>();
+/** All client connections of a node. */
+export class ClientConnections {
+  readonly options: ClientConnectionsOptions;
+  readonly #connections = new Set<ClientConnection>();
   readonly #addresses = new Tally();
   readonly #subjects = new Tally();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(options: SessionsOptions) {
+  constructor(options: ClientConnectionsOptions) {
     this.options = options;
     this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS);
     this.#timer.unref();
@@ -169,30 +174,30 @@ export class Sessions {
   }
 
   /**
-   * Opens a session, which counts as a connection until it is closed.
+   * Opens a connection, which counts towards the limits until it is closed.
    *
    * @param address the key under which the connection is counted
    * @throws HubError `too_many_connections`
    */
-  open(principal: Principal, address: string, transport: SessionTransport): Session {
+  open(principal: Principal, address: string, transport: TransportName): ClientConnection {
     this.#checkSubject(principal);
-    const session = new Session(this, principal, address, transport);
-    this.#sessions.add(session);
+    const connection = new ClientConnection(this, principal, address, transport);
+    this.#connections.add(connection);
     this.#addresses.add(address);
     if (principal.subject !== undefined) this.#subjects.add(principal.subject);
-    return session;
+    return connection;
   }
 
-  close(session: Session): void {
-    if (!this.#sessions.delete(session)) return;
-    this.#addresses.remove(session.address);
-    if (session.principal.subject !== undefined) this.#subjects.remove(session.principal.subject);
+  close(connection: ClientConnection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#addresses.remove(connection.address);
+    if (connection.principal.subject !== undefined) this.#subjects.remove(connection.principal.subject);
   }
 
   /** @throws HubError if the token is not accepted or belongs to another subject. */
-  async renewed(session: Session, token: string): Promise<Principal> {
-    const principal = await this.options.verify(token, session.address);
-    const { subject } = session.principal;
+  async renewed(connection: ClientConnection, token: string): Promise<Principal> {
+    const principal = await this.options.verify(token, connection.address);
+    const { subject } = connection.principal;
     if (subject !== undefined && subject !== principal.subject) {
       throw new HubError('denied', 'token: belongs to another subject than the connection', {
         field: 'token',
@@ -200,15 +205,15 @@ export class Sessions {
     }
     if (subject === undefined) {
       this.#checkSubject(principal);
-      if (this.#sessions.has(session) && principal.subject !== undefined)
+      if (this.#connections.has(connection) && principal.subject !== undefined)
         this.#subjects.add(principal.subject);
     }
     return principal;
   }
 
   /** Ends a connection. */
-  end(session: Session, reason: EndReason): void {
-    const { subscriber } = session;
+  end(connection: ClientConnection, reason: EndReason): void {
+    const { subscriber } = connection;
     if (subscriber === undefined || subscriber.ended) return;
     this.options.onEnd(reason);
     subscriber.close(reason === 'cut' ? CLOSE.denied : reason === 'too_many' ? CLOSE.tooMany : CLOSE.token);
@@ -216,21 +221,23 @@ export class Sessions {
 
   /** Ends the connection with this id, if this node has it. */
   cut(id: string): void {
-    for (const session of this.#sessions) if (session.subscriber?.id === id) this.end(session, 'cut');
+    for (const connection of this.#connections)
+      if (connection.subscriber?.id === id) this.end(connection, 'cut');
   }
 
   /** The connection with this id, if this node has it. */
   find(id: string): ConnectionInfo[] {
-    for (const session of this.#sessions) if (session.subscriber?.id === id) return [this.#describe(session)];
+    for (const connection of this.#connections)
+      if (connection.subscriber?.id === id) return [this.#describe(connection)];
     return [];
   }
 
   /** The oldest connections, at most `most`, oldest first. */
   list(most: number): ConnectionInfo[] {
     const list: ConnectionInfo[] = [];
-    for (const session of this.#sessions) {
+    for (const connection of this.#connections) {
       if (list.length >= most) break;
-      if (session.subscriber !== undefined) list.push(this.#describe(session));
+      if (connection.subscriber !== undefined) list.push(this.#describe(connection));
     }
     return list;
   }
@@ -239,24 +246,24 @@ export class Sessions {
   look(): void {
     const now = Date.now();
     const { unauthenticatedMs } = this.options.limits;
-    for (const session of this.#sessions) {
-      const { principal, subscriber } = session;
+    for (const connection of this.#connections) {
+      const { principal, subscriber } = connection;
       if (subscriber === undefined) {
         // Its connection was lost while it was being set up.
-        if (now - session.connectedAt > NEVER_BOUND_MS) this.close(session);
+        if (now - connection.connectedAt > NEVER_BOUND_MS) this.close(connection);
         continue;
       }
       const { expiresAt, subject } = principal;
       if (subject === undefined) {
-        session.settled ||= subscriber.topicCount > 0;
-        if (!session.settled && unauthenticatedMs > 0 && now - session.connectedAt > unauthenticatedMs)
-          this.end(session, 'unauthenticated');
+        connection.settled ||= subscriber.topicCount > 0;
+        if (!connection.settled && unauthenticatedMs > 0 && now - connection.connectedAt > unauthenticatedMs)
+          this.end(connection, 'unauthenticated');
       } else if (expiresAt !== undefined && expiresAt <= now) {
-        this.end(session, 'expired');
+        this.end(connection, 'expired');
       } else if (this.options.revoked(principal)) {
-        this.end(session, 'revoked');
-      } else if (expiresAt !== undefined && !session.warned && expiresAt - now <= EXPIRES_SOON_MS) {
-        session.warned = true;
+        this.end(connection, 'revoked');
+      } else if (expiresAt !== undefined && !connection.warned && expiresAt - now <= EXPIRES_SOON_MS) {
+        connection.warned = true;
         subscriber.expiring({ expiresInMs: expiresAt - now });
       }
     }
@@ -266,7 +273,7 @@ export class Sessions {
     clearInterval(this.#timer);
   }
 
-  #describe({ subscriber, principal, address, transport, connectedAt }: Session): ConnectionInfo {
+  #describe({ subscriber, principal, address, transport, connectedAt }: ClientConnection): ConnectionInfo {
     return {
       id: subscriber?.id ?? '',
       node: this.options.node,
