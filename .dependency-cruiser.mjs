@@ -62,12 +62,14 @@ const ROOMS = [
       ...['type hub/access.ts', 'type hub/streams.ts', 'type hub/delivery/subscriber.ts'],
     ],
   ],
-  ['archive/', ['archive/', 'log/', 'errors.ts', 'type logger.ts']],
+  ['postgres/', ['postgres/', 'type logger.ts']],
+  ['archive/', ['archive/', 'postgres/', 'log/', 'errors.ts', 'type logger.ts']],
   // A connector is a program beside the hub: it writes into the log, or reads from it.
   [
     'connectors/',
     [
-      ...['connectors/', 'archive/', 'log/', 'redis/redis-link.ts', 'hub/operations/publisher.ts'],
+      ...['connectors/', 'archive/', 'postgres/', 'log/', 'redis/redis-link.ts'],
+      'hub/operations/publisher.ts',
       ...['config/', 'time/', 'errors.ts', 'optional-packages.ts', 'logger.ts'],
     ],
   ],
@@ -158,7 +160,7 @@ const HOMES = {
   'lru-cache': ['auth/', 'hub/recovery/log-pages.ts', 'transports/socketio/resume.ts'],
   'neo4j-driver': ['connectors/neo4j/'],
   'notepack.io': ['log/payload.ts'],
-  pg: ['archive/postgres.ts'],
+  pg: ['postgres/connection.ts'],
   'pg-copy-streams': ['archive/archive-tables.ts'],
   'pg-logical-replication': ['connectors/postgres/'],
   pino: ['logger.ts'],

@@ -2,8 +2,8 @@
 import { HubError } from '../errors.js';
 import type { LogEntry } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
+import { createPool, type PostgresPool } from '../postgres/connection.js';
 import type { Archive } from './archived-log.js';
-import { createPool, type PostgresPool } from './postgres.js';
 
 interface Row {
   readonly seq: string;

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { LogEntry } from '../log/stream-log.js';
-import { inTransaction, type Postgres } from './postgres.js';
+import { inTransaction, type Postgres } from '../postgres/connection.js';
 
 const DAY_MS = 86_400_000;
 

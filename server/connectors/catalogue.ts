@@ -17,6 +17,22 @@ interface Connector {
   run(config: ConnectorConfig, parts: Parts): Promise<void>;
 }
 
+interface Definition<Module> extends Pick<Connector, 'mistakes'> {
+  /** The optional packages that its module imports. */
+  readonly packages: readonly string[];
+  readonly load: () => Promise<Module>;
+  readonly run: (module: Module, config: ConnectorConfig, parts: Parts) => Promise<void>;
+}
+
+/** A connector whose module is loaded when it runs: the drivers of the others may not be installed. */
+function connector<Module>(name: string, { mistakes, packages, load, run }: Definition<Module>): Connector {
+  return {
+    mistakes,
+    run: async (config, parts) =>
+      run(await loadOptional(`The connector "${name}"`, packages, load), config, parts),
+  };
+}
+
 function databaseMissing({ database }: ConnectorConfig): string[] {
   return database.url === '' ? ['DATABASE_URL: is missing'] : [];
 }
@@ -32,70 +48,51 @@ function writing(config: ConnectorConfig, parts: Parts) {
 }
 
 export const CONNECTORS = {
-  outbox: {
+  outbox: connector('outbox', {
     mistakes: databaseMissing,
-    run: async (config, parts) => {
-      const { runOutbox } = await loadOptional(
-        'The connector "outbox"',
-        ['pg'],
-        () => import('./postgres/outbox.js'),
-      );
-      await runOutbox({ ...writing(config, parts), ...config.outbox });
-    },
-  },
-  replication: {
+    packages: ['pg'],
+    load: () => import('./postgres/outbox.js'),
+    run: ({ runOutbox }, config, parts) => runOutbox({ ...writing(config, parts), ...config.outbox }),
+  }),
+  replication: connector('replication', {
     mistakes: (config) => [
       ...databaseMissing(config),
       ...(config.replication.tables.length === 0 ? ['REPLICATION_TABLES: is missing'] : []),
     ],
-    run: async (config, parts) => {
-      const { runReplication } = await loadOptional(
-        'The connector "replication"',
-        ['pg', 'pg-logical-replication'],
-        () => import('./postgres/replication.js'),
-      );
-      await runReplication({ ...writing(config, parts), ...config.replication });
-    },
-  },
-  archive: {
+    packages: ['pg', 'pg-logical-replication'],
+    load: () => import('./postgres/replication.js'),
+    run: ({ runReplication }, config, parts) =>
+      runReplication({ ...writing(config, parts), ...config.replication }),
+  }),
+  archive: connector('archive', {
     mistakes: (config) => [
       ...databaseMissing(config),
       ...(config.streams.some(({ archive }) => archive)
         ? []
         : ['STREAMS_FILE: marks no stream "archive": true']),
     ],
-    run: async (config, parts) => {
-      const { runArchive } = await loadOptional(
-        'The connector "archive"',
-        ['pg', 'pg-copy-streams'],
-        () => import('./postgres/archive.js'),
-      );
-      await runArchive({
+    packages: ['pg', 'pg-copy-streams'],
+    load: () => import('./postgres/archive.js'),
+    run: ({ runArchive }, config, parts) =>
+      runArchive({
         ...parts,
         ...config.archiving,
         url: config.database.url,
         streams: config.streams.filter(({ archive }) => archive).map(({ name }) => name),
-      });
-    },
-  },
-  ingest: {
+      }),
+  }),
+  ingest: connector('ingest', {
     mistakes: () => [],
-    run: async (config, parts) => {
-      const { runIngest } = await import('./redis/ingest.js');
-      await runIngest({ ...writing(config, parts), ...config.ingest });
-    },
-  },
-  neo4j: {
+    packages: [],
+    load: () => import('./redis/ingest.js'),
+    run: ({ runIngest }, config, parts) => runIngest({ ...writing(config, parts), ...config.ingest }),
+  }),
+  neo4j: connector('neo4j', {
     mistakes: ({ neo4j }) => (neo4j.url === '' ? ['NEO4J_URL: is missing'] : []),
-    run: async (config, parts) => {
-      const { runNeo4j } = await loadOptional(
-        'The connector "neo4j"',
-        ['neo4j-driver'],
-        () => import('./neo4j/neo4j.js'),
-      );
-      await runNeo4j({ ...writing(config, parts), ...config.neo4j });
-    },
-  },
+    packages: ['neo4j-driver'],
+    load: () => import('./neo4j/neo4j.js'),
+    run: ({ runNeo4j }, config, parts) => runNeo4j({ ...writing(config, parts), ...config.neo4j }),
+  }),
 } as const satisfies Record<string, Connector>;
 
 export type ConnectorName = keyof typeof CONNECTORS;

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import pg from 'pg';
-import { connectPostgres, migrate } from '../../server/archive/postgres.js';
 import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { silentLogger } from '../../server/logger.js';
+import { connectPostgres } from '../../server/postgres/connection.js';
+import { migrate } from '../../server/postgres/migrations.js';
 import { sized } from '../support/size.js';
 import { patient, until } from '../support/wait.js';
 import { connectorProcess, sample } from './connector-process.js';

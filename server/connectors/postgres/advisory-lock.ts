@@ -1,5 +1,5 @@
-import type { Postgres } from '../../archive/postgres.js';
 import type { Logger } from '../../logger.js';
+import type { Postgres } from '../../postgres/connection.js';
 import { sleep } from '../../time/backoff.js';
 
 const POLL_MS = 250;

@@ -7,8 +7,9 @@
  */
 
 import { type ArchivePosition, ArchiveTables, dayOf } from '../../archive/archive-tables.js';
-import { connectPostgres, migrate } from '../../archive/postgres.js';
 import type { LogEntry, LogTop, StreamLog } from '../../log/stream-log.js';
+import { connectPostgres } from '../../postgres/connection.js';
+import { migrate } from '../../postgres/migrations.js';
 import { sleep } from '../../time/backoff.js';
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import { waitForLock } from './advisory-lock.js';

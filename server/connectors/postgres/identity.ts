@@ -1,4 +1,4 @@
-import type { Postgres } from '../../archive/postgres.js';
+import type { Postgres } from '../../postgres/connection.js';
 
 /**
  * Tells one history of a database from another. Positions are numbers of the database, and a database that was restored

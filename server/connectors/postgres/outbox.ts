@@ -9,8 +9,9 @@
  * NOTIFY wakes it; polling makes up for notifications that were lost with a connection.
  */
 
-import { connectPostgres, migrate, type Postgres } from '../../archive/postgres.js';
 import type { Logger } from '../../logger.js';
+import { connectPostgres, type Postgres } from '../../postgres/connection.js';
+import { migrate } from '../../postgres/migrations.js';
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
 import { waitForLock } from './advisory-lock.js';

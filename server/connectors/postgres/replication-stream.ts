@@ -8,8 +8,8 @@
 import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { type Pgoutput, PgoutputPlugin } from 'pg-logical-replication';
-import { connectPostgres, type Postgres } from '../../archive/postgres.js';
 import type { Logger } from '../../logger.js';
+import { connectPostgres, type Postgres } from '../../postgres/connection.js';
 import { keepTexts } from './change.js';
 import { parseLsn } from './lsn.js';
 

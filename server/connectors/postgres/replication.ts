@@ -6,7 +6,8 @@
  * that are in the log; killed before that, the connector gets them again and the log takes none twice.
  */
 import type { Pgoutput } from 'pg-logical-replication';
-import { connectPostgres, migrate, type Postgres } from '../../archive/postgres.js';
+import { connectPostgres, type Postgres } from '../../postgres/connection.js';
+import { migrate } from '../../postgres/migrations.js';
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
 import { waitForLock } from './advisory-lock.js';

@@ -1,5 +1,5 @@
 /** The replication slot and its publication: made where they are missing, and watched. */
-import type { Postgres } from '../../archive/postgres.js';
+import type { Postgres } from '../../postgres/connection.js';
 import type { ConnectorMetrics } from '../metrics.js';
 
 /** Makes the publication where it is missing. @throws Error where it lacks one of the tables. */
