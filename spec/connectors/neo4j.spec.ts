@@ -18,7 +18,7 @@ import { needsNeo4j, OwnNeo4j } from './own-neo4j.js';
 const KILLS = sized({ quick: 3, full: 20 });
 const WRITERS = 4;
 /** The statement that applications copy. */
-const PUBLISH = codeBlockWith('integrations/neo4j.md', 'HubChange');
+const PUBLISH = codeBlockWith('docs/integrations/neo4j.md', 'HubChange');
 
 describe('The connector of Neo4j', function () {
   this.timeout(600_000);

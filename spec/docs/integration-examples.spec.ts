@@ -49,7 +49,7 @@ describe('The examples of the page on Redis', () => {
     const hints: unknown[] = [];
     client.socket.on('hint', (hint: unknown) => hints.push(hint));
     const file = join(dir, 'emit.mjs');
-    writeFileSync(file, codeBlockWith('integrations/redis.md', 'Emitter'));
+    writeFileSync(file, codeBlockWith('docs/integrations/redis.md', 'Emitter'));
     await run(process.execPath, [file], { env: { ...process.env, REDIS_URL: redis.url } });
     await until('it comes', () => hints.length === 1);
     expect(hints).to.deep.equal([{ soon: true }]);
@@ -59,7 +59,7 @@ describe('The examples of the page on Redis', () => {
     client = await subscribeSocketIo({ url: app.url }, { topics: ['signals:orders/a1'] });
     const { port } = new URL(redis.url);
     const here = `redis-cli() { command redis-cli -p ${port} "$@"; }\n`;
-    await run('bash', ['-c', here + codeBlockWith('integrations/redis.md', 'XADD')]);
+    await run('bash', ['-c', here + codeBlockWith('docs/integrations/redis.md', 'XADD')]);
     await until('it comes', () => client?.seen.data('signals:orders/a1').length === 1);
     expect(client?.seen.data('signals:orders/a1')).to.deep.equal([{ price: 187.2 }]);
   });
@@ -91,10 +91,10 @@ describe('The examples of the page on PostgreSQL', () => {
       "CREATE TABLE account (id text PRIMARY KEY, balance int); INSERT INTO account VALUES ('a1', 100)",
     );
     const client = await platform.subscribe('signals:*');
-    await db.query(codeBlockWith('integrations/postgresql.md', 'hub_publish'));
+    await db.query(codeBlockWith('docs/integrations/postgresql.md', 'hub_publish'));
     await until('it comes', () => client.seen.data('signals:orders/a1').length === 1);
     expect(client.seen.data('signals:orders/a1')).to.deep.equal([{ balance: 90 }]);
-    const query = codeBlockWith('integrations/postgresql.md', 'FROM hub.archive');
+    const query = codeBlockWith('docs/integrations/postgresql.md', 'FROM hub.archive');
     await until('it is archived', async () => (await db.query(query)).rows.length === 1);
   });
 });

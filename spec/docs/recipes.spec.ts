@@ -1,5 +1,5 @@
 /** Takes the programs out of the recipes and runs them, against a hub that is really there. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,9 +11,9 @@ import { startTestApp } from '../http/test-app.js';
 import { SPEC_KEY } from '../support/credentials.js';
 import { publish } from '../support/http.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { trueClock } from '../support/true-clock.js';
 import { until } from '../support/wait.js';
 import { codeBlocksOf } from './code-blocks.js';
+import { Program } from './program.js';
 
 const DOCS = fileURLToPath(new URL('../../../docs/integrations', import.meta.url));
 /** Debian's, which its packages belong to. */
@@ -29,57 +29,12 @@ function needs(context: Context, what: string, command: string, ...args: readonl
   }
 }
 
-/** A program that runs until the spec has seen enough. */
-class Program {
-  readonly lines: string[] = [];
-  output = '';
-  errors = '';
-  ended: number | string | undefined;
-  readonly #child;
-
-  constructor(
-    command: string,
-    args: readonly string[],
-    options: { cwd: string; env: Record<string, string> },
-  ) {
-    this.#child = spawn(command, args, {
-      cwd: options.cwd,
-      env: { ...trueClock(), ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
-    let rest = '';
-    this.#child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      this.output += chunk;
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      this.lines.push(...lines);
-    });
-    this.#child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      this.errors += chunk;
-    });
-    this.#child.once('close', (code, signal) => {
-      this.ended = code ?? signal ?? 0;
-    });
-  }
-
-  /** Waits for output. @throws Error with what the program complained of */
-  async until(what: string, condition: () => boolean, withinMs = 20_000): Promise<void> {
-    await until(what, condition, {
-      withinMs,
-      instead: () => [this.lines.slice(-5), this.errors.slice(-500)],
-    });
-  }
-
-  /** Ends it with its children. */
-  kill(): void {
-    if (this.ended === undefined && this.#child.pid !== undefined) process.kill(-this.#child.pid, 'SIGKILL');
-  }
-}
-
 describe('The recipes', () => {
   const files = new Map(
-    codeBlocksOf('integrations/recipes.md').map(({ file, text }) => [file ?? 'a block without a file', text]),
+    codeBlocksOf('docs/integrations/recipes.md').map(({ file, text }) => [
+      file ?? 'a block without a file',
+      text,
+    ]),
   );
   const programs: Program[] = [];
   let app: RunningNode;
