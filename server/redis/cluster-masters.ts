@@ -1,5 +1,6 @@
 /** The masters of a Redis Cluster: a connection to each, and the slots that each one serves. */
 import type { Logger } from '../logger.js';
+import { Backoff } from '../time/backoff.js';
 import { ask, RedisConnection } from './connection.js';
 import { withDeadline } from './deadline.js';
 import type { Masters } from './masters.js';
@@ -24,7 +25,7 @@ export class ClusterMasters implements Masters {
   #servers: readonly RedisServer[] = [];
   #bySlot: readonly (RedisConnection | undefined)[] = [];
   #refreshing: Promise<void> | undefined;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   /** @param onChange called when a master appears or disappears, and when slots have moved */
   constructor(target: RedisTarget, logger: Logger, onChange: () => void) {
@@ -62,11 +63,18 @@ export class ClusterMasters implements Masters {
   }
 
   async connect(): Promise<void> {
-    while (!this.#closed && (this.#servers.length === 0 || this.all.some(({ up }) => !up))) {
+    const backoff = new Backoff();
+    while (!this.#closing.signal.aborted) {
       await this.refresh().catch((error: Error) =>
         this.#logger.warn({ error: error.message }, 'redis: connection error'),
       );
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      // A master that does not connect may have been replaced meanwhile, so the cluster is asked again after a while.
+      const enough = new AbortController();
+      const signal = AbortSignal.any([enough.signal, this.#closing.signal]);
+      const up = this.all.map((connection) => connection.whenUp(signal));
+      await Promise.race([...(up.length === 0 ? [] : [Promise.all(up)]), backoff.wait(signal)]);
+      enough.abort();
+      if (up.length > 0 && this.all.every((connection) => connection.up)) return;
     }
   }
 
@@ -78,13 +86,13 @@ export class ClusterMasters implements Masters {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     for (const connection of this.all) connection.close();
   }
 
   async #learn(): Promise<void> {
     const ranges = await this.#ask();
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     const servers = new Map(ranges.map(({ server }) => [addressOf(server), server]));
     for (const [address, connection] of this.#byAddress) {
       if (servers.has(address)) continue;

@@ -8,14 +8,15 @@
  * interrupted.
  */
 import { EventEmitter } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 import type { Logger } from '../logger.js';
+import { Backoff } from '../time/backoff.js';
 import { withDeadline } from './deadline.js';
 import { addressOf, type RedisServer, type RedisTarget } from './target.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const PROBE_DEADLINE_MS = 2_000;
+/** Shorter than elsewhere: every stream of the server waits for the connection. */
 const RECONNECT_MAX_MS = 1_000;
 
 /** A client of the library, connected to one server. */
@@ -66,7 +67,7 @@ export class RedisConnection extends EventEmitter<ConnectionEvents> {
   #client: Client | undefined;
   #server: RedisServer | undefined;
   #answering = false;
-  #closed = false;
+  readonly #closing = new AbortController();
   #attempts = 0;
   #lives = 0;
   #opening: Client | undefined;
@@ -82,6 +83,10 @@ export class RedisConnection extends EventEmitter<ConnectionEvents> {
   /** True while commands are answered. */
   get up(): boolean {
     return this.#client !== undefined && this.#answering;
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   /** Number of attempts to reconnect so far. */
@@ -104,6 +109,20 @@ export class RedisConnection extends EventEmitter<ConnectionEvents> {
     const connected = new Promise<void>((resolve) => this.once('up', resolve));
     void this.#keep();
     return connected;
+  }
+
+  /** Resolves when commands are answered, or when `signal` aborts. */
+  whenUp(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.up || signal.aborted) return resolve();
+      const done = () => {
+        this.off('up', done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.once('up', done);
+      signal.addEventListener('abort', done, { once: true });
+    });
   }
 
   /** Sends a command. @throws Error without a connection; ErrorReply if Redis itself refuses it. */
@@ -146,24 +165,24 @@ export class RedisConnection extends EventEmitter<ConnectionEvents> {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     this.#answering = false;
     this.#opening?.destroy();
     this.#renewed?.();
   }
 
   async #keep(): Promise<void> {
-    for (let failures = 0; !this.#closed; ) {
+    const backoff = new Backoff({ maxMs: RECONNECT_MAX_MS });
+    while (!this.#closed) {
       try {
         await this.#live();
-        failures = 0;
+        backoff.reset();
       } catch (error) {
-        failures += 1;
         if (!this.#closed) this.#warn(error);
       }
       if (this.#closed) return;
       this.#attempts += 1;
-      await delay(Math.min(RECONNECT_MAX_MS, 25 * 2 ** Math.min(failures, 6)) * (0.5 + Math.random() / 2));
+      await backoff.wait(this.#closing.signal);
     }
   }
 

@@ -1,9 +1,15 @@
 /**
- * The one place that knows how long to wait before trying again: doubled from 50 ms to 2 s, with jitter, so that the
- * nodes of a cluster do not return in step.
+ * The one place that knows how long to wait before trying again: doubled from 50 ms to a limit, with jitter, so that
+ * the nodes of a cluster do not return in step.
  */
 export class Backoff {
+  readonly #maxMs: number;
   #failures = 0;
+
+  /** @param options.maxMs the longest wait; 2 s by default */
+  constructor({ maxMs = 2_000 }: { maxMs?: number } = {}) {
+    this.#maxMs = maxMs;
+  }
 
   /** Waits since the last {@link reset}. */
   get failures(): number {
@@ -12,7 +18,7 @@ export class Backoff {
 
   /** Waits longer after each call, until {@link reset}; ends early when `signal` aborts. */
   async wait(signal: AbortSignal): Promise<void> {
-    const ms = Math.min(2_000, 50 * 2 ** this.#failures) * (0.5 + Math.random() / 2);
+    const ms = Math.min(this.#maxMs, 50 * 2 ** this.#failures) * (0.5 + Math.random() / 2);
     this.#failures = Math.min(this.#failures + 1, 10);
     await sleep(ms, signal);
   }
