@@ -4,9 +4,10 @@ import { ERRORS, HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { ErrorCounts } from '../telemetry/metrics.js';
 import { sendProblem } from '../transports/problem.js';
+import type { SseTransport } from '../transports/sse/sse-transport.js';
 
 /** The error handler for everything that a route throws. It never shows a stack trace to the user. */
-export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate) {
+export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate, sse: SseTransport) {
   return (error: unknown, request: Request, response: Response, next: NextFunction): void => {
     const known = toHubError(error);
     counts.count(known.code);
@@ -18,6 +19,7 @@ export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate) 
     }
     const answer = () => {
       if (response.headersSent) next(error);
+      else if (request.path === '/stream') sse.refuse(request, response, known);
       else sendProblem(response, known);
     };
     if (request.method !== 'POST') {

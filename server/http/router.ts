@@ -101,7 +101,7 @@ export function createRouter(options: RouterOptions): Express {
   app.use((request: Request) => {
     throw new HubError('not_found', `there is no ${request.method} ${request.path.slice(0, 200)}`);
   });
-  app.use(problemHandler(logger, metrics.errors, gate));
+  app.use(problemHandler(logger, metrics.errors, gate, sse));
   return app;
 }
 

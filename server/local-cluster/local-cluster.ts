@@ -96,6 +96,7 @@ export class LocalCluster {
           port,
           nodePorts: nodes.map((node) => node.port),
           realIpFrom,
+          allowedOrigins: env?.ALLOWED_ORIGINS?.split(',').map((origin) => origin.trim()) ?? [],
           tls,
           onLine: onLine && ((line) => onLine('nginx', line)),
         }),

@@ -26,6 +26,8 @@ export interface NginxOptions {
   readonly connectionsPerAddress?: number;
   /** Addresses of proxies whose X-Forwarded-For is trusted. Default none. */
   readonly realIpFrom?: readonly string[];
+  /** Origins whose pages may read its answers, as `ALLOWED_ORIGINS` of the nodes. Default none. */
+  readonly allowedOrigins?: readonly string[];
   /** Called with each line of its error log. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
@@ -48,6 +50,7 @@ export function nginx(options: NginxOptions): ManagedProcess {
     nodePorts,
     connectionsPerAddress = 20_000,
     realIpFrom = [],
+    allowedOrigins = [],
     tls,
     onLine,
   } = options;
@@ -69,6 +72,9 @@ export function nginx(options: NginxOptions): ManagedProcess {
       .join('\n    '),
     HUB_CONNECTION_SERVERS: nodePorts
       .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=0;`)
+      .join('\n    '),
+    HUB_ALLOWED_ORIGINS: allowedOrigins
+      .map((origin) => (origin === '*' ? '~. $http_origin;' : `"${origin}" $http_origin;`))
       .join('\n    '),
     HUB_REAL_IP: realIpFrom.map((address) => `set_real_ip_from ${address};`).join('\n'),
     HUB_CACHE_DIR: join(dir, 'cache'),

@@ -47,7 +47,12 @@ const HANDSHAKES: readonly [name: string, path: string, headers: Record<string, 
   ['Socket.IO over WebSocket', '/socket.io/?EIO=4&transport=websocket', UPGRADE],
   ['Socket.IO with MessagePack', '/msgpack/?EIO=4&transport=websocket', UPGRADE],
   ['a WebSocket', '/ws', UPGRADE],
-  ['an event stream through a proxy with other nodes', '/stream?topics=news:*', { 'X-Next-Upstream': '503' }],
+  ['an event stream', '/stream?topics=news:*', {}],
+  [
+    'an EventSource through a proxy with other nodes',
+    '/stream?topics=news:*',
+    { Accept: 'text/event-stream', 'X-Next-Upstream': '503' },
+  ],
 ];
 
 describe('A new connection', () => {
@@ -78,8 +83,9 @@ describe('A new connection', () => {
     }
 
     it('gets an event stream that sends it away, where an EventSource would give up at any other answer', async () => {
-      const { status, body } = await ask(`${app.url}/stream?topics=news:*`);
-      expect({ status, body }).to.deep.equal({ status: 200, body: 'retry: 1000\n\n' });
+      const { status, body } = await ask(`${app.url}/stream?topics=news:*`, { Accept: 'text/event-stream' });
+      expect(status).to.equal(200);
+      expect(body).to.match(/^retry: \d{4}\nevent: refused\ndata: \{"code":"overloaded",[^\n]+\}\n\n$/);
     });
 
     it('can ask whether the node is ready, and hears that it is not', async () => {

@@ -75,7 +75,7 @@ export const READING_ROUTES: readonly Route[] = [
       {
         status: 200,
         description:
-          'Unnamed events are messages, and `id` is the cursor; the named ones are `position`, `gap`, `degraded`, `drain`, `expiring`.',
+          'Unnamed events are messages, and `id` is the cursor; the named ones are `position`, `gap`, `degraded`, `drain`, `expiring`. Where `Accept` names `text/event-stream`, also for a refusal that passes: the one event is `refused` then.',
         type: 'text/event-stream',
       },
     ],

@@ -2,7 +2,7 @@
  * Server-sent events at `GET /stream`: for browsers' `EventSource` and for scripts with curl.
  *
  * A valid request is answered with 200 whatever happens next, because any other status ends an EventSource for good.
- * The first `position` event says what could not be resumed.
+ * The first `position` event says what could not be resumed. How a request is refused is in `stream-refusal.ts`.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -18,19 +18,15 @@ import { parseRequest } from '../../hub/operations/fields.js';
 import { subscribe, subscribeRequest } from '../../hub/operations/subscribe.js';
 import { tooManyTopics } from '../../hub/operations/subscriptions.js';
 import type { Logger } from '../../logger.js';
-import { type Admission, OVERLOADED, refuseHandshake } from '../admission.js';
+import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { detachFromHttp } from './detach-from-http.js';
-import { RETRY_MS, SseSink } from './sse-sink.js';
+import { SseSink } from './sse-sink.js';
+import { EVENT_STREAM_HEADERS } from './stream-headers.js';
+import { refuseStream } from './stream-refusal.js';
 
 /** A comment line keeps proxies from closing a quiet stream as dead. */
 const COMMENT_EVERY_MS = 15_000;
-
-const HEADERS = {
-  'Content-Type': 'text/event-stream; charset=utf-8',
-  'Cache-Control': 'no-store, no-transform',
-  'X-Accel-Buffering': 'no',
-};
 
 export interface SseOptions {
   readonly hub: Hub;
@@ -65,7 +61,8 @@ export class SseTransport {
    * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`, `conflate`
    * with `maxRate`, `ticket`.
    *
-   * @throws HubError before anything is written, for topics that cannot be subscribed to, and as the gate does.
+   * @throws HubError before anything is written, for topics that cannot be subscribed to, and as the gate and the
+   *   admission do; to be answered by {@link refuse}
    */
   async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
     const { hub, admission, node, logger, direct, gate, maxTopics } = this.#options;
@@ -78,20 +75,14 @@ export class SseTransport {
         field: 'topics',
       });
     }
-    let address: string;
-    try {
-      address = await admission.admit(request);
-    } catch (error) {
-      if (error === OVERLOADED) return sendAway(request, response);
-      throw error;
-    }
+    const address = await admission.admit(request);
     const token = gate.bearer(request) ?? (ticket === undefined ? gate.cookie(request) : undefined);
     const client = await admission.open('sse', address, { token, ticket }, (principal) => {
       for (const [i, topic] of topics.entries()) requireRead(principal, topic, `topics[${i}]`);
     });
     const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
 
-    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(EVENT_STREAM_HEADERS)) response.setHeader(name, value);
     const socket = await detachFromHttp(response);
     if (socket === undefined) {
       client.close();
@@ -131,23 +122,15 @@ export class SseTransport {
     }
   }
 
+  /** Answers a request that {@link serve} refused. */
+  refuse(request: IncomingMessage, response: ServerResponse, error: HubError): void {
+    refuseStream(request, response, error);
+  }
+
   close(): void {
     clearInterval(this.#comments);
     for (const subscriber of this.#streams.values()) subscriber.close(CLOSE.drain);
   }
-}
-
-/** A header that our proxies add to a request if they will try another node when this one answers 503. */
-const NEXT_UPSTREAM = 'x-next-upstream';
-
-/** An empty stream: the client reconnects with its `Last-Event-ID`. A proxy that can try another node does so at once. */
-function sendAway(request: IncomingMessage, response: ServerResponse): void {
-  if (request.headers[NEXT_UPSTREAM] === '503') {
-    refuseHandshake(response, OVERLOADED);
-    return;
-  }
-  response.writeHead(200, HEADERS);
-  response.end(`retry: ${RETRY_MS}\n\n`);
 }
 
 function readQuery(request: IncomingMessage, query: URLSearchParams) {

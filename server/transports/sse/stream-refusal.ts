@@ -1,0 +1,36 @@
+/** How a request for an event stream is refused. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ERRORS, type HubError } from '../../errors.js';
+import { OVERLOADED, refuseHandshake } from '../admission.js';
+import { RETRY_MS } from './sse-sink.js';
+import { EVENT_STREAM_HEADERS } from './stream-headers.js';
+
+/** A header that our proxies add to a request if they will try another node when this one answers 503. */
+const NEXT_UPSTREAM = 'x-next-upstream';
+/** Those who are refused together come back spread over this time, so that a limit per second lets most of them in, ms. */
+const SPREAD_MS = 5_000;
+
+/**
+ * Answers a refused request for an event stream. Any status but 200 ends an EventSource for good. So where the same
+ * request may succeed later, as the table of errors says, a client that asks for event streams gets one with a single
+ * event, `refused`, and a `retry` of its own. Everybody else, and every refusal that is final, gets problem details.
+ */
+export function refuseStream(request: IncomingMessage, response: ServerResponse, error: HubError): void {
+  const asksNextNode = error === OVERLOADED && request.headers[NEXT_UPSTREAM] === '503';
+  if (!ERRORS[error.code].retry || !wantsEvents(request) || asksNextNode) {
+    refuseHandshake(response, error);
+    return;
+  }
+  const { code, message } = error;
+  const retryAfterMs = Math.max(RETRY_MS, error.retryAfterMs ?? 0) + Math.floor(Math.random() * SPREAD_MS);
+  if (error === OVERLOADED) response.setHeader('Connection', 'close');
+  response.writeHead(200, EVENT_STREAM_HEADERS);
+  response.end(
+    `retry: ${retryAfterMs}\nevent: refused\ndata: ${JSON.stringify({ code, message, retryAfterMs })}\n\n`,
+  );
+}
+
+/** Whether a client reads an event stream whatever it says: each EventSource does, curl does not unless it is told to. */
+function wantsEvents({ headers: { accept } }: IncomingMessage): boolean {
+  return accept !== undefined && /\btext\/event-stream\b/i.test(accept);
+}
