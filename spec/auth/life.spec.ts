@@ -1,10 +1,9 @@
 /** A token's life on a connection that is there: it is told, renewed, ended. */
 import { expect } from 'chai';
-import { io, type Socket } from 'socket.io-client';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { type TestClient, TRANSPORTS } from '../support/client.js';
 import { call } from '../support/http.js';
-import { connectSocketIo, request } from '../support/socketio-client.js';
+import { connectSocketIo, request, type SocketIoTestClient } from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { patient, until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
@@ -178,69 +177,53 @@ describe('A token on a live connection', () => {
 
   describe('of an unmodified Socket.IO client that comes back', () => {
     /** A client whose token is asked for at each connect. */
-    async function client(tokens: () => Promise<string>, topics: string[]) {
-      const socket: Socket = io(app.url, {
-        transports: ['websocket'],
-        forceNew: true,
-        reconnectionDelay: 20,
-        auth: (give) => void tokens().then((text) => give({ token: text })),
-      });
-      kept({ close: () => socket.close() });
-      const data: unknown[] = [];
-      const welcomes: Record<string, unknown>[] = [];
-      const recovered: boolean[] = [];
-      socket.on('connect', () => recovered.push(socket.recovered));
-      socket.on('message', ({ data: value }: { data: unknown }) => data.push(value));
-      socket.on('welcome', (info: Record<string, unknown>) => welcomes.push(info));
-      await until('it is connected', () => welcomes.length > 0);
-      expect((await request(socket, 'subscribe', { topics })).ok).to.equal(true);
-      return { socket, data, welcomes, recovered };
+    async function client(tokens: () => Promise<string>, topics: string[]): Promise<SocketIoTestClient> {
+      const connected = kept(await connectSocketIo({ url: app.url, tokens }));
+      expect((await connected.request('subscribe', { topics })).ok).to.equal(true);
+      return connected;
     }
-    const cut = (socket: Socket) =>
+    /** Closes it from the client's side of the WebSocket, so that the server knows at once. */
+    const cut = ({ socket }: SocketIoTestClient) =>
       (socket.io.engine.transport as unknown as { ws: { close(): void } }).ws.close();
+    const welcomes = ({ events }: SocketIoTestClient) =>
+      events.filter(([name]) => name === 'welcome').map(([, info]) => info as Record<string, unknown>);
 
     it('lets it recover everything, also with another token', async () => {
-      const { socket, data, recovered } = await client(
-        () => token({ subscribe: ['portfolio:*'] }),
-        ['portfolio:r1'],
-      );
+      const reader = await client(() => token({ subscribe: ['portfolio:*'] }), ['portfolio:r1']);
       await publish('portfolio:r1', 1);
-      await until('the first has come', () => data.length === 1);
-      cut(socket);
+      await reader.received(1);
+      cut(reader);
       await publish('portfolio:r1', 2);
-      await until('the second has come', () => data.length === 2);
-      expect(data).to.deep.equal([1, 2]);
-      expect(recovered).to.deep.equal([false, true]);
+      await reader.received(2);
+      expect(reader.seen.data()).to.deep.equal([1, 2]);
+      expect(reader.recovered).to.deep.equal([false, true]);
     });
 
     it('is what decides then: topics that it does not allow are denied, the others recovered', async () => {
       let subscribe = ['portfolio:*'];
-      const { socket, data, welcomes } = await client(
-        () => token({ subscribe }),
-        ['portfolio:n1', 'portfolio:n2'],
-      );
+      const reader = await client(() => token({ subscribe }), ['portfolio:n1', 'portfolio:n2']);
       await publish('portfolio:n1', 'before');
-      await until('it has come', () => data.length === 1);
+      await reader.received(1);
       subscribe = ['portfolio:n1'];
-      cut(socket);
+      cut(reader);
       await publish('portfolio:n2', 'not for you');
       await publish('portfolio:n1', 'after');
-      await until('it is back', () => welcomes.length === 2);
-      expect(welcomes[1]).to.deep.include({ recovered: false });
-      expect(welcomes[1]!.topics).to.have.deep.members([
+      await until('it is back', () => welcomes(reader).length === 2);
+      expect(welcomes(reader)[1]).to.deep.include({ recovered: false });
+      expect(welcomes(reader)[1]!.topics).to.have.deep.members([
         { topic: 'portfolio:n1', recovered: true },
         { topic: 'portfolio:n2', recovered: false, reason: 'denied' },
       ]);
-      await until('the rest has come', () => data.length >= 2);
+      await reader.received(2);
       await publish('portfolio:n2', 'not for you either');
       await publish('portfolio:n1', 'last');
-      await until('the last has come', () => data.includes('last'));
-      expect(data).to.deep.equal(['before', 'after', 'last']);
+      await until('the last has come', () => reader.seen.data().includes('last'));
+      expect(reader.seen.data()).to.deep.equal(['before', 'after', 'last']);
     });
 
     it('keeps it out when it was revoked meanwhile', async () => {
       const text = await token({ jti: 'meanwhile', subscribe: ['portfolio:*'] });
-      const { socket, data, recovered } = await client(async () => text, ['portfolio:v1']);
+      const { socket, seen, recovered } = await client(async () => text, ['portfolio:v1']);
       const refusal = new Promise<Error & { data?: { code: string } }>((resolve) =>
         socket.on('connect_error', resolve),
       );
@@ -249,7 +232,7 @@ describe('A token on a live connection', () => {
       expect((await refusal).data?.code).to.equal('token_revoked');
       expect(socket.active).to.equal(false);
       expect(recovered).to.deep.equal([false]);
-      expect(data).to.deep.equal([]);
+      expect(seen.data()).to.deep.equal([]);
     });
   });
 });

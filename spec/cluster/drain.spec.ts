@@ -1,7 +1,6 @@
 import { once } from 'node:events';
-import { get, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { expect } from 'chai';
-import type { WebSocket } from 'ws';
 import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { answers } from '../../server/local-cluster/nginx.js';
 import { type TestClient, TRANSPORTS } from '../support/client.js';
@@ -9,9 +8,10 @@ import { startTestCluster, subscribeOnNode } from '../support/cluster.js';
 import { authorization } from '../support/credentials.js';
 import { get as getJson, publish } from '../support/http.js';
 import { Publishing } from '../support/publishing.js';
-import { connectSocketIo, request, type SocketIoTestClient } from '../support/socketio-client.js';
+import type { SocketIoTestClient } from '../support/socketio-client.js';
+import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
-import { WebSocketTestClient } from '../support/websocket-client.js';
+import type { WebSocketTestClient } from '../support/websocket-client.js';
 
 describe('A node that is asked to stop with SIGTERM', () => {
   let cluster: LocalCluster;
@@ -57,23 +57,19 @@ describe('A node that is asked to stop with SIGTERM', () => {
 
   it('does not wait for clients that have stopped reading', async () => {
     const [leaving, other] = cluster.nodes;
-    const socketIo = await connectSocketIo({ url: leaving!.url });
-    expect((await request(socketIo.socket, 'subscribe', { topics: ['signals:*'] })).ok).to.equal(true);
-    const webSocket = await WebSocketTestClient.subscribe({ url: leaving!.url }, { topics: ['signals:*'] });
-    const response = await new Promise<IncomingMessage>((resolve) => {
-      get(`${leaving!.url}/stream?topics=signals:*`, { agent: false }, resolve);
-    });
-    clients.push(socketIo, webSocket);
-    const { engine } = socketIo.socket.io as unknown as { engine: { transport: { ws: WebSocket } } };
-    engine.transport.ws.pause();
-    webSocket.socket.pause();
-    response.on('error', () => undefined);
+    const stalled = await Promise.all(
+      TRANSPORTS.map((transport) =>
+        subscribeOver(transport, { url: leaving!.url }, { topics: ['signals:*'] }),
+      ),
+    );
+    clients.push(...stalled);
+    for (const client of stalled) client.stall();
     for (let n = 0; n < 20; n++) await publish(other!.url, 'signals:drain', 'x'.repeat(10_000));
 
     const started = performance.now();
     expect(await leaving!.process.stop('SIGTERM')).to.equal(0);
     expect(performance.now() - started).to.be.below(20_000);
-    response.destroy();
+    for (const client of stalled) client.close();
     await leaving!.process.start();
   });
 

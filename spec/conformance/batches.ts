@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { needsStream, type Target } from './target.js';
-import { eachTestHasVisitor, type Published, received } from './visitor.js';
+import { eachTestHasVisitor, type Published } from './visitor.js';
 
 /** The default limit. */
 const MAX_ITEMS = 1_000;
@@ -35,7 +35,7 @@ export function batches(target: Target): void {
         expect(body.results.map(({ ok, topic }) => ({ ok, topic }))).to.deep.equal(
           items.map(({ topic }) => ({ ok: true, topic })),
         );
-        await received(client, a, 10);
+        await client.received(10, a);
         expect(client.seen.messages).to.deep.equal(
           items.map(({ topic, data }, i) => {
             const { seq, time } = body.results[i]!;
@@ -113,7 +113,7 @@ export function batches(target: Target): void {
       expect(status).to.equal(400);
       expect(body).to.include({ code: 'bad_json', field: 'line 2' });
       await visitor().publish(fence, 'fence');
-      await received(client, fence, 1);
+      await client.received(1, fence);
       expect(client.seen.data()).to.deep.equal(['fence']);
     });
 

@@ -4,7 +4,7 @@ import { TRANSPORTS } from '../support/client.js';
 import { request as socketIoRequest } from '../support/socketio-client.js';
 import { until } from '../support/wait.js';
 import { needsStream, type Target } from './target.js';
-import { eachTestHasVisitor, messagesOf, received, SOCKETS } from './visitor.js';
+import { eachTestHasVisitor, messagesOf, SOCKETS } from './visitor.js';
 
 const MESSAGES = 40;
 /** A rate at which a burst of publishing is folded, and its rest does not take long. */
@@ -32,7 +32,7 @@ export function conflating(target: Target): void {
           const started = performance.now();
           await visitor().publishAll(topic, values(MESSAGES));
           await visitor().publish(other, 'first');
-          await received(client, other, 1);
+          await client.received(1, other);
           await until('the newest has come', () => client.seen.data(topic).at(-1) === MESSAGES);
           const seconds = (performance.now() - started) / 1_000;
           const messages = messagesOf(client, topic);
@@ -75,9 +75,9 @@ export function conflating(target: Target): void {
             { topic: changed, recovered: false, reason: 'conflated' },
             { topic: same, recovered: true },
           ]);
-          await received(client, changed, 1);
+          await client.received(1, changed);
           await visitor().publish(same, 'fence');
-          await received(client, same, 1);
+          await client.received(1, same);
           expect(client.seen.data()).to.deep.equal([3, 'fence']);
         });
       });
@@ -87,14 +87,14 @@ export function conflating(target: Target): void {
       describe(`over ${transport}`, () => {
         it('stays so, and can be given a lower rate and no higher one', async () => {
           const topic = target.topic('news');
-          const { client, request } = await visitor().connect(transport);
+          const client = await visitor().connect(transport);
           const conflated = (maxRate: number) => ({ topics: [topic], conflate: 'latest', maxRate });
-          expect((await request('subscribe', conflated(RATE))).ok).to.equal(true);
-          expect((await request('subscribe', conflated(RATE / 2))).ok).to.equal(true);
-          const { ok, error } = await request('subscribe', conflated(RATE));
+          expect((await client.request('subscribe', conflated(RATE))).ok).to.equal(true);
+          expect((await client.request('subscribe', conflated(RATE / 2))).ok).to.equal(true);
+          const { ok, error } = await client.request('subscribe', conflated(RATE));
           expect(ok).to.equal(false);
           expect(error).to.include({ code: 'bad_request', field: 'maxRate' });
-          expect((await request('subscribe', { topics: [topic] })).ok).to.equal(true);
+          expect((await client.request('subscribe', { topics: [topic] })).ok).to.equal(true);
           await visitor().publishAll(topic, values(10));
           await until('all are counted', () => total(messagesOf(client, topic)) === 10);
           expect(client.seen.messages.length).to.be.below(10);
@@ -102,14 +102,14 @@ export function conflating(target: Target): void {
 
         it('leaves the other topics of the connection alone', async () => {
           const [conflated, other] = [target.topic('news'), target.topic('news')];
-          const { client, request } = await visitor().connect(transport);
-          await request('subscribe', { topics: [conflated], conflate: 'latest', maxRate: RATE });
-          await request('subscribe', { topics: [other] });
+          const client = await visitor().connect(transport);
+          await client.request('subscribe', { topics: [conflated], conflate: 'latest', maxRate: RATE });
+          await client.request('subscribe', { topics: [other] });
           for (const n of values(5)) {
             await visitor().publish(conflated, n);
             await visitor().publish(other, n);
           }
-          await received(client, other, 5);
+          await client.received(5, other);
           expect(client.seen.data(other)).to.deep.equal(values(5));
           expect(messagesOf(client, other).every((message) => !('conflated' in message))).to.equal(true);
         });
@@ -122,8 +122,8 @@ export function conflating(target: Target): void {
           ['in a mode that does not exist', { conflate: 'oldest', maxRate: 1 }, 'conflate'],
         ] as const) {
           it(`is refused ${what}`, async () => {
-            const { request } = await visitor().connect(transport);
-            const ack = await request('subscribe', { topics: [target.topic('news')], ...request_ });
+            const client = await visitor().connect(transport);
+            const ack = await client.request('subscribe', { topics: [target.topic('news')], ...request_ });
             expect(ack.error).to.include({ code: 'bad_request', field });
           });
         }
@@ -139,7 +139,7 @@ export function conflating(target: Target): void {
         maxRate: RATE,
       });
       await visitor().publishAll(topic, ['seen']);
-      await received(client, topic, 1);
+      await client.received(1, topic);
       client.socket.io.engine.close();
       await visitor().publishAll(topic, values(3));
       await until('it is back', () => client.recovered.length === 2);
@@ -157,8 +157,8 @@ export function conflating(target: Target): void {
 
     for (const transport of SOCKETS) {
       it(`is refused over ${transport}`, async () => {
-        const { request } = await visitor().connect(transport);
-        const ack = await request('subscribe', {
+        const client = await visitor().connect(transport);
+        const ack = await client.request('subscribe', {
           topics: [target.topic('signals')],
           conflate: 'latest',
           maxRate: 1,

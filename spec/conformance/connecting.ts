@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { WebSocket } from 'ws';
 import { until } from '../support/wait.js';
 import type { Target } from './target.js';
-import { eachTestHasVisitor, messagesOf, received } from './visitor.js';
+import { eachTestHasVisitor, messagesOf } from './visitor.js';
 
 /** The first thing a connection is told, and the ways to get one. */
 export function connecting(target: Target): void {
@@ -12,8 +12,7 @@ export function connecting(target: Target): void {
       target.streams.map(({ name, class: streamClass }) => ({ name, class: streamClass }));
 
     it('over Socket.IO begins with welcome (info, cursor)', async () => {
-      const { socket, events } = visitor().recordSocketIo();
-      await until('an event comes', () => events.length > 0);
+      const { socket, events } = await visitor().connectSocketIo();
       const [name, info, cursor, ...more] = events[0]!;
       expect(name).to.equal('welcome');
       expect(info).to.have.all.keys('node', 'connection', 'streams');
@@ -61,7 +60,7 @@ export function connecting(target: Target): void {
         it(`delivers ${upgrades ? 'before and after the upgrade to WebSocket' : 'without an upgrade'}`, async () => {
           const { name } = target.streams[0]!;
           const topic = target.topic(name);
-          const client = await visitor().connectSocketIo(transports);
+          const client = await visitor().connectSocketIo({ transports });
           const ack = await client.socket.timeout(5_000).emitWithAck('subscribe', { topics: [topic] });
           expect(ack).to.deep.include({ ok: true });
           const values = Array.from({ length: 20 }, (_, n) => n);
@@ -72,7 +71,7 @@ export function connecting(target: Target): void {
             expect(client.socket.io.engine.transport.name).to.equal('polling');
           }
           for (const value of values) await visitor().publish(topic, value);
-          await received(client, topic, 40);
+          await client.received(40, topic);
           expect(messagesOf(client, topic).map(({ data }) => data)).to.deep.equal([...values, ...values]);
         });
       }
@@ -80,7 +79,7 @@ export function connecting(target: Target): void {
   });
 }
 
-/** The status with which an upgrade is refused. @throws Error where it is not refused. */
+/** The status with which an upgrade is refused; raw, since a client tells nothing of it. @throws Error where it is not refused. */
 function statusOfUpgrade(url: string, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url.replace(/^http/, 'ws'), {

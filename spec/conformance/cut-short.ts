@@ -4,7 +4,7 @@ import { TRANSPORTS, type TransportName } from '../support/client.js';
 import { until } from '../support/wait.js';
 import type { WebSocketTestClient } from '../support/websocket-client.js';
 import { needsStream, type Target } from './target.js';
-import { eachTestHasVisitor, messagesOf, received, type Visitor } from './visitor.js';
+import { eachTestHasVisitor, messagesOf, type Visitor } from './visitor.js';
 
 /** Cursors of a backfill: a connection may be cut before its first message, and after any of them. */
 export function cutShort(target: Target): void {
@@ -22,7 +22,7 @@ export function cutShort(target: Target): void {
       }
       const client = await visitor().connectWebSocket();
       await client.request('subscribe', { topics: [a, b], rewind: 3 });
-      await received(client, b, 3);
+      await client.received(3, b);
       const rewound = client.seen.data();
       for (const [i, { cursor }] of messageFrames(client).entries()) {
         const later = await visitor().subscribe('websocket', { topics: [a, b], since: cursor });
@@ -40,10 +40,10 @@ export function cutShort(target: Target): void {
       for (const topic of topics) await visitor().publishAll(topic, ['old', `newest of ${topic}`]);
       const client = await visitor().connectWebSocket();
       await client.request('subscribe', { topics });
-      await received(client, topics[2]!, 1);
+      await client.received(1, topics[2]!);
       const { cursor } = messageFrames(client)[0]!;
       const later = await visitor().subscribe('websocket', { topics, since: cursor });
-      await received(later, topics[2]!, 1);
+      await later.received(1, topics[2]!);
       await until('the last is the newest', () => later.seen.data().at(-1) === `newest of ${topics[2]}`);
       for (const topic of topics.slice(1)) {
         expect(later.seen.data(topic).at(-1)).to.equal(`newest of ${topic}`);
@@ -56,14 +56,14 @@ export function cutShort(target: Target): void {
       const client = await visitor().connectWebSocket();
       await client.request('subscribe', { topics: [first] });
       await visitor().publish(first, 1);
-      await received(client, first, 1);
+      await client.received(1, first);
       await client.request('subscribe', { topics: [further], rewind: 3 });
-      await received(client, further, 3);
+      await client.received(3, further);
       const { cursor } = messageFrames(client).find(({ message }) => message.data === 'f1')!;
 
       await visitor().publishAll(first, [2]);
       const later = await visitor().subscribe('websocket', { topics: [first, further], since: cursor });
-      await received(later, further, 2);
+      await later.received(2, further);
       await until('the newest comes', () => later.seen.data(first).includes(2));
       const last = client.seen.messages.find(({ topic }) => topic === first)!.seq;
       const fresh = messagesOf(later, first).filter(({ seq }) => seq > last);
@@ -109,8 +109,8 @@ async function firstCursorOf(
     stream.close();
     return stream.events[0]!.id!;
   }
-  const { client, request } = await visitor.connect(transport);
-  const { cursor } = await request('subscribe', { topics: [topic], ...options });
+  const client = await visitor.connect(transport);
+  const { cursor } = await client.request('subscribe', { topics: [topic], ...options });
   client.close();
   return String(cursor);
 }

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { TRANSPORTS } from '../support/client.js';
 import { until } from '../support/wait.js';
 import { needsStream, type Target } from './target.js';
-import { eachTestHasVisitor, messagesOf, received } from './visitor.js';
+import { eachTestHasVisitor, messagesOf } from './visitor.js';
 
 /** JSON values that a careless transport would change. */
 const VALUES = [
@@ -29,7 +29,7 @@ export function delivering(target: Target): void {
         const topic = target.topic('news');
         const client = await visitor().subscribe(transport, { topics: [topic] });
         const { seq, time } = await visitor().publish(topic, { price: 1 });
-        await received(client, topic, 1);
+        await client.received(1, topic);
         expect(client.seen.messages).to.deep.equal([{ topic, seq, time, data: { price: 1 } }]);
         expect(seq).to.be.a('number').greaterThan(0);
         expect(Number.isInteger(time)).to.equal(true);
@@ -39,7 +39,7 @@ export function delivering(target: Target): void {
         const topic = target.topic('news');
         const client = await visitor().subscribe(transport, { topics: [topic] });
         for (const value of VALUES) await visitor().publish(topic, value);
-        await received(client, topic, VALUES.length);
+        await client.received(VALUES.length, topic);
         expect(client.seen.data(topic)).to.deep.equal(VALUES);
       });
 
@@ -48,7 +48,7 @@ export function delivering(target: Target): void {
         const client = await visitor().subscribe(transport, { topics: [topic] });
         const path = `/api/topics/${topic}/messages`;
         expect((await visitor().call('POST', path, '\r\n{\r"a":\n\n[1,\r\n2]}\n')).status).to.equal(201);
-        await received(client, topic, 1);
+        await client.received(1, topic);
         expect(client.seen.data(topic)).to.deep.equal([{ a: [1, 2] }]);
       });
 
@@ -56,13 +56,13 @@ export function delivering(target: Target): void {
         const topic = target.topic('news');
         const client = await visitor().subscribe(transport, { topics: [topic] });
         await visitor().publish(topic, 1);
-        await received(client, topic, 1);
+        await client.received(1, topic);
         const { cursor } = client.seen;
         await visitor().publish(topic, 2);
-        await received(client, topic, 2);
+        await client.received(2, topic);
         expect(client.seen.cursor).not.to.equal(cursor);
         const later = await visitor().subscribe(transport, { topics: [topic], since: cursor });
-        await received(later, topic, 1);
+        await later.received(1, topic);
         expect(later.seen.data(topic)).to.deep.equal([2]);
       });
 
@@ -83,7 +83,7 @@ export function delivering(target: Target): void {
         const topics = [target.topic('news'), target.topic('news')];
         const client = await visitor().subscribe(transport, { topics: ['news:*'] });
         const published = [await visitor().publish(topics[0]!, 1), await visitor().publish(topics[1]!, 2)];
-        await received(client, topics[1]!, 1);
+        await client.received(1, topics[1]!);
         expect(messagesOf(client, ...topics)).to.deep.equal(
           published.map(({ topic, seq, time }, i) => ({ topic, seq, time, data: i + 1 })),
         );
@@ -94,7 +94,7 @@ export function delivering(target: Target): void {
         const client = await visitor().subscribe(transport, { topics: [key, 'news:*'] });
         await visitor().publish(key, 'once');
         await visitor().publish(fence, 'fence');
-        await received(client, fence, 1);
+        await client.received(1, fence);
         expect(client.seen.data(key)).to.deep.equal(['once']);
       });
 
@@ -103,7 +103,7 @@ export function delivering(target: Target): void {
         const topic = `${start}/A-Z.0_9`.padEnd('news:'.length + 128, '.');
         const client = await visitor().subscribe(transport, { topics: [topic] });
         await visitor().publish(topic, 1);
-        await received(client, topic, 1);
+        await client.received(1, topic);
         expect(client.seen.messages[0]?.topic).to.equal(topic);
       });
 
@@ -113,7 +113,7 @@ export function delivering(target: Target): void {
         await visitor().publish(other, 'unwanted');
         await visitor().publish(topic.toUpperCase().replace('NEWS:', 'news:'), 'another key');
         await visitor().publish(topic, 'wanted');
-        await received(client, topic, 1);
+        await client.received(1, topic);
         expect(client.seen.data()).to.deep.equal(['wanted']);
       });
     });
@@ -125,7 +125,7 @@ export function delivering(target: Target): void {
 
     it('has a string as last argument only where it is a cursor: the client library takes it for one', async () => {
       const topic = target.topic('news');
-      const { socket, events } = visitor().recordSocketIo();
+      const { socket, events } = await visitor().connectSocketIo();
       await socket.timeout(5_000).emitWithAck('subscribe', { topics: [topic], rewind: 1 });
       await visitor().publish(topic, 'a string as data');
       await until('the message comes', () => events.some(([name]) => name === 'message'));

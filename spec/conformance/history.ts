@@ -1,7 +1,7 @@
 import type { Message } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
 import { aheadOfTheLog, inAnotherEpoch, needsStream, type Target } from './target.js';
-import { eachTestHasVisitor, received, type Visitor } from './visitor.js';
+import { eachTestHasVisitor, type Visitor } from './visitor.js';
 
 interface History {
   readonly topic: string;
@@ -104,7 +104,7 @@ export function history(target: Target): void {
         await visitor().publishAll(topic, [3]);
         const client = await visitor().subscribe('websocket', { topics: [topic], since: answer.cursor });
         expect(client.verdicts).to.deep.equal([{ topic, recovered: true }]);
-        await received(client, topic, 1);
+        await client.received(1, topic);
         expect(client.seen.data()).to.deep.equal([3]);
       });
 

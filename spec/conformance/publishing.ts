@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { TRANSPORTS } from '../support/client.js';
 import { needsStream, type Target } from './target.js';
-import { eachTestHasVisitor, received, SOCKETS, type Visitor } from './visitor.js';
+import { eachTestHasVisitor, SOCKETS, type Visitor } from './visitor.js';
 
 /** `data` of the default limit, and one byte more. */
 const LIMIT_BYTES = 65_536;
@@ -31,8 +31,8 @@ const WAYS: Record<string, Publish> = {
     return body.results[0]!;
   },
   socketio: async (visitor, topic, data, id) => {
-    const { request } = await visitor.connect('socketio');
-    return request('publish', { topic, data, ...(id === undefined ? {} : { id }) });
+    const client = await visitor.connect('socketio');
+    return client.request('publish', { topic, data, ...(id === undefined ? {} : { id }) });
   },
   websocket: async (visitor, topic, data, id) => {
     const client = await visitor.connectWebSocket();
@@ -59,7 +59,7 @@ export function publishing(target: Target): void {
         expect(outcome.epoch).to.be.a('string').and.not.equal('');
         const { seq, time } = outcome;
         for (const client of clients) {
-          await received(client, topic, 1);
+          await client.received(1, topic);
           expect(client.seen.messages).to.deep.equal([{ topic, seq, time, data: { n: 1 } }]);
         }
       });
@@ -80,7 +80,7 @@ export function publishing(target: Target): void {
         const { seq, epoch, time } = first;
         expect(repeat).to.include({ ok: true, topic, seq, epoch, time, duplicate: true });
         await visitor().publish(fence, 'fence');
-        await received(client, fence, 1);
+        await client.received(1, fence);
         expect(client.seen.data(topic)).to.deep.equal([{ n: 1 }]);
       });
 
@@ -188,9 +188,9 @@ export function publishing(target: Target): void {
     for (const transport of SOCKETS) {
       it(`acknowledges requests that were sent at once over ${transport}, each with its own result`, async () => {
         const topic = target.topic('news');
-        const { request } = await visitor().connect(transport);
+        const client = await visitor().connect(transport);
         const acks = await Promise.all(
-          Array.from({ length: 50 }, (_, n) => request('publish', { topic, data: n })),
+          Array.from({ length: 50 }, (_, n) => client.request('publish', { topic, data: n })),
         );
         const seqs = acks.map(({ seq }) => Number(seq));
         expect(acks.every(({ ok }) => ok)).to.equal(true);

@@ -1,9 +1,7 @@
-import type { Message } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
-import { EventSource } from 'eventsource';
 import { until } from '../support/wait.js';
 import { aheadOfTheLog, inAnotherEpoch, needsStream, type Target } from './target.js';
-import { eachTestHasVisitor, received } from './visitor.js';
+import { eachTestHasVisitor } from './visitor.js';
 
 /** How the ordinary client of each transport comes back by itself after its connection is lost. */
 export function recovering(target: Target): void {
@@ -14,15 +12,14 @@ export function recovering(target: Target): void {
     it('is recovered with its id and its topics, and gets what it missed, in order, once', async () => {
       const topics = [target.topic('news'), target.topic('news')];
       const [a, b] = topics as [string, string];
-      const { socket, events } = visitor().recordSocketIo();
-      await socket.timeout(5_000).emitWithAck('subscribe', { topics });
+      const client = await visitor().connectSocketIo();
+      const { socket, events, seen } = client;
+      await client.request('subscribe', { topics });
       const { id } = socket;
       await visitor().publish(a, 'seen');
-      const messages = () =>
-        events.filter(([name]) => name === 'message').map(([, message]) => message as Message);
-      await until('a message comes', () => messages().length > 0);
+      await client.received(1);
 
-      socket.io.engine.close();
+      client.cut();
       await until('the connection is lost', () => !socket.connected);
       await visitor().publish(a, 1);
       await visitor().publish(b, 2);
@@ -30,8 +27,8 @@ export function recovering(target: Target): void {
       expect(socket.recovered).to.equal(true);
       expect(socket.id).to.equal(id);
       await visitor().publish(a, 'live');
-      await until('the live message comes', () => messages().some(({ data }) => data === 'live'));
-      expect(messages().map(({ data }) => data)).to.deep.equal(['seen', 1, 2, 'live']);
+      await until('the live message comes', () => seen.data().includes('live'));
+      expect(seen.data()).to.deep.equal(['seen', 1, 2, 'live']);
 
       const [, info, cursor] = events.filter(([name]) => name === 'welcome')[1]!;
       expect(info).to.deep.include({
@@ -45,12 +42,12 @@ export function recovering(target: Target): void {
     it('is recovered although it has not seen a message, and again and again', async () => {
       const topic = target.topic('news');
       const client = await visitor().connectSocketIo();
-      await client.socket.timeout(5_000).emitWithAck('subscribe', { topics: [topic] });
+      await client.request('subscribe', { topics: [topic] });
       for (let round = 1; round <= 3; round++) {
-        client.socket.io.engine.close();
+        client.cut();
         await until('the connection is lost', () => !client.socket.connected);
         await visitor().publish(topic, round);
-        await received(client, topic, round);
+        await client.received(round, topic);
       }
       expect(client.recovered).to.deep.equal([false, true, true, true]);
       expect(client.seen.data()).to.deep.equal([1, 2, 3]);
@@ -58,25 +55,25 @@ export function recovering(target: Target): void {
 
     it('is recovered over long polling', async () => {
       const topic = target.topic('news');
-      const client = await visitor().connectSocketIo(['polling']);
-      await client.socket.timeout(5_000).emitWithAck('subscribe', { topics: [topic] });
-      client.socket.io.engine.close();
+      const client = await visitor().connectSocketIo({ transports: ['polling'] });
+      await client.request('subscribe', { topics: [topic] });
+      client.cut();
       await until('the connection is lost', () => !client.socket.connected);
       await visitor().publish(topic, 'missed');
-      await received(client, topic, 1);
+      await client.received(1, topic);
       expect(client.recovered).to.deep.equal([false, true]);
     });
 
     it('does not read again what it had unsubscribed from', async () => {
       const [ended, kept] = [target.topic('news'), target.topic('news')];
       const client = await visitor().connectSocketIo();
-      await client.socket.timeout(5_000).emitWithAck('subscribe', { topics: [ended, kept] });
-      await client.socket.timeout(5_000).emitWithAck('unsubscribe', { topics: [ended] });
-      client.socket.io.engine.close();
+      await client.request('subscribe', { topics: [ended, kept] });
+      await client.request('unsubscribe', { topics: [ended] });
+      client.cut();
       await until('the client is back', () => client.recovered.length > 1);
       await visitor().publish(ended, 'unwanted');
       await visitor().publish(kept, 'fence');
-      await received(client, kept, 1);
+      await client.received(1, kept);
       expect(client.recovered).to.deep.equal([false, true]);
       expect(client.seen.data()).to.deep.equal(['fence']);
     });
@@ -86,11 +83,11 @@ export function recovering(target: Target): void {
       if (lack !== undefined) target.skip(this, lack);
       const topic = target.topic('market');
       const client = await visitor().connectSocketIo();
-      await client.socket.timeout(5_000).emitWithAck('subscribe', { topics: [topic] });
-      client.socket.io.engine.close();
+      await client.request('subscribe', { topics: [topic] });
+      client.cut();
       await until('the connection is lost', () => !client.socket.connected);
       await visitor().publishAll(topic, ['missed']);
-      await received(client, topic, 1);
+      await client.received(1, topic);
       expect(client.recovered).to.deep.equal([false, true]);
       expect(client.seen.data(topic).at(-1)).to.equal('missed');
     });
@@ -101,8 +98,9 @@ export function recovering(target: Target): void {
     const visitor = eachTestHasVisitor(target);
 
     it('is told session_expired where nobody knows it', async () => {
-      const { socket, events } = visitor().recordSocketIo({ pid: 'nobody-knows-this-one', offset: '-' });
-      await until('it is welcomed', () => events.length > 0);
+      const { socket, events } = await visitor().connectSocketIo({
+        auth: { pid: 'nobody-knows-this-one', offset: '-' },
+      });
       expect(socket.recovered).to.equal(false);
       const [name, info, cursor] = events[0]!;
       expect(name).to.equal('welcome');
@@ -116,14 +114,15 @@ export function recovering(target: Target): void {
     ] as const) {
       it(`is told ${reason}, with a verdict for each topic, and reads nothing`, async function () {
         const [topic, fence] = [target.topic('news'), target.topic('news')];
-        const first = visitor().recordSocketIo();
-        await first.socket.timeout(5_000).emitWithAck('subscribe', { topics: [topic] });
+        const first = await visitor().connectSocketIo();
+        await first.request('subscribe', { topics: [topic] });
         const offset = forge(await visitor().stream('news'));
         if (offset === undefined) target.skip(this, 'its cursors do not show epoch and seq');
-        first.socket.io.engine.close();
+        first.cut();
 
-        const { socket, events } = visitor().recordSocketIo({ pid: privateId(first.socket), offset });
-        await until('it is welcomed', () => events.length > 0);
+        const { socket, events } = await visitor().connectSocketIo({
+          auth: { pid: privateId(first.socket), offset },
+        });
         expect(socket.recovered).to.equal(false);
         expect(events[0]?.[1]).to.deep.include({
           recovered: false,
@@ -142,45 +141,27 @@ export function recovering(target: Target): void {
   describe('An EventSource whose connection is cut', () => {
     needsStream(target, 'news', 'log');
     const visitor = eachTestHasVisitor(target);
-    let source: EventSource | undefined;
-    afterEach(() => source?.close());
 
     it('comes back by itself and gets what it missed, in order, once', async () => {
       const topic = target.topic('news');
       await visitor().publishAll(topic, ['rewound']);
-      const cuts: (() => void)[] = [];
-      // The address still says `rewind`; the Last-Event-ID is newer.
-      source = new EventSource(`${visitor().url}/stream?topics=${topic}&rewind=1`, {
-        fetch: async (input, init) => {
-          const response = await fetch(input, {
-            ...init,
-            headers: { ...init.headers, 'X-Forwarded-For': visitor().address },
-          });
-          const { body, cut } = cuttable(response);
-          cuts.push(cut);
-          return new Response(body, { status: response.status, headers: response.headers });
-        },
-      });
-      const data: unknown[] = [];
-      const verdicts: unknown[] = [];
-      source.onmessage = ({ data: text }) => data.push((JSON.parse(String(text)) as Message).data);
-      source.addEventListener('position', ({ data: text }) => {
-        const { topics } = JSON.parse(String(text)) as { topics?: unknown };
-        if (topics !== undefined) verdicts.push(topics);
-      });
-      await until('the rewound message comes', () => data.length > 0);
+      // The address still says `rewind` when it comes back; the Last-Event-ID is newer.
+      const client = await visitor().subscribe('sse', { topics: [topic], rewind: 1 });
+      await client.received(1);
       await visitor().publish(topic, 'seen');
-      await until('a live message comes', () => data.length > 1);
+      await client.received(2);
+      const { verdicts } = client;
 
-      cuts[0]!();
-      await until('it is lost', () => source?.readyState === source?.CONNECTING);
+      client.cut();
+      await until('it is lost', () => client.seen.losses > 0);
       await visitor().publish(topic, 1);
       await visitor().publish(topic, 2);
-      await until('it is back', () => verdicts.length > 1);
+      await until('it is back', () => client.seen.nodes.length > 1);
       await visitor().publish(topic, 'live');
-      await until('the live message comes', () => data.includes('live'));
-      expect(data).to.deep.equal(['rewound', 'seen', 1, 2, 'live']);
-      expect(verdicts).to.deep.equal([[{ topic }], [{ topic, recovered: true }]]);
+      await until('the live message comes', () => client.seen.data().includes('live'));
+      expect(client.seen.data()).to.deep.equal(['rewound', 'seen', 1, 2, 'live']);
+      expect([verdicts, client.verdicts]).to.deep.equal([[{ topic }], [{ topic, recovered: true }]]);
+      expect(client.seen.nodes).to.have.length(2);
     });
   });
 
@@ -192,8 +173,8 @@ export function recovering(target: Target): void {
       const topic = target.topic('news');
       const client = await visitor().subscribe('websocket', { topics: [topic] });
       await visitor().publish(topic, 'seen');
-      await received(client, topic, 1);
-      (client as unknown as { socket: { terminate(): void } }).socket.terminate();
+      await client.received(1, topic);
+      client.cut();
       await until('the connection is lost', () => client.seen.losses > 0);
       await visitor().publish(topic, 1);
       await visitor().publish(topic, 2);
@@ -209,19 +190,4 @@ export function recovering(target: Target): void {
 /** The id that a client shows to be recovered. Private in the client's types; public on the wire. */
 function privateId(socket: object): string {
   return (socket as { readonly _pid: string })._pid;
-}
-
-/** The body of a response that a test can end in the middle. */
-function cuttable(response: Response): { body: ReadableStream<Uint8Array> | null; cut: () => void } {
-  if (response.body === null) return { body: null, cut: () => undefined };
-  const reader = response.body.getReader();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
-  return { body, cut: () => void reader.cancel() };
 }

@@ -100,8 +100,8 @@ export function refusing(target: Target): void {
       ];
       for (const [what, operation, body, code, field] of cases) {
         it(`is answered with ${code}: ${operation} with ${what}`, async () => {
-          const { request } = await visitor().connect(transport);
-          const ack = await request(operation, body());
+          const client = await visitor().connect(transport);
+          const ack = await client.request(operation, body());
           expect(ack.ok).to.equal(false);
           expect(ack.error?.code).to.equal(code);
           if (field !== undefined) expect(ack.error?.field).to.equal(field);
@@ -110,13 +110,13 @@ export function refusing(target: Target): void {
       }
 
       it('is answered with unknown_op where there is no such operation, and the connection stays', async () => {
-        const { request } = await visitor().connect(transport);
+        const client = await visitor().connect(transport);
         for (const operation of ['frobnicate', 'toString', '']) {
-          const ack = await request(operation, {});
+          const ack = await client.request(operation, {});
           expect(ack.ok, operation).to.equal(false);
           expect(ack.error?.code, operation).to.equal('unknown_op');
         }
-        expect((await request('subscribe', { topics: [target.topic(stream())] })).ok).to.equal(true);
+        expect((await client.request('subscribe', { topics: [target.topic(stream())] })).ok).to.equal(true);
       });
     });
   }

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { nextAddress, TRANSPORTS } from '../support/client.js';
 import { until } from '../support/wait.js';
 import { aheadOfTheLog, inAnotherEpoch, needsStream, type Target } from './target.js';
-import { eachTestHasVisitor, messagesOf, received, SOCKETS } from './visitor.js';
+import { eachTestHasVisitor, messagesOf, SOCKETS } from './visitor.js';
 
 const CURSORS_DO_NOT_TELL = 'its cursors do not show epoch and seq, so none can be made up';
 
@@ -17,7 +17,7 @@ export function resuming(target: Target): void {
         const [topic, other] = [target.topic('news'), target.topic('news')];
         const client = await visitor().subscribe(transport, { topics: [topic, other] });
         await visitor().publish(topic, 'seen');
-        await received(client, topic, 1);
+        await client.received(1, topic);
         const { cursor } = client.seen;
         client.close();
         await visitor().publishAll(topic, [1, 2]);
@@ -44,7 +44,7 @@ export function resuming(target: Target): void {
         const [order, item] = [target.topic('signals'), target.topic('news')];
         const client = await visitor().subscribe(transport, { topics: [order, item] });
         await visitor().publish(order, 'seen');
-        await received(client, order, 1);
+        await client.received(1, order);
         client.close();
         for (const n of [1, 2, 3]) {
           await visitor().publishAll(order, [`order ${n}`]);
@@ -55,8 +55,8 @@ export function resuming(target: Target): void {
           { topics: [order, item], since: client.seen.cursor },
           nextAddress(),
         );
-        await received(later, order, 3);
-        await received(later, item, 3);
+        await later.received(3, order);
+        await later.received(3, item);
         expect(later.seen.data(order)).to.deep.equal(['order 1', 'order 2', 'order 3']);
         expect(later.seen.data(item)).to.deep.equal(['item 1', 'item 2', 'item 3']);
       });
@@ -65,12 +65,12 @@ export function resuming(target: Target): void {
         const topic = target.topic('news');
         const client = await visitor().subscribe(transport, { topics: [topic] });
         await visitor().publish(topic, 'seen');
-        await received(client, topic, 1);
+        await client.received(1, topic);
         client.close();
         const later = await visitor().subscribe(transport, { topics: [topic], since: client.seen.cursor });
         expect(later.verdicts).to.deep.equal([{ topic, recovered: true }]);
         await visitor().publish(topic, 'live');
-        await received(later, topic, 1);
+        await later.received(1, topic);
         expect(later.seen.data()).to.deep.equal(['live']);
       });
 
@@ -78,12 +78,12 @@ export function resuming(target: Target): void {
         const [topic, other] = [target.topic('news'), target.topic('news')];
         const client = await visitor().subscribe(transport, { topics: [topic] });
         await visitor().publish(topic, 'seen');
-        await received(client, topic, 1);
+        await client.received(1, topic);
         client.close();
         await visitor().publishAll(other, ['missed']);
         const later = await visitor().subscribe(transport, { topics: [other], since: client.seen.cursor });
         expect(later.verdicts).to.deep.equal([{ topic: other, recovered: true }]);
-        await received(later, other, 1);
+        await later.received(1, other);
       });
 
       it('goes to live without a gap or a duplicate while messages come', async () => {
@@ -124,7 +124,7 @@ export function resuming(target: Target): void {
         const client = await visitor().subscribe(transport, { topics: [topic], since });
         expect(client.verdicts).to.deep.equal([{ topic, recovered: false, reason: 'epoch_changed' }]);
         await visitor().publish(topic, 'live');
-        await received(client, topic, 1);
+        await client.received(1, topic);
         expect(client.seen.data()).to.deep.equal(['live']);
       });
 
@@ -136,7 +136,7 @@ export function resuming(target: Target): void {
         const client = await visitor().subscribe(transport, { topics: [topic], since });
         expect(client.verdicts).to.deep.equal([{ topic, recovered: false, reason: 'ahead' }]);
         await visitor().publish(topic, 'live');
-        await received(client, topic, 1);
+        await client.received(1, topic);
         expect(client.seen.data()).to.deep.equal(['live']);
       });
 
@@ -145,7 +145,7 @@ export function resuming(target: Target): void {
         const client = await visitor().subscribe(transport, { topics: [topic], since: '-' });
         expect(client.verdicts).to.deep.equal([{ topic, recovered: false, reason: 'no_position' }]);
         await visitor().publish(topic, 'live');
-        await received(client, topic, 1);
+        await client.received(1, topic);
       });
 
       describe('on a state stream', () => {
@@ -155,13 +155,13 @@ export function resuming(target: Target): void {
           const topic = target.topic('market');
           const client = await visitor().subscribe(transport, { topics: [topic] });
           await visitor().publish(topic, 'seen');
-          await received(client, topic, 1);
+          await client.received(1, topic);
           client.close();
           await visitor().publishAll(topic, [1, 2, 3]);
           const later = await visitor().subscribe(transport, { topics: [topic], since: client.seen.cursor });
           expect(later.verdicts).to.deep.equal([{ topic, recovered: true }]);
           await visitor().publish(topic, 'live');
-          await received(later, topic, 4);
+          await later.received(4, topic);
           expect(later.seen.data()).to.deep.equal([1, 2, 3, 'live']);
         });
 
@@ -178,7 +178,7 @@ export function resuming(target: Target): void {
             if (since === undefined) target.skip(this, CURSORS_DO_NOT_TELL);
             const client = await visitor().subscribe(transport, { topics: [topic], since });
             expect(client.verdicts).to.deep.equal([{ topic, recovered: false, reason }]);
-            await received(client, topic, 1);
+            await client.received(1, topic);
             expect(client.seen.data()).to.deep.equal(['newest']);
           }
         });
@@ -193,8 +193,8 @@ export function resuming(target: Target): void {
             { topic: market, recovered: false, reason: 'no_position' },
             { topic: news, recovered: true },
           ]);
-          await received(client, market, 1);
-          await received(client, news, 1);
+          await client.received(1, market);
+          await client.received(1, news);
           expect(messagesOf(client, market, news)).to.have.length(2);
         });
       });
@@ -209,9 +209,9 @@ export function resuming(target: Target): void {
 
     for (const transport of SOCKETS) {
       it(`is refused over ${transport}, naming the field`, async () => {
-        const { request } = await visitor().connect(transport);
+        const client = await visitor().connect(transport);
         for (const since of bad) {
-          const ack = await request('subscribe', { topics: [target.topic('market')], since });
+          const ack = await client.request('subscribe', { topics: [target.topic('market')], since });
           expect(ack.ok, since).to.equal(false);
           expect(ack.error, since).to.deep.include({ code: 'bad_cursor', field: 'since' });
         }

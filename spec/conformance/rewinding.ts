@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { TRANSPORTS } from '../support/client.js';
 import { needsStream, type Target } from './target.js';
-import { eachTestHasVisitor, messagesOf, received } from './visitor.js';
+import { eachTestHasVisitor, messagesOf } from './visitor.js';
 
 /** What a newcomer gets: the snapshot of `state` streams, `rewind`, or nothing. */
 export function rewinding(target: Target): void {
@@ -17,10 +17,10 @@ export function rewinding(target: Target): void {
           await visitor().publishAll(b, ['old', 'older than a']);
           const [, newest] = await visitor().publishAll(a, ['old', 'newest']);
           const client = await visitor().subscribe(transport, { topics: [a, b, empty] });
-          await received(client, a, 1);
+          await client.received(1, a);
           expect(client.seen.messages[1]).to.deep.include({ topic: a, seq: newest!.seq, time: newest!.time });
           await visitor().publish(empty, 'live');
-          await received(client, empty, 1);
+          await client.received(1, empty);
           expect(client.seen.data()).to.deep.equal(['older than a', 'newest', 'live']);
         });
 
@@ -29,7 +29,7 @@ export function rewinding(target: Target): void {
           for (const topic of topics) await visitor().publishAll(topic, ['old', topic]);
           await visitor().publishAll(topics[0]!, ['newest']);
           const client = await visitor().subscribe(transport, { topics: ['market:*'] });
-          await received(client, topics[0]!, 1);
+          await client.received(1, topics[0]!);
           expect(messagesOf(client, ...topics).map(({ data }) => data)).to.deep.equal([
             topics[1],
             topics[2],
@@ -44,7 +44,7 @@ export function rewinding(target: Target): void {
           await visitor().publishAll(topic, [1, 2, 3]);
           const client = await visitor().subscribe(transport, { topics: [topic], rewind: 2 });
           await visitor().publish(topic, 'live');
-          await received(client, topic, 3);
+          await client.received(3, topic);
           expect(client.seen.data(topic)).to.deep.equal([2, 3, 'live']);
         });
       });
@@ -61,7 +61,7 @@ export function rewinding(target: Target): void {
             await visitor().publishAll(topic, ['before']);
             const client = await visitor().subscribe(transport, { topics: [topic] });
             await visitor().publish(topic, 'after');
-            await received(client, topic, 1);
+            await client.received(1, topic);
             expect(client.seen.data(topic)).to.deep.equal(['after']);
           });
         });
@@ -77,7 +77,7 @@ export function rewinding(target: Target): void {
             await visitor().publishAll(b, [`b${n}`]);
           }
           const client = await visitor().subscribe(transport, { topics: [b, empty, a], rewind: 2 });
-          await received(client, b, 2);
+          await client.received(2, b);
           expect(client.seen.data()).to.deep.equal(['a3', 'b3', 'a4', 'b4']);
         });
 
@@ -86,7 +86,7 @@ export function rewinding(target: Target): void {
           await visitor().publishAll(topic, [1, 2]);
           const client = await visitor().subscribe(transport, { topics: [topic], rewind: 10 });
           await visitor().publish(topic, 3);
-          await received(client, topic, 3);
+          await client.received(3, topic);
           expect(client.seen.data(topic)).to.deep.equal([1, 2, 3]);
         });
 
@@ -94,7 +94,7 @@ export function rewinding(target: Target): void {
           const topic = target.topic('news');
           await visitor().publishAll(topic, [1, 2, 3]);
           const client = await visitor().subscribe(transport, { topics: ['news:*'], rewind: 50 });
-          await received(client, topic, 3);
+          await client.received(3, topic);
           const seqs = client.seen.seqs();
           const newest = messagesOf(client, topic).at(-1)!.seq;
           const rewound = seqs.slice(0, seqs.indexOf(newest) + 1);
@@ -115,7 +115,7 @@ export function rewinding(target: Target): void {
           }
           await publishing;
           for (const client of clients) {
-            await received(client, topic, count);
+            await client.received(count, topic);
             expect(client.seen.data(topic)).to.deep.equal(Array.from({ length: count }, (_, n) => n));
           }
         });

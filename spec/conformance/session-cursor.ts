@@ -13,24 +13,19 @@ export function sessionCursor(target: Target): void {
       it(`loses nothing though it had subscribed to a second one${rewind ? ', with rewind' : ''}`, async () => {
         const [a, b] = [target.topic('news'), target.topic('news')];
         if (rewind !== undefined) await visitor().publishAll(a, ['missed']);
-        const first = visitor().recordSocketIo();
+        const first = await visitor().connectSocketIo();
         await first.socket.timeout(5_000).emitWithAck('subscribe', { topics: [a], rewind });
         if (rewind === undefined) await visitor().publishAll(a, ['missed']);
         await first.socket.timeout(5_000).emitWithAck('subscribe', { topics: [b] });
         const pid = (first.socket as unknown as { _pid: string })._pid;
-        first.socket.io.engine.close();
+        first.cut();
 
-        const { events } = visitor().recordSocketIo({ pid, offset: '-' });
-        await until('it is welcomed', () => events.length > 0);
+        const { events, seen } = await visitor().connectSocketIo({ auth: { pid, offset: '-' } });
         const told = events[0]?.[1] as { recovered: boolean };
         if (!told.recovered) return;
         await visitor().publish(a, 'live');
-        const data = () =>
-          events
-            .filter(([event]) => event === 'message')
-            .map(([, message]) => (message as { data: unknown }).data);
-        await until('live comes', () => data().includes('live'));
-        expect(data()).to.deep.equal(['missed', 'live']);
+        await until('live comes', () => seen.data().includes('live'));
+        expect(seen.data()).to.deep.equal(['missed', 'live']);
       });
     }
   });

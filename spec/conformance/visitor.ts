@@ -1,14 +1,17 @@
 import type { Message } from '@axiom-streaming/protocol/message';
-import { io, type Socket } from 'socket.io-client';
 import {
   nextAddress,
   type TestClient,
+  type TestSocket,
   type TestSubscription,
   type TransportName,
 } from '../support/client.js';
-import { SPEC_KEY } from '../support/credentials.js';
 import { type Answer, call, publish } from '../support/http.js';
-import { type Ack, connectSocketIo, request, type SocketIoTestClient } from '../support/socketio-client.js';
+import {
+  connectSocketIo,
+  type SocketIoTestClient,
+  type SocketIoTestOptions,
+} from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
@@ -24,21 +27,9 @@ export interface Published {
   readonly duplicate?: true;
 }
 
-/** A Socket.IO client that keeps every event with its arguments. */
-export interface RecordedSocket {
-  readonly socket: Socket;
-  readonly events: readonly (readonly [name: string, ...args: unknown[]])[];
-}
-
 /** The transports with requests and acknowledgements. */
 export const SOCKETS = ['socketio', 'websocket'] as const;
 export type SocketName = (typeof SOCKETS)[number];
-
-/** A socket that has not subscribed to anything. */
-export interface Requester {
-  readonly client: TestClient;
-  request(operation: string, body: Record<string, unknown>): Promise<Ack>;
-}
 
 /**
  * One test's clients. All of them, and its HTTP calls, come from one address, so that a cluster serves them by one node;
@@ -67,37 +58,18 @@ export class Visitor {
   }
 
   /** Connects a socket without subscribing. */
-  async connect(transport: SocketName): Promise<Requester> {
-    if (transport === 'socketio') {
-      const client = await this.connectSocketIo();
-      return { client, request: (operation, body) => request(client.socket, operation, body) };
-    }
-    const client = await this.connectWebSocket();
-    return { client, request: (operation, body) => client.request(operation, body) };
+  connect(transport: SocketName): Promise<TestSocket> {
+    return transport === 'socketio' ? this.connectSocketIo() : this.connectWebSocket();
   }
 
   async connectSocketIo(
-    transports: readonly ('polling' | 'websocket')[] = ['websocket'],
+    options: Pick<SocketIoTestOptions, 'transports' | 'auth'> = {},
   ): Promise<SocketIoTestClient> {
-    return this.#keep(await connectSocketIo({ url: this.url, address: this.address, transports }));
+    return this.#keep(await connectSocketIo({ url: this.url, address: this.address, ...options }));
   }
 
   async connectWebSocket(): Promise<WebSocketTestClient> {
     return this.#keep(await WebSocketTestClient.connect({ url: this.url, address: this.address }));
-  }
-
-  /** A Socket.IO client that hears everything from its first event on. */
-  recordSocketIo(auth: Record<string, unknown> = {}): RecordedSocket {
-    const socket = io(this.url, {
-      transports: ['websocket'],
-      extraHeaders: { 'X-Forwarded-For': this.address },
-      forceNew: true,
-      auth: SPEC_KEY === '' ? auth : { token: SPEC_KEY, ...auth },
-    });
-    const events: [string, ...unknown[]][] = [];
-    socket.onAny((name: string, ...args: unknown[]) => events.push([name, ...args]));
-    this.#keep({ close: () => socket.disconnect() });
-    return { socket, events };
   }
 
   /** Opens an event stream and reads it as bytes. */
@@ -171,15 +143,6 @@ export function eachTestHasVisitor(target: Target): () => Visitor {
     if (visitor === undefined) throw new Error('there is a visitor only while a test runs');
     return visitor;
   };
-}
-
-/** Resolves when a client has so many messages of a topic. */
-export async function received(client: TestClient, topic: string, count: number): Promise<void> {
-  await until(
-    `${count} messages of ${topic} have come over ${client.transport}`,
-    () => client.seen.data(topic).length >= count,
-    { instead: () => client.seen.data(topic) },
-  );
 }
 
 /** What a client has seen of some topics, in the order of arrival. */

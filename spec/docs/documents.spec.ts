@@ -8,13 +8,12 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
-import { io } from 'socket.io-client';
-import { WebSocket } from 'ws';
 import { ROUTES } from '../../server/http/api-documents/routes.js';
 import { OPERATION_NAMES } from '../../server/hub/operations/handler.js';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { bearer, startSecuredApp, token } from '../auth/support.js';
 import { get } from '../support/http.js';
+import { connectSocketIo } from '../support/socketio-client.js';
 import { until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
 
@@ -160,8 +159,11 @@ describe('The documents of a node', () => {
             check(validator(`${operation}Acknowledged`), acknowledgement, operation);
             expect(JSON.stringify(acknowledgement)).to.contain('"ok":true');
           }
-          await until('events of three kinds came', () => new Set(events.map(({ name }) => name)).size >= 3);
-          for (const { name, payload } of events) check(validator(name), payload, name);
+          await until(
+            'events of three kinds came',
+            () => new Set(events().map(({ name }) => name)).size >= 3,
+          );
+          for (const { name, payload } of events()) check(validator(name), payload, name);
           close();
         });
       });
@@ -230,43 +232,37 @@ async function asked(port: number, host: string): Promise<string> {
   return text;
 }
 
+/** A client that sends a request exactly as the document writes it, and what it was told. */
 interface Caller {
   readonly call: (request: unknown) => Promise<unknown>;
-  readonly events: { name: string; payload: unknown }[];
+  readonly events: () => { name: string; payload: unknown }[];
   readonly close: () => void;
 }
 
-async function socketIo(url: string, secret: string): Promise<Caller> {
-  const events: Caller['events'] = [];
-  const socket = io(url, { auth: { token: secret }, transports: ['websocket'] });
-  socket.onAny((...event: [string, ...unknown[]]) => events.push({ name: event[0], payload: event }));
-  await new Promise<void>((resolve) => socket.once('connect', resolve));
+async function socketIo(url: string, token: string): Promise<Caller> {
+  const client = await connectSocketIo({ url, token });
   return {
     call: async (request) => {
-      const [operation, body] = request as [string, unknown];
-      return [await socket.timeout(5_000).emitWithAck(operation, body)];
+      const [operation, body] = request as [string, object];
+      return [await client.request(operation, body)];
     },
-    events,
-    close: () => socket.close(),
+    events: () => client.events.map((event) => ({ name: event[0], payload: event })),
+    close: () => client.close(),
   };
 }
 
-async function webSocket(url: string, secret: string): Promise<Caller> {
-  const events: Caller['events'] = [];
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/ws`, { headers: bearer(secret) });
-  const waiting: ((frame: unknown) => void)[] = [];
-  socket.on('message', (data) => {
-    const frame = JSON.parse(String(data)) as { op: string };
-    if (frame.op === 'ack') waiting.shift()?.(frame);
-    else events.push({ name: frame.op, payload: frame });
-  });
-  await once(socket, 'open');
+async function webSocket(url: string, token: string): Promise<Caller> {
+  const client = await WebSocketTestClient.connect({ url, token });
+  const frames = (wanted: (op: string) => boolean) => client.frames.filter(({ op }) => wanted(op));
   return {
-    call: (request) => {
-      socket.send(JSON.stringify(request));
-      return new Promise((resolve) => waiting.push(resolve));
+    call: async (request) => {
+      const acks = () => frames((op) => op === 'ack');
+      const before = acks().length;
+      client.socket.send(JSON.stringify(request));
+      await until('it is acknowledged', () => acks().length > before);
+      return acks().at(-1);
     },
-    events,
-    close: () => socket.close(),
+    events: () => frames((op) => op !== 'ack').map((frame) => ({ name: frame.op, payload: frame })),
+    close: () => client.close(),
   };
 }

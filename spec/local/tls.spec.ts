@@ -70,6 +70,7 @@ describe('TLS', () => {
   });
 
   it('serves WebSocket', async () => {
+    // Raw: the clients of the specs do not speak to a certificate that nobody signed.
     const socket = new WebSocket(`wss://localhost:${port}/ws`, {
       rejectUnauthorized: false,
       headers: { Authorization: `Bearer ${SPEC_KEY}` },

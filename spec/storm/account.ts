@@ -16,6 +16,7 @@ import type {
   StreamClass,
   TopicVerdict,
 } from '@axiom-streaming/protocol/message';
+import type { ClientListener } from '../support/client.js';
 import type { Publications, StormData } from './publications.js';
 
 /** Findings of one subscriber that are kept in full; the rest is counted. */
@@ -87,7 +88,7 @@ export function newCounts(): AccountCounts {
   };
 }
 
-export class Account {
+export class Account implements ClientListener {
   readonly name: string;
   readonly findings: string[] = [];
   /** All findings, those that were not kept too. */
@@ -127,10 +128,10 @@ export class Account {
     this.#now = options.now;
   }
 
-  connected(node: string): void {
+  connected(node: string, recovered: boolean): void {
     this.#connections += 1;
     this.#counts.connections += 1;
-    this.note(`connected to ${node}`);
+    this.note(`connected to ${node}${recovered ? ', recovered' : ''}`);
   }
 
   note(what: string): void {

@@ -13,24 +13,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { StreamClass } from '@axiom-streaming/protocol/message';
 import { residentBytes } from '../../bench/lib/cpu.js';
 import { PUBLISH_KEY } from '../../bench/lib/credentials.js';
 import { LocalCluster } from '../../server/local-cluster/local-cluster.js';
-import { Account, type AccountCounts, newCounts } from './account.js';
+import { type AccountCounts, newCounts } from './account.js';
 import { STORM_STREAMS, streamsFile } from './catalogue.js';
 import { Faults, REDIS_KEEPS_DATA } from './faults.js';
 import { Publications } from './publications.js';
 import { StormPublisher } from './publishers.js';
 import { Random } from './random.js';
 import { type FaultKind, schedule } from './schedule.js';
-import { SocketIoSubscriber } from './socketio-subscriber.js';
-import { SseSubscriber } from './sse-subscriber.js';
-import type { StormSubscriber, SubscriberPlan } from './subscriber.js';
-import { WebSocketSubscriber } from './websocket-subscriber.js';
+import { openSubscriber, planSubscriber, type StormSubscriber } from './subscriber.js';
 
 const GC_ON_SIGNAL = fileURLToPath(new URL('../../bench/peers/gc-on-signal.cjs', import.meta.url));
-const TRANSPORTS = ['socketio', 'websocket', 'sse', 'msgpack'] as const;
 /** How long subscribers may take to have everything once the storm is over. */
 const CATCH_UP_MS = 60_000;
 const MEMORY_AFTER_MS = 60_000;
@@ -113,8 +108,8 @@ export async function runStorm({
     const random = new Random(seed);
     const publications = new Publications();
     const counts = newCounts();
-    const subscribers = Array.from({ length: count }, (_, i) =>
-      makeSubscriber(i, { cluster, random, publications, counts, now }),
+    const plans = Array.from({ length: count }, (_, i) =>
+      planSubscriber(i, { random, publications, counts, now }),
     );
     const publishers = [
       ...cluster.nodes.map(({ name, url }) => ({ name, url })),
@@ -130,7 +125,7 @@ export async function runStorm({
         }),
     );
     for (const publisher of publishers) publisher.start();
-    for (const subscriber of subscribers) subscriber.start();
+    const subscribers = await Promise.all(plans.map((plan) => openSubscriber(plan, cluster.url)));
 
     const faults = new Faults(cluster, now);
     const storm = new AbortController();
@@ -162,7 +157,7 @@ export async function runStorm({
 
     const ends = await publishEnds(publishers[0]!);
     await catchUp(subscribers, ends);
-    for (const subscriber of subscribers) subscriber.stop();
+    for (const { client } of subscribers) client.close();
     const findings = publications.findings(new Map([...ends].map(([stream, { epoch }]) => [stream, epoch])));
     for (const { plan } of subscribers) plan.account.check();
     for (const { plan } of subscribers) {
@@ -187,64 +182,6 @@ export async function runStorm({
   }
 }
 
-interface Surroundings {
-  readonly cluster: LocalCluster;
-  readonly random: Random;
-  readonly publications: Publications;
-  readonly counts: AccountCounts;
-  readonly now: () => number;
-}
-
-/** The i-th subscriber: each transport in turn, its topics by chance, every tenth slow, another tenth conflating. */
-function makeSubscriber(
-  i: number,
-  { cluster, random, publications, counts, now }: Surroundings,
-): StormSubscriber {
-  const transport = TRANSPORTS[i % TRANSPORTS.length]!;
-  // Tens are met by every transport in turn, so that each has its share.
-  const slow = i % 10 === Math.floor(i / 10) % 10;
-  const conflates = !slow && i % 10 === (Math.floor(i / 10) + 5) % 10;
-  const topics = slow
-    ? ['books:*', 'reports:*', 'fills:*', 'prices:k0']
-    : conflates
-      ? ['prices:*', 'books:k0']
-      : lightTopics(random);
-  const name = `${transport} ${i}${slow ? ' (slow)' : ''}${conflates ? ' (conflating)' : ''}`;
-  const plan: SubscriberPlan = {
-    url: cluster.url,
-    address: `127.${1 + Math.floor(i / 250)}.${1 + (i % 250)}.1`,
-    topics,
-    slow,
-    maxRate: conflates ? 4 : undefined,
-    account: new Account({ name, topics, inStep: !slow && !conflates, publications, counts, classOf, now }),
-  };
-  switch (transport) {
-    case 'websocket':
-      return new WebSocketSubscriber(plan);
-    case 'sse':
-      return new SseSubscriber(plan);
-    default:
-      return new SocketIoSubscriber(plan, { msgpack: transport === 'msgpack', keepsCursor: i % 8 < 4 });
-  }
-}
-
-function classOf(stream: string): StreamClass {
-  return STORM_STREAMS[stream]!.class;
-}
-
-/** One to three of the light streams: the whole of it, or some of its keys. */
-function lightTopics(random: Random): string[] {
-  const light = ['prices', 'news', 'orders', 'brief'];
-  const chosen = light.filter(() => random.next() < 0.5);
-  if (chosen.length === 0) chosen.push(random.pick(light));
-  return chosen.flatMap((stream) => {
-    const { keys } = STORM_STREAMS[stream]!;
-    if (random.next() < 0.4) return [`${stream}:*`];
-    const some = keys.filter(() => random.next() < 0.4);
-    return (some.length === 0 ? [random.pick(keys)] : some).map((key) => `${stream}:${key}`);
-  });
-}
-
 /** Who reads: for a measurement of memory, everybody. */
 interface Reading {
   everybody: boolean;
@@ -264,9 +201,9 @@ async function pauseNowAndThen(
     if (reading.everybody) continue;
     reading.paused += 1;
     subscriber.plan.account.note('stops reading');
-    subscriber.pause();
+    subscriber.client.stall();
     await abortable(random.between(5_000, 12_000), signal);
-    subscriber.resume();
+    subscriber.client.resume();
     reading.paused -= 1;
     subscriber.plan.account.note('reads again');
   }

@@ -1,110 +1,167 @@
-import type { GapInfo, Message, TopicVerdict, WelcomeInfo } from '@axiom-streaming/protocol/message';
+import type { Socket as TcpSocket } from 'node:net';
+import type { DegradedInfo, GapInfo, Message, WelcomeInfo } from '@axiom-streaming/protocol/message';
 import { io, type Socket } from 'socket.io-client';
 import parser from 'socket.io-msgpack-parser';
 import {
+  type Ack,
+  ANSWER_WITHIN_MS,
+  BaseTestClient,
+  CONNECT_WITHIN_MS,
   nextAddress,
-  Seen,
-  type TestClient,
+  Resumption,
   type TestClientOptions,
+  type TestSocket,
   type TestSubscription,
 } from './client.js';
 import { SPEC_KEY } from './credentials.js';
 
-export interface SocketIoTestClient extends TestClient {
-  readonly socket: Socket;
-  /** `socket.recovered` after each connect. */
-  readonly recovered: readonly boolean[];
-  /** What `expiring` said, each time; it may come in the same packet as the welcome. */
-  readonly expiring: readonly { readonly expiresInMs: number }[];
-}
-
-/** An acknowledgement as it comes over the wire. */
-export interface Ack {
-  readonly ok: boolean;
-  readonly error?: { readonly code: string; readonly message: string; readonly field?: string };
-  readonly topics?: readonly TopicVerdict[];
-  readonly [name: string]: unknown;
-}
+export type { Ack } from './client.js';
 
 export interface SocketIoTestOptions extends TestClientOptions {
   /** Default: WebSocket alone. */
   readonly transports?: readonly ('polling' | 'websocket')[];
   /** Packets in MessagePack, with the unmodified `socket.io-msgpack-parser`. Default: JSON. */
   readonly msgpack?: boolean;
+  /** Is asked for the token at each connect, instead of `token`. */
+  readonly tokens?: () => Promise<string>;
+  /** Sent with the token, as a client that has a session sends its `pid` and `offset`. */
+  readonly auth?: Readonly<Record<string, unknown>>;
+  /** Whether one whose session is gone subscribes again with its cursor. Default true. */
+  readonly keepsCursor?: boolean;
 }
 
-/** Connects an unmodified socket.io-client. It has not subscribed to anything. */
-export async function connectSocketIo(options: SocketIoTestOptions): Promise<SocketIoTestClient> {
-  const {
-    url,
-    address = nextAddress(),
-    transports = ['websocket'],
-    msgpack = false,
-    token = SPEC_KEY,
-  } = options;
-  const seen = new Seen();
-  const recovered: boolean[] = [];
-  const expiring: { expiresInMs: number }[] = [];
-  const socket = io(url, {
-    transports: [...transports],
-    ...(msgpack ? { path: '/msgpack/', parser } : {}),
-    auth: token === '' ? {} : { token },
-    extraHeaders: { 'X-Forwarded-For': address },
-    forceNew: true,
-    reconnectionDelay: 20,
-    reconnectionDelayMax: 200,
-  });
-  const client = {
-    transport: 'socketio' as const,
-    socket,
-    seen,
-    recovered,
-    expiring,
-    verdicts: [] as readonly TopicVerdict[],
-    get node() {
-      return seen.nodes.at(-1) ?? '';
-    },
-    close: () => {
-      socket.disconnect();
-    },
-  };
-  socket.on('connect', () => recovered.push(socket.recovered));
-  socket.on('disconnect', () => {
-    seen.losses += 1;
-  });
-  socket.on('message', (message: Message, cursor: string) => seen.message(message, cursor));
-  socket.on('position', (cursor: string) => seen.position(cursor));
-  socket.on('gap', (info: GapInfo) => seen.gaps.push(info));
-  socket.on('degraded', (info: unknown) => seen.degraded.push(info));
-  socket.on('expiring', (info: { expiresInMs: number }) => expiring.push(info));
-  socket.on('drain', (info: unknown) => seen.drains.push(info));
-  await new Promise<void>((resolve, reject) => {
-    socket.on('welcome', (info: WelcomeInfo) => {
-      seen.nodes.push(info.node);
-      if (info.topics !== undefined) client.verdicts = info.topics;
-      resolve();
+type HeardEvent = readonly [name: string, ...args: unknown[]];
+
+/** An unmodified socket.io-client, as the README tells to use it: a recovered one does nothing, any other subscribes. */
+export class SocketIoTestClient extends BaseTestClient implements TestSocket {
+  readonly transport = 'socketio';
+  readonly socket: Socket;
+  /** `socket.recovered` after each connect. */
+  readonly recovered: boolean[] = [];
+  /** What `expiring` said, each time; it may come in the same packet as the welcome. */
+  readonly expiring: { readonly expiresInMs: number }[] = [];
+  /** Every event with its arguments, from the first on; empty where nothing is kept. */
+  readonly events: HeardEvent[] = [];
+  readonly #resumption: Resumption;
+  #stalled: TcpSocket | undefined;
+
+  /** Connects. Most want {@link connectSocketIo}, which waits for the welcome. */
+  constructor(options: SocketIoTestOptions) {
+    super(options);
+    const { url, address = nextAddress(), transports = ['websocket'], msgpack = false } = options;
+    const { token = SPEC_KEY, tokens = async () => token, auth = {}, keepsCursor } = options;
+    this.socket = io(url, {
+      transports: [...transports],
+      ...(msgpack ? { path: '/msgpack/', parser } : {}),
+      auth: (give) => void tokens().then((text) => give(text === '' ? auth : { token: text, ...auth })),
+      extraHeaders: { 'X-Forwarded-For': address },
+      forceNew: true,
+      timeout: CONNECT_WITHIN_MS,
+      reconnectionDelay: 20,
+      reconnectionDelayMax: 500,
     });
-    setTimeout(() => reject(new Error('no welcome over Socket.IO within 60 s')), 60_000).unref();
+    this.#resumption = new Resumption(this.seen, (...asked) => this.#subscribe(...asked), keepsCursor);
+    this.#listen();
+  }
+
+  subscribe(subscription: TestSubscription): Promise<void> {
+    return this.#resumption.begin(subscription);
+  }
+
+  request(operation: string, body: object): Promise<Ack> {
+    return request(this.socket, operation, body);
+  }
+
+  stall(): void {
+    const { ws } = this.socket.io.engine.transport as unknown as { ws?: { readonly _socket?: TcpSocket } };
+    // Private in the types of `ws`; there is none while the client is away.
+    this.#stalled = ws?._socket;
+    this.#stalled?.pause();
+  }
+
+  resume(): void {
+    this.#stalled?.resume();
+  }
+
+  cut(): void {
+    this.socket.io.engine.close();
+  }
+
+  close(): void {
+    this.socket.disconnect();
+  }
+
+  #subscribe(body: object, heard: (ack: Ack) => void): Promise<Ack> {
+    return new Promise((resolve, reject) => {
+      this.socket.timeout(ANSWER_WITHIN_MS).emit('subscribe', body, (error: Error | null, ack: Ack) => {
+        if (error !== null) return reject(error);
+        heard(ack);
+        resolve(ack);
+      });
+    });
+  }
+
+  #listen(): void {
+    const { socket, seen } = this;
+    if (seen.keeps) socket.onAny((...event: [string, ...unknown[]]) => this.events.push(event));
+    socket.on('connect', () => this.recovered.push(socket.recovered));
+    socket.on('disconnect', (reason) => seen.lost(reason));
+    socket.on('welcome', (info: WelcomeInfo, cursor: string) => this.#welcomed(info, cursor));
+    socket.on('message', (message: Message, cursor: string) => seen.message(message, cursor));
+    socket.on('position', (cursor: string) => seen.position(cursor));
+    socket.on('gap', (info: GapInfo) => seen.gap(info));
+    socket.on('degraded', (info: DegradedInfo) => seen.degradation(info));
+    socket.on('expiring', (info: { expiresInMs: number }) => this.expiring.push(info));
+    socket.on('drain', (info: unknown) => seen.drains.push(info));
+  }
+
+  #welcomed(info: WelcomeInfo, cursor: string): void {
+    const { socket, seen } = this;
+    seen.connected(info.node, socket.recovered);
+    if (socket.recovered) {
+      seen.subscribed(info.topics ?? [], cursor, false);
+      return;
+    }
+    if (info.topics !== undefined) seen.verdicts = info.topics;
+    seen.refused(info.recovered === false ? info.reason : undefined);
+    const { id } = socket;
+    void this.#resumption.resume(() => socket.id === id && socket.connected);
+  }
+}
+
+/** Connects; resolves with the first welcome. @throws Error where the hub refuses it */
+export async function connectSocketIo(options: SocketIoTestOptions): Promise<SocketIoTestClient> {
+  const client = new SocketIoTestClient(options);
+  await new Promise<void>((resolve, reject) => {
+    client.socket.once('welcome', () => resolve());
+    client.socket.on('connect_error', (error) => {
+      // A client that will not try again was refused.
+      if (!client.socket.active) reject(error);
+    });
+    setTimeout(() => {
+      client.close();
+      reject(new Error(`no welcome over Socket.IO within ${ANSWER_WITHIN_MS / 1000} s`));
+    }, ANSWER_WITHIN_MS).unref();
   });
   return client;
 }
 
-/** Connects and subscribes; resolves with the acknowledgement. */
+/** Connects and subscribes. @throws Error where the hub refuses it */
 export async function subscribeSocketIo(
   options: SocketIoTestOptions,
   subscription: TestSubscription,
 ): Promise<SocketIoTestClient> {
   const client = await connectSocketIo(options);
-  const ack = await request(client.socket, 'subscribe', subscription);
-  if (!ack.ok) {
+  try {
+    await client.subscribe(subscription);
+  } catch (error) {
     client.close();
-    throw new Error(`subscribe was refused: ${ack.error?.code}: ${ack.error?.message}`);
+    throw error;
   }
-  (client as { verdicts: readonly TopicVerdict[] }).verdicts = ack.topics ?? [];
   return client;
 }
 
 /** One request and its acknowledgement. */
 export function request(socket: Socket, operation: string, body: unknown): Promise<Ack> {
-  return socket.timeout(60_000).emitWithAck(operation, body) as Promise<Ack>;
+  return socket.timeout(ANSWER_WITHIN_MS).emitWithAck(operation, body) as Promise<Ack>;
 }

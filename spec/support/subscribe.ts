@@ -1,17 +1,18 @@
-import type { TestClient, TestClientOptions, TestSubscription, TransportName } from './client.js';
+import type { ClientName, TestClient, TestClientOptions, TestSubscription } from './client.js';
 import { subscribeSocketIo } from './socketio-client.js';
 import { subscribeSse } from './sse-client.js';
 import { WebSocketTestClient } from './websocket-client.js';
 
 /** Connects and subscribes over a transport. @throws Error where the hub refuses it. */
 export function subscribeOver(
-  transport: TransportName,
+  client: ClientName,
   options: TestClientOptions,
   subscription: TestSubscription,
 ): Promise<TestClient> {
-  switch (transport) {
+  switch (client) {
     case 'socketio':
-      return subscribeSocketIo(options, subscription);
+    case 'msgpack':
+      return subscribeSocketIo({ ...options, msgpack: client === 'msgpack' }, subscription);
     case 'websocket':
       return WebSocketTestClient.subscribe(options, subscription);
     case 'sse':

@@ -1,63 +1,65 @@
-import type { GapInfo, Message, TopicVerdict } from '@axiom-streaming/protocol/message';
+import type { Socket as TcpSocket } from 'node:net';
+import type { DegradedInfo, GapInfo, Message } from '@axiom-streaming/protocol/message';
 import { WebSocket } from 'ws';
 import {
+  type Ack,
+  ANSWER_WITHIN_MS,
+  BaseTestClient,
+  backoffMs,
+  CONNECT_WITHIN_MS,
   nextAddress,
-  Seen,
-  type TestClient,
+  Resumption,
   type TestClientOptions,
+  type TestSocket,
   type TestSubscription,
 } from './client.js';
 import { authorization } from './credentials.js';
-import type { Ack } from './socketio-client.js';
-
-const RECONNECT_MS = 25;
 
 type Frame = { readonly op: string } & Record<string, unknown>;
 
 /** A plain WebSocket client as a careful user would write it: it reconnects, and resends its topics and its cursor. */
-export class WebSocketTestClient implements TestClient {
+export class WebSocketTestClient extends BaseTestClient implements TestSocket {
   readonly transport = 'websocket';
-  readonly seen = new Seen();
   readonly frames: Frame[] = [];
   readonly closeCodes: number[] = [];
-  verdicts: readonly TopicVerdict[] = [];
   readonly #url: string;
   readonly #headers: Record<string, string>;
-  #socket: WebSocket | undefined;
-  #subscription: TestSubscription | undefined;
-  #closed = false;
-  #nextId = 1;
+  readonly #resumption: Resumption;
   readonly #acks = new Map<number, (ack: Ack) => void>();
+  #socket: WebSocket | undefined;
+  #stalled: TcpSocket | undefined;
+  #closed = false;
+  #failures = 0;
+  #nextId = 1;
 
-  private constructor({ url, address = nextAddress(), token }: TestClientOptions) {
+  private constructor(options: TestClientOptions) {
+    super(options);
+    const { url, address = nextAddress(), token } = options;
     this.#headers = { 'X-Forwarded-For': address, ...authorization(token) };
     this.#url = `${url.replace(/^http/, 'ws')}/ws`;
+    this.#resumption = new Resumption(this.seen, (body, heard) => this.request('subscribe', body, heard));
   }
 
   /** Connects without subscribing to anything. */
   static async connect(options: TestClientOptions): Promise<WebSocketTestClient> {
     const client = new WebSocketTestClient(options);
-    await client.#connect();
+    await new Promise<void>((resolve, reject) => client.#connect(resolve, reject));
     return client;
   }
 
-  /** Connects and subscribes, again after each loss. */
+  /** Connects and subscribes, again after each loss. @throws Error where the hub refuses it */
   static async subscribe(
     options: TestClientOptions,
     subscription: TestSubscription,
   ): Promise<WebSocketTestClient> {
     const client = await WebSocketTestClient.connect(options);
-    client.#subscription = subscription;
-    const ack = await client.request('subscribe', { ...subscription });
-    if (!ack.ok) {
+    try {
+      await client.#resumption.begin(subscription);
+    } catch (error) {
       client.close();
-      throw new Error(`subscribe was refused: ${ack.error?.code}: ${ack.error?.message}`);
+      throw error;
     }
     return client;
-  }
-
-  get node(): string {
-    return this.seen.nodes.at(-1) ?? '';
   }
 
   get socket(): WebSocket {
@@ -65,14 +67,33 @@ export class WebSocketTestClient implements TestClient {
     return this.#socket;
   }
 
-  /** Sends one request and waits for its acknowledgement. */
-  request(op: string, body: Record<string, unknown>): Promise<Ack> {
+  request(operation: string, body: object, heard?: (ack: Ack) => void): Promise<Ack> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#acks.set(id, resolve);
-      setTimeout(() => reject(new Error(`no acknowledgement of ${op} within 60 s`)), 60_000).unref();
-      this.socket.send(JSON.stringify({ op, id, ...body }));
+      this.#acks.set(id, (ack) => {
+        heard?.(ack);
+        resolve(ack);
+      });
+      setTimeout(() => {
+        this.#acks.delete(id);
+        reject(new Error(`no acknowledgement of ${operation} within ${ANSWER_WITHIN_MS / 1000} s`));
+      }, ANSWER_WITHIN_MS).unref();
+      this.socket.send(JSON.stringify({ op: operation, id, ...body }));
     });
+  }
+
+  stall(): void {
+    // Private in the types of `ws`; there is none while the client is away.
+    this.#stalled = (this.socket as unknown as { readonly _socket?: TcpSocket })._socket;
+    this.#stalled?.pause();
+  }
+
+  resume(): void {
+    this.#stalled?.resume();
+  }
+
+  cut(): void {
+    this.#socket?.terminate();
   }
 
   close(): void {
@@ -80,66 +101,70 @@ export class WebSocketTestClient implements TestClient {
     this.#socket?.terminate();
   }
 
-  #connect(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const socket = new WebSocket(this.#url, { headers: this.#headers });
-      this.#socket = socket;
-      socket.on('error', (error) => {
-        if (this.seen.nodes.length === 0) reject(error);
-      });
-      socket.on('message', (data) => {
-        this.#receive(JSON.parse(String(data)) as Frame);
-        resolve();
-      });
-      socket.on('close', (code) => {
-        this.closeCodes.push(code);
-        this.seen.losses += 1;
-        if (!this.#closed && this.seen.nodes.length > 0)
-          setTimeout(() => void this.#reconnect(), RECONNECT_MS);
-      });
+  /** @param opened called with the first frame @param refused called where the first connection cannot be made */
+  #connect(opened: () => void, refused: (error: Error) => void): void {
+    const socket = new WebSocket(this.#url, { headers: this.#headers, handshakeTimeout: CONNECT_WITHIN_MS });
+    this.#socket = socket;
+    socket.on('error', (error) => {
+      this.seen.note(`error: ${error.message}`);
+      refused(error);
     });
-  }
-
-  async #reconnect(): Promise<void> {
-    if (this.#closed) return;
-    await this.#connect();
-    if (this.#subscription === undefined) return;
-    const { topics, conflate, maxRate } = this.#subscription;
-    await this.request('subscribe', {
-      topics,
-      conflate,
-      maxRate,
-      since: this.seen.cursor === '' ? undefined : this.seen.cursor,
+    socket.on('message', (data) => {
+      if (this.#socket !== socket) return;
+      this.#receive(JSON.parse(String(data)) as Frame);
+      opened();
+    });
+    socket.on('close', (code) => {
+      this.closeCodes.push(code);
+      this.seen.lost(String(code));
+      refused(new Error(`the connection was closed with ${code}`));
+      // One that was never let in does not try again.
+      if (this.#closed || this.seen.nodes.length === 0) return;
+      const again = () => {
+        if (!this.#closed) this.#connect(noop, noop);
+      };
+      setTimeout(again, backoffMs(this.#failures++));
     });
   }
 
   #receive(frame: Frame): void {
-    this.frames.push(frame);
+    const { seen } = this;
+    if (seen.keeps) this.frames.push(frame);
     switch (frame.op) {
-      case 'welcome':
-        this.seen.nodes.push(String(frame.node));
+      case 'welcome': {
+        const socket = this.#socket;
+        this.#failures = 0;
+        seen.connected(String(frame.node));
+        void this.#resumption.resume(
+          () => this.#socket === socket && socket?.readyState === WebSocket.OPEN && !this.#closed,
+        );
         return;
+      }
       case 'message':
-        this.seen.message(frame.message as Message, String(frame.cursor));
+        seen.message(frame.message as Message, String(frame.cursor));
         return;
       case 'position':
-        this.seen.position(String(frame.cursor));
+        seen.position(String(frame.cursor));
         return;
       case 'gap':
-        this.seen.gaps.push(frame as unknown as GapInfo);
+        seen.gap(frame as unknown as GapInfo);
         return;
       case 'degraded':
-        this.seen.degraded.push(frame);
+        seen.degradation(frame as unknown as DegradedInfo);
         return;
       case 'drain':
-        this.seen.drains.push(frame);
+        seen.drains.push(frame);
         return;
-      case 'ack': {
-        const ack = frame as unknown as Ack;
-        if (ack.ok && ack.topics?.[0]?.topic !== undefined) this.verdicts = ack.topics;
-        this.#acks.get(Number(frame.id))?.(ack);
-        this.#acks.delete(Number(frame.id));
-      }
+      case 'ack':
+        this.#acknowledged(Number(frame.id), frame as unknown as Ack);
     }
   }
+
+  #acknowledged(id: number, ack: Ack): void {
+    if (ack.ok && ack.topics?.[0]?.topic !== undefined) this.seen.verdicts = ack.topics;
+    this.#acks.get(id)?.(ack);
+    this.#acks.delete(id);
+  }
 }
+
+const noop = () => undefined;

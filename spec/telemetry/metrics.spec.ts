@@ -81,6 +81,7 @@ describe('The metrics', () => {
     const client = await WebSocketTestClient.subscribe({ url: app.url }, { topics: ['news:*'] });
     client.close();
     await until('it is counted', async () => (await count('client')) === 1);
+    // Raw, since no client would send what is no frame.
     const socket = new WebSocket(`${app.url.replace('http', 'ws')}/ws`, { headers: authorization() });
     socket.once('open', () => socket.send('no frame'));
     await until('it is counted', async () => (await count('bad_request')) === 1);

@@ -2,19 +2,19 @@
 import { expect } from 'chai';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
-import type { Seen } from '../support/client.js';
+import { CLIENTS, type Seen, type TestClient } from '../support/client.js';
 import { publishAll } from '../support/http.js';
-import { connectStalling, STALLING_TRANSPORTS, type StallingClient } from '../support/stalling-client.js';
+import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
 
 /** The kernel takes several megabytes before anything waits in the node. */
 const BATCH = 40;
 const TEXT = 'x'.repeat(50_000);
 
-for (const transport of STALLING_TRANSPORTS) {
+for (const transport of CLIENTS) {
   describe(`A reader that stops, over ${transport}`, () => {
     let app: RunningNode;
-    let client: StallingClient | undefined;
+    let client: TestClient | undefined;
     const published = new Map<string, number>();
 
     beforeEach(async () => {
@@ -39,8 +39,8 @@ for (const transport of STALLING_TRANSPORTS) {
       expect(body.results.every(({ ok }) => ok)).to.equal(true);
     }
 
-    async function stalled(topics: string[], noticed: () => boolean): Promise<StallingClient> {
-      client = await connectStalling(transport, { url: app.url }, { topics });
+    async function stalled(topics: string[], noticed: () => boolean): Promise<TestClient> {
+      client = await subscribeOver(transport, { url: app.url }, { topics });
       client.stall();
       for (let i = 0; i < 40 && !noticed(); i++) await publish(BATCH, ...topics);
       expect(noticed(), 'the node has noticed').to.equal(true);
@@ -55,9 +55,10 @@ for (const transport of STALLING_TRANSPORTS) {
 
     it('gets the newest of a "state" stream once it reads again, and is told what was folded', async () => {
       const topics = ['market:a', 'market:b'];
-      const { seen, resume } = await stalled(topics, () => counts('market').conflated > BATCH);
+      const reader = await stalled(topics, () => counts('market').conflated > BATCH);
+      const { seen } = reader;
       const { last } = app.hub.stream('market').tail;
-      resume();
+      reader.resume();
       await until('it has caught up', () => !isSlow() && seen.messages.some(({ seq }) => seq === last));
       await publish(2, ...topics);
       await until('it is live', () => seqsOf(seen, 'market:b').at(-1) === last + 2);
@@ -78,8 +79,9 @@ for (const transport of STALLING_TRANSPORTS) {
     });
 
     it('is told what it lost of a "log" stream, and gets everything else in order', async () => {
-      const { seen, resume } = await stalled(['news:a'], () => counts('news').dropped > BATCH);
-      resume();
+      const reader = await stalled(['news:a'], () => counts('news').dropped > BATCH);
+      const { seen } = reader;
+      reader.resume();
       await until('it has caught up', () => !isSlow());
       await publish(1, 'news:a');
       const { last } = app.hub.stream('news').tail;
@@ -98,10 +100,11 @@ for (const transport of STALLING_TRANSPORTS) {
 
     it('is cut with a "ledger" stream, comes back with its cursor and loses nothing', async () => {
       const isCut = () => app.hub.counters.slowConsumers.closed === 1;
-      const { seen, resume } = await stalled(['signals:a'], isCut);
+      const reader = await stalled(['signals:a'], isCut);
+      const { seen } = reader;
       await until('its connection is gone', () => app.hub.subscribers.size === 0);
       await publish(BATCH, 'signals:a');
-      resume();
+      reader.resume();
       const { last } = app.hub.stream('signals').tail;
       await until('it has everything', () => seen.seqs().at(-1) === last, {
         instead: () => [seen.seqs().at(-1), last],
