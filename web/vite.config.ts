@@ -6,6 +6,8 @@ const page = (path: string) => join(import.meta.dirname, path);
 /** Nothing is inlined and nothing comes from elsewhere: the page keeps to `default-src 'self'`. */
 export default defineConfig({
   root: import.meta.dirname,
+  // Relative: a proxy may serve the hub below a path.
+  base: './',
   build: {
     outDir: '../dist/page',
     emptyOutDir: true,

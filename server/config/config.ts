@@ -21,6 +21,8 @@ export interface Config {
     readonly host: string;
     /** 0: a free one. */
     readonly port: number;
+    /** Path below which a proxy serves the hub, without a slash at the end. Empty: none. */
+    readonly basePath: string;
     /** Proxies whose X-Forwarded-For is believed: `loopback`, `uniquelocal`, addresses, networks. */
     readonly trustedProxies: readonly string[];
     /** What `/metrics` asks for. Empty: it is for private networks and administrators. */
@@ -128,6 +130,7 @@ function inGroups(
     http: {
       host: values.HOST,
       port: values.PORT,
+      basePath: values.BASE_PATH,
       trustedProxies: values.TRUST_PROXY,
       metricsToken: values.METRICS_TOKEN,
     },

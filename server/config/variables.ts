@@ -91,6 +91,11 @@ const GIB = 1024 * MIB;
 export const VARIABLES = {
   HOST: variable('127.0.0.1', 'Address to listen on.', z.string().min(1)),
   PORT: variable('8001', 'Port to listen on; 0 takes a free one.', whole(0, 65_535)),
+  BASE_PATH: variable(
+    '',
+    'Path below which a proxy serves the hub, e.g. `/hub`, whether the proxy strips it or not. Empty: `/`.',
+    z.string().regex(/^((\/[A-Za-z0-9._~-]+)+)?$/, 'must be like "/hub": a slash first, none at the end'),
+  ),
   NODE_ID: variable(
     '',
     'Name of this node, unique in its cluster. Empty: made from host name and process id.',

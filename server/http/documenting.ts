@@ -8,17 +8,27 @@ import { EXACT } from './exact.js';
 /** Hosts that may be written into an example; anything else could be a command in a reader's shell. */
 const HOST = /^[A-Za-z0-9.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/;
 
-export function documentingRoutes({ version }: { version: string }): Router {
+export interface DocumentingOptions {
+  readonly version: string;
+  /** Path below which a proxy serves the hub, such as `/hub`. Empty: none. */
+  readonly basePath: string;
+}
+
+export function documentingRoutes({ version, basePath }: DocumentingOptions): Router {
   const router = Router(EXACT);
   router.get('/openapi.json', (request: Request, response: Response) => {
     response.setHeader('Cache-Control', 'no-store');
-    response.json(openApi({ version, origin: originOf(request) }));
+    response.json(openApi({ version, url: originOf(request) + basePath }));
   });
   router.get('/asyncapi.json', (request: Request, response: Response) => {
     response.setHeader('Cache-Control', 'no-store');
-    response.json(asyncApi({ version, origin: originOf(request) }));
+    response.json(asyncApi({ version, url: originOf(request) + basePath }));
   });
-  router.get('/docs', (_request: Request, response: Response) => response.redirect(308, '/docs/'));
+  // Relative: whatever a proxy has put before the path stays there.
+  router.get('/docs', (_request: Request, response: Response) => response.redirect(308, 'docs/'));
+  if (basePath !== '') {
+    router.get(basePath, (_request: Request, response: Response) => response.redirect(308, `${basePath}/`));
+  }
   return router;
 }
 

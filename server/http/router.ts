@@ -7,7 +7,7 @@ import type { SseTransport } from '../transports/sse/sse-transport.js';
 import { type AdministeringOptions, administeringRoutes } from './administering.js';
 import { ROUTES } from './api-documents/routes.js';
 import { authenticating, crossOrigin } from './authenticating.js';
-import { documentingRoutes } from './documenting.js';
+import { type DocumentingOptions, documentingRoutes } from './documenting.js';
 import { problemHandler } from './error-handler.js';
 import { mcpRoute } from './mcp.js';
 import { type OperatingOptions, operatingRoutes } from './operating.js';
@@ -15,7 +15,11 @@ import { type OperatingOptions, operatingRoutes } from './operating.js';
 import { type PublishingOptions, publishingRoutes } from './publishing.js';
 import { readingRoutes } from './reading.js';
 
-export interface RouterOptions extends OperatingOptions, PublishingOptions, AdministeringOptions {
+export interface RouterOptions
+  extends OperatingOptions,
+    PublishingOptions,
+    AdministeringOptions,
+    DocumentingOptions {
   readonly logger: Logger;
   readonly sse: SseTransport;
   /** Folder of the built page; it may be missing. */

@@ -35,6 +35,7 @@ export function buildRouter(
     maxTokenLifeMs: config.tokens.maxLifeMs,
     node: config.node.id,
     version: VERSION,
+    basePath: config.http.basePath,
     metrics,
     metricsToken: config.http.metricsToken,
     nodes: () => membership.nodes,

@@ -1,5 +1,10 @@
 /** The one port of a node, with what holds for every connection on it. */
-import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
+import {
+  createServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type RequestListener,
+} from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import type { Gate } from '../auth/gate.js';
 import type { Config } from '../config/config.js';
@@ -17,6 +22,20 @@ export function createHttpServer(router: RequestListener, gate: Gate): HttpServe
   const server = createServer({ ...SLOW_REQUESTS, keepAliveTimeout: KEEP_ALIVE_MS }, router);
   limitSockets(server, gate);
   return server;
+}
+
+/**
+ * Takes the base path off the address of each request and upgrade before anything else sees it. A proxy may have stripped
+ * it already: an address without it stays as it is. To be called last: it goes before the listeners that are there.
+ *
+ * @param basePath such as `/hub`; empty: none
+ */
+export function stripBasePath(server: HttpServer, basePath: string): void {
+  if (basePath === '') return;
+  const strip = (request: IncomingMessage) => {
+    if (request.url?.startsWith(`${basePath}/`)) request.url = request.url.slice(basePath.length);
+  };
+  server.prependListener('request', strip).prependListener('upgrade', strip);
 }
 
 /** Resolves when the server listens. @throws Error, e.g. with the code `EADDRINUSE` */

@@ -18,7 +18,7 @@ import { buildHub } from './build-hub.js';
 import { buildPast } from './build-past.js';
 import { buildRouter } from './build-router.js';
 import { buildTracing } from './build-tracing.js';
-import { addressOf, createHttpServer, listen } from './http-server.js';
+import { addressOf, createHttpServer, listen, stripBasePath } from './http-server.js';
 import { Lifecycle } from './lifecycle.js';
 import { buildTransports } from './transports.js';
 
@@ -115,6 +115,7 @@ async function buildNode(
   const router = buildRouter(config, { link, hub, publisher, ...cluster, sse, gate, metrics, logger });
   const server = createHttpServer(router, gate);
   transports.attach(server);
+  stripBasePath(server, config.http.basePath);
   const sockets = new HttpConnections(server, () => hub.draining);
   lifecycle.add('metrics', {
     start: () =>

@@ -34,7 +34,7 @@ describe('The configuration', () => {
   it('has a default for everything', () => {
     const { node, streams, ...config } = readConfig({});
     expect(config).to.deep.equal({
-      http: { host: '127.0.0.1', port: 8001, trustedProxies: ['loopback'], metricsToken: '' },
+      http: { host: '127.0.0.1', port: 8001, basePath: '', trustedProxies: ['loopback'], metricsToken: '' },
       redis: { url: '' },
       archive: { url: '' },
       logging: { level: 'info' },

@@ -73,6 +73,7 @@ describe('The table of variables', () => {
       JWKS_URL: 'https://idp.example.com/keys',
       PUBLISH_KEY: 'a-key-for-development',
       ALLOWED_ORIGINS: 'https://app.example.com',
+      BASE_PATH: '/else',
       STREAMS_FILE: file({ orders: {} }),
       API_KEYS_FILE: file({}),
     };

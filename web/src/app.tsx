@@ -75,7 +75,7 @@ export function App() {
           <Tabs shown={shown.id} />
           <div class="bar-end">
             <StatusPill />
-            <a class="icon-button" href="/docs/" title="Documents">
+            <a class="icon-button" href="docs/" title="Documents">
               <span class="hidden">Documents</span>
               <svg viewBox="0 0 24 24" aria-hidden="true">
                 <path d="M6 3h9l4 4v14H6zM14 3v5h5M9 13h6M9 17h6" />

@@ -5,7 +5,9 @@ import { type Link, type LinkOptions, readAck } from './link.js';
 export async function openSocketIo({ url, token, listener }: LinkOptions): Promise<Link> {
   const { io } = await import('socket.io-client');
   // The client keeps cursors itself, for all transports alike: each connection is a new one.
-  const socket = io(url, {
+  const { origin, pathname } = new URL(`${url}/`);
+  const socket = io(origin, {
+    path: `${pathname}socket.io/`,
     transports: ['websocket', 'polling'],
     tryAllTransports: true,
     reconnection: false,

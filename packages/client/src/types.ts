@@ -33,7 +33,7 @@ export type TokenSource = string | (() => string | undefined | Promise<string | 
 
 /** Options of `connect`. */
 export interface ConnectOptions {
-  /** `http://host:port` of the hub. Default: where the page comes from. */
+  /** `http://host:port` of the hub, with its base path if it has one. Default: the origin of the page. */
   readonly url?: string;
   /** `auto`, the default, tries Socket.IO, WebSocket and SSE in this order; a list tries those of the list. */
   readonly transport?: 'auto' | Transport | readonly Transport[];

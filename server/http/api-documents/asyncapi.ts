@@ -78,7 +78,7 @@ interface Dialect {
   readonly id: 'socketio' | 'websocket';
   readonly address: string;
   readonly title: string;
-  readonly description: (origin: string) => string;
+  readonly description: (url: string) => string;
   request(operation: OperationName): { schema: Json; example: unknown };
   acknowledgement(operation: OperationName): Json;
   event(name: string, event: ServerEvent): { schema: Json; example: unknown };
@@ -111,7 +111,7 @@ const SOCKET_IO: Dialect = {
   address: '/socket.io/',
   title: 'Socket.IO 4',
   description: (
-    origin,
+    url,
   ) => `Any Socket.IO 4 client, unmodified. An operation is an event with one argument and an acknowledgement. The client
 recovers automatically: what it missed follows \`welcome\`.
 
@@ -119,7 +119,7 @@ recovers automatically: what it missed follows \`welcome\`.
 import { io } from ${CLIENT};
 
 const [, , token] = process.argv;
-const socket = io('${origin}', { auth: { token } });
+const socket = io('${new URL(url).origin}', { ${pathOption(url)}auth: { token } });
 socket.on('message', (message, cursor) => console.log(message.topic, message.seq, message.data));
 socket.on('gap', (info) => console.warn('lost', info));
 socket.on('connect', async () => {
@@ -153,12 +153,12 @@ const WEBSOCKET: Dialect = {
   address: '/ws',
   title: 'WebSocket',
   description: (
-    origin,
+    url,
   ) => `Text frames, one JSON object each. The client keeps the last cursor it received, and sends it as \`since\` when it
 reconnects. The id of a publication is \`messageId\` here.
 
 \`\`\`js
-const socket = new WebSocket('${origin.replace(/^http/, 'ws')}/ws');
+const socket = new WebSocket('${url.replace(/^http/, 'ws')}/ws');
 socket.onopen = () => socket.send('{"op":"subscribe","id":1,"topics":["market:*"],"rewind":3}');
 socket.onmessage = ({ data }) => console.log(data);
 \`\`\``,
@@ -201,8 +201,8 @@ socket.onmessage = ({ data }) => console.log(data);
 };
 
 /** @returns the document, fit for `JSON.stringify` */
-export function asyncApi({ version, origin }: DocumentOptions): Json {
-  const { host, protocol } = new URL(origin);
+export function asyncApi({ version, url }: DocumentOptions): Json {
+  const { host, protocol } = new URL(url);
   const dialects = [SOCKET_IO, WEBSOCKET];
   return {
     asyncapi: '3.0.0',
@@ -210,7 +210,7 @@ export function asyncApi({ version, origin }: DocumentOptions): Json {
       title: 'Axiom Streaming over Socket.IO and WebSocket',
       version,
       description: dialects
-        .map((dialect) => `## ${dialect.title}\n\n${dialect.description(origin)}`)
+        .map((dialect) => `## ${dialect.title}\n\n${dialect.description(url)}`)
         .join('\n\n'),
     },
     defaultContentType: 'application/json',
@@ -219,7 +219,7 @@ export function asyncApi({ version, origin }: DocumentOptions): Json {
         id,
         {
           host,
-          pathname: address,
+          pathname: pathBelow(url, address),
           protocol: protocol === 'https:' ? 'wss' : 'ws',
           title,
           security: [{ $ref: '#/components/securitySchemes/bearer' }],
@@ -239,6 +239,17 @@ export function asyncApi({ version, origin }: DocumentOptions): Json {
       },
     },
   };
+}
+
+/** A path of the hub as it is seen from outside, below the hub's base path. */
+function pathBelow(url: string, path: string): string {
+  return new URL(url).pathname.replace(/\/$/, '') + path;
+}
+
+/** What Socket.IO needs beside the origin where the hub has a base path. */
+function pathOption(url: string): string {
+  const path = pathBelow(url, '/socket.io/');
+  return path === '/socket.io/' ? '' : `path: '${path}', `;
 }
 
 function channel(dialect: Dialect): Json {

@@ -7,16 +7,16 @@ import { problem } from './schemas.js';
 
 export interface DocumentOptions {
   readonly version: string;
-  /** `http://host:port` by which the reader reached the hub; examples use it. */
-  readonly origin: string;
+  /** `http://host:port`, and the base path, by which the reader reached the hub; examples use it. */
+  readonly url: string;
 }
 
 /** @returns the document, fit for `JSON.stringify` */
-export function openApi({ version, origin }: DocumentOptions): Json {
+export function openApi({ version, url }: DocumentOptions): Json {
   const paths: Record<string, Record<string, Json>> = {};
   for (const route of ROUTES) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [route.method]: operation(route, origin) };
+    paths[path] = { ...paths[path], [route.method]: operation(route, url) };
   }
   return {
     openapi: '3.1.0',
@@ -26,7 +26,7 @@ export function openApi({ version, origin }: DocumentOptions): Json {
       description:
         'Publish, read, and operate the hub. Socket.IO and WebSocket are in `/asyncapi.json`; `docs/PROTOCOL.md` explains order, recovery and gaps. Examples are for a shell; `TOKEN` is a token with the grants they need, or the publish key that a hub without a secret prints when it starts.',
     },
-    servers: [{ url: origin }],
+    servers: [{ url }],
     tags: [
       { name: 'Publish', description: 'Messages into streams.' },
       { name: 'Read', description: 'Live, newest, and past messages.' },
@@ -44,9 +44,9 @@ export function openApi({ version, origin }: DocumentOptions): Json {
   };
 }
 
-function operation(route: Route, origin: string): Json {
+function operation(route: Route, url: string): Json {
   const { id, tag, summary, description, token, parameters, body, example } = route;
-  const text = [description, `\`\`\`sh\n${example.replaceAll(EXAMPLE_ORIGIN, origin)}\n\`\`\``];
+  const text = [description, `\`\`\`sh\n${example.replaceAll(EXAMPLE_ORIGIN, url)}\n\`\`\``];
   return {
     operationId: id,
     tags: [tag],

@@ -22,6 +22,8 @@ function storedTransport(): 'auto' | Transport {
 /** A client for the page or one of its parts, with the token that the page was given. */
 export function connectHub(transport: 'auto' | Transport = wanted.transport.value): Hub {
   return connect<DemoStreams>({
+    // Where the page comes from, which a proxy may have put below a path.
+    url: new URL('.', document.baseURI).href,
     transport,
     token: () => wanted.token.value || undefined,
     maxBackoffMs: 4_000,

@@ -137,10 +137,10 @@ export function ConnectionPanel() {
         {events.length === 0 && <li>Nothing yet.</li>}
       </ol>
       <nav class="links" aria-label="Of this hub">
-        <a href="/health">Health</a>
-        <a href="/api/streams">Streams</a>
-        <a href="/api/nodes">Nodes</a>
-        <a href="/metrics">Metrics</a>
+        <a href="health">Health</a>
+        <a href="api/streams">Streams</a>
+        <a href="api/nodes">Nodes</a>
+        <a href="metrics">Metrics</a>
       </nav>
     </section>
   );

@@ -33,11 +33,11 @@ const TRANSPORTS: readonly (readonly ['auto' | Transport, string])[] = [
 
 /** Topics to choose from; without them any can still be typed. */
 async function loadTopics(): Promise<void> {
-  const answer = await fetch('/api/streams');
+  const answer = await fetch('api/streams');
   const { streams = [] } = (await answer.json()) as { streams?: { name: string }[] };
   const keys = await Promise.all(
     streams.map(async ({ name }) => {
-      const stream = await fetch(`/api/streams/${name}`);
+      const stream = await fetch(`api/streams/${name}`);
       const { topics: found = [] } = (await stream.json()) as { topics?: string[] };
       return [`${name}:*`, ...found];
     }),

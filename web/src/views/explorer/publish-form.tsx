@@ -48,7 +48,8 @@ async function post(topic: string, body: string, token: string): Promise<Outcome
 }
 
 function address(topic: string): string {
-  return `${location.origin}/api/topics/${encodeURIComponent(topic).replaceAll('%3A', ':')}/messages`;
+  const path = `api/topics/${encodeURIComponent(topic).replaceAll('%3A', ':')}/messages`;
+  return new URL(path, document.baseURI).href;
 }
 
 export function PublishForm() {
