@@ -99,7 +99,8 @@ describe('The image of a node', function () {
         ([, link]) => link!,
       );
       expect(links.filter((link) => link.endsWith('.js'))).not.to.deep.equal([]);
-      for (const link of links) expect((await fetch(new URL(link, `${url}${page}`))).status, link).to.equal(200);
+      for (const link of links)
+        expect((await fetch(new URL(link, `${url}${page}`))).status, link).to.equal(200);
     });
   }
 
