@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { packAll } from './pack.mjs';
-import { checkClient, checkExamples } from './pack-check/client.mjs';
+import { checkClient, checkExamples, checkProtocol } from './pack-check/client.mjs';
 import { must, run } from './pack-check/commands.mjs';
 import { startHub, tellsWhatIsMissing } from './pack-check/hub.mjs';
 import { diskBytes, install } from './pack-check/install.mjs';
@@ -46,6 +46,9 @@ async function checkAll() {
   const alone = folderOf('client');
   await install(alone, [tarballOf(packed, '@axiom-streaming/client')]);
   await checkClient(alone);
+  const protocol = folderOf('protocol');
+  await install(protocol, [tarballOf(packed, '@axiom-streaming/protocol')]);
+  await checkProtocol(protocol);
   const whole = folderOf('hub');
   await install(
     whole,

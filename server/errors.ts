@@ -3,6 +3,8 @@
  * `docs/PROTOCOL.md` lists them; a spec holds the two together.
  */
 
+import type { ErrorBody, ErrorCode } from '@axiom-streaming/protocol/errors';
+
 interface ErrorKind {
   readonly status: number;
   readonly title: string;
@@ -45,9 +47,7 @@ export const ERRORS = {
   },
   overloaded: { status: 503, title: 'The hub has more waiting than it may hold', retry: true },
   log_unavailable: { status: 503, title: 'The stream log is out of reach', retry: true },
-} as const satisfies Record<string, ErrorKind>;
-
-export type ErrorCode = keyof typeof ERRORS;
+} as const satisfies Record<ErrorCode, ErrorKind>;
 
 /** An error that is meant for the user: its message names what is wrong and where. */
 export class HubError extends Error {
@@ -68,14 +68,6 @@ export class HubError extends Error {
     this.field = options.field;
     this.retryAfterMs = options.retryAfterMs;
   }
-}
-
-/** What acknowledgements carry. */
-export interface ErrorBody {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly field?: string;
-  readonly retryAfterMs?: number;
 }
 
 /** The error as the transports send it. Anything that is no {@link HubError} tells the user nothing of its inside. */

@@ -12,7 +12,8 @@ const RESOLUTIONS = [
   { moduleResolution: 'nodenext', module: 'nodenext', files: ['consumer.mts', 'consumer.cts'] },
   { moduleResolution: 'bundler', module: 'esnext', files: ['consumer.ts'] },
 ];
-const TYPED = `import { connect, HubError, type DemoStreams, type Gap, type HubMessage } from '${LIBRARY}';
+/** What a consumer of the client writes. */
+const CLIENT_TYPES = `import { connect, HubError, type DemoStreams, type Gap, type HubMessage } from '${LIBRARY}';
 
 const hub = connect<DemoStreams>({ url: 'http://localhost:8001', token: async () => 'token' });
 const subscription = hub.subscribe('market:AAPL', { rewind: 1 }, ({ data }) => {
@@ -27,6 +28,47 @@ hub.history('news:a').then(({ messages }: { messages: readonly HubMessage<{ head
 hub.subscribe('market:AAPL', ({ data }) => data.price.trim());
 `;
 
+/** What somebody writes who makes a client of their own: each operation determines its answer, each name its frame. */
+const PROTOCOL_TYPES = `import type { Ack, Answers } from '@axiom-streaming/protocol/answers';
+import { parseCursor } from '@axiom-streaming/protocol/cursor';
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
+import type { RequestFrame, ServerFrame, SocketEvents, StreamEvents } from '@axiom-streaming/protocol/frames';
+import { isPlainMsgpack } from '@axiom-streaming/protocol/msgpack-guard';
+import type { OperationName, Requests } from '@axiom-streaming/protocol/requests';
+
+declare function request<Name extends OperationName>(name: Name, body: Requests[Name]): Promise<Ack<Name>>;
+export const publication: RequestFrame = { op: 'publish', id: 1, messageId: 'a', topic: 'news:a', data: 1 };
+request('publish', { topic: 'news:a', data: 1 }).then((ack): number | ErrorCode => (ack.ok ? ack.seq : ack.error.code));
+request('subscribe', { topics: ['news:a'] }).then((ack) => {
+  if (!ack.ok) return ack.error.field;
+  return ack.topics.map((verdict): string => (verdict.recovered === false ? verdict.reason : verdict.topic)).join();
+});
+// @ts-expect-error an answer has no cursor before it is known that it is no refusal
+request('subscribe', { topics: ['news:a'] }).then((ack) => ack.cursor);
+export function told(frame: ServerFrame): string | number | undefined {
+  switch (frame.op) {
+    case 'ack': return frame.id;
+    case 'message': return frame.message.seq;
+    case 'welcome': case 'position': return parseCursor(frame.cursor)?.size;
+    case 'gap': return frame.reason;
+    case 'degraded': return frame.streams.join();
+    case 'drain': return frame.reconnectInMs;
+    case 'expiring': return frame.expiresInMs;
+    default: { const none: never = frame; return none; }
+  }
+}
+export const onGap: SocketEvents['gap'] = ({ epoch }) => epoch.length;
+export const opening = (event: StreamEvents['position']) => event.cursor;
+export const known: keyof Answers = 'history';
+isPlainMsgpack(new Uint8Array(1));
+`;
+
+/** The protocol's package as it is installed: its types in each module resolution. It has ES modules alone. */
+export async function checkProtocol(folder) {
+  await checkTypes(folder, PROTOCOL_TYPES, ['mts', 'ts']);
+  console.log('@axiom-streaming/protocol: alone, type-checked');
+}
+
 /** The client installed alone. */
 export async function checkClient(folder) {
   const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'));
@@ -38,7 +80,7 @@ export async function checkClient(folder) {
       readFileSync(join(dist, file), 'utf8').includes('@axiom-streaming/protocol');
     must(!foreign, `the client's ${file} names the protocol's package`);
   }
-  await checkTypes(folder);
+  await checkTypes(folder, CLIENT_TYPES, ['mts', 'cts', 'ts']);
   const names =
     'const { connect, HubError } = require("@axiom-streaming/client"); if (!connect || !HubError) throw 1';
   await run(process.execPath, ['-e', names], { cwd: folder });
@@ -46,10 +88,10 @@ export async function checkClient(folder) {
   console.log(`${LIBRARY}: alone, required, bundled and type-checked`);
 }
 
-async function checkTypes(folder) {
+async function checkTypes(folder, text, extensions) {
   const at = join(folder, 'types');
   mkdirSync(at);
-  for (const extension of ['mts', 'cts', 'ts']) writeFileSync(join(at, `consumer.${extension}`), TYPED);
+  for (const extension of extensions) writeFileSync(join(at, `consumer.${extension}`), text);
   const manifest = createRequire(import.meta.url).resolve('typescript/package.json');
   for (const { files, ...options } of RESOLUTIONS) {
     const config = join(at, `tsconfig.${options.moduleResolution}.json`);
@@ -62,7 +104,8 @@ async function checkTypes(folder) {
       target: 'es2022',
       lib: ['es2022'],
     };
-    writeFileSync(config, JSON.stringify({ compilerOptions, files }));
+    const included = files.filter((file) => extensions.includes(file.split('.')[1]));
+    writeFileSync(config, JSON.stringify({ compilerOptions, files: included }));
     const { bin } = JSON.parse(readFileSync(manifest, 'utf8'));
     const compiler = join(dirname(manifest), Object.values(bin)[0]);
     await run(process.execPath, [compiler, '-p', config], { cwd: at });

@@ -6,7 +6,8 @@
  * configuration says, and never after it has expired or been revoked; every refusal gives its reason.
  */
 import type { IncomingMessage } from 'node:http';
-import { type ErrorCode, HubError } from '../errors.js';
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
+import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
 import { AddressFinder, addressKey, allowsOrigin, isLocalHost, isLoopback, isPrivate } from './addresses.js';
 import { type ApiKeys, looksLikeApiKey } from './api-keys.js';

@@ -7,8 +7,9 @@
  * minutes, and a connector may be down for a night.
  */
 
+import type { ErrorBody } from '@axiom-streaming/protocol/errors';
 import { ALL_KEYS, parseTopic, TOPIC_FORM } from '@axiom-streaming/protocol/topic';
-import { type ErrorBody, errorBody, HubError } from '../errors.js';
+import { errorBody, HubError } from '../errors.js';
 import { isDeeperThan, jsonText, MAX_DEPTH } from '../hub/operations/publisher.js';
 import type { AppendEntry, StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';

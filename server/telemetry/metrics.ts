@@ -9,8 +9,9 @@ import {
   type PerformanceEntry,
   PerformanceObserver,
 } from 'node:perf_hooks';
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { ERRORS, type ErrorCode } from '../errors.js';
+import { ERRORS } from '../errors.js';
 import { METRICS, type MetricOf } from './catalogue.js';
 import { type MetricSources, type ReadMetric, readers } from './sources.js';
 

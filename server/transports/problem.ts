@@ -4,7 +4,8 @@
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { ERRORS, type ErrorCode, HubError } from '../errors.js';
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
+import { ERRORS, HubError } from '../errors.js';
 
 /** `Retry-After` of an error that has no retry time, and the minimum for all others, s. */
 export const RETRY_AFTER_S = 1;

@@ -2,10 +2,12 @@
  * Every way into the hub, with every state of a token: what is answered, by status or code. What the operation itself
  * does is other specs' matter; here it is whether it is let through.
  */
+
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { expect } from 'chai';
 import { generateKeyPair, SignJWT } from 'jose';
 import { WebSocket } from 'ws';
-import { ERRORS, type ErrorCode } from '../../server/errors.js';
+import { ERRORS } from '../../server/errors.js';
 import { errorsOf, ROUTES } from '../../server/http/api-documents/routes.js';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { call } from '../support/http.js';

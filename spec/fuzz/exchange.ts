@@ -1,6 +1,7 @@
 /** Raw exchanges with a server: bytes out, what came back. */
 import { connect } from 'node:net';
-import { ERRORS, type ErrorCode } from '../../server/errors.js';
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
+import { ERRORS } from '../../server/errors.js';
 
 /** Nothing has come for so long: the server waits for more, and is not going to get it. */
 const QUIET_MS = 150;

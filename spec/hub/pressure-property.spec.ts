@@ -2,11 +2,12 @@
  * Conflation and slow readers against a model, over random schedules: one connection subscribes in every way, stalls,
  * drains and breaks off, while messages are published. At every moment its cursor must tell the truth.
  */
+
+import type { SubscribeAnswer } from '@axiom-streaming/protocol/answers';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Subscriber } from '../../server/hub/delivery/subscriber.js';
 import { subscribe } from '../../server/hub/operations/subscribe.js';
-import type { SubscribeResult } from '../../server/hub/operations/subscriptions.js';
 import { propertyOptions } from '../support/size.js';
 import { FakeClock } from './fake-clock.js';
 import { type RecordingSink, seqIn, settle, TestHub } from './support.js';
@@ -171,7 +172,7 @@ class Model {
     const conflate =
       maxRate === 0 ? {} : { conflate: merge ? ('merge' as const) : ('latest' as const), maxRate };
     const { last } = this.#test.hub.stream(this.#stream).tail;
-    const onPlanned = ({ topics: [verdict] }: SubscribeResult) => {
+    const onPlanned = ({ topics: [verdict] }: SubscribeAnswer) => {
       if (verdict?.reason !== 'conflated') return;
       for (const of of topic === '*' ? KEYS : [topic]) this.#conflatedUpTo.set(of, last);
     };

@@ -1,5 +1,6 @@
 /** What the specs of the hub share: a sink that records, a log that can be held, broken and changed, a hub around it. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { SubscribeAnswer } from '@axiom-streaming/protocol/answers';
 import type { CloseCode } from '@axiom-streaming/protocol/close-codes';
 import { parseCursor } from '@axiom-streaming/protocol/cursor';
 import type { DegradedInfo, ExpiringInfo, GapInfo, Message } from '@axiom-streaming/protocol/message';
@@ -8,7 +9,6 @@ import type { FrameChain } from '../../server/hub/delivery/frame-chain.js';
 import type { Sink, Subscriber } from '../../server/hub/delivery/subscriber.js';
 import { Hub, type HubLimits } from '../../server/hub/hub.js';
 import { Publisher } from '../../server/hub/operations/publisher.js';
-import type { SubscribeResult } from '../../server/hub/operations/subscriptions.js';
 import type { StreamConfig } from '../../server/hub/streams.js';
 import { MemoryStreamLog } from '../../server/log/memory-stream-log.js';
 import type { LogBatch, LogEntry, LogListener, LogTop } from '../../server/log/stream-log.js';
@@ -324,10 +324,10 @@ export async function settle(turns = 6): Promise<void> {
 
 /** Options of a `subscribe` that keep what was planned. */
 export function planned(): {
-  onPlanned: (result: SubscribeResult) => void;
-  readonly results: SubscribeResult[];
+  onPlanned: (result: SubscribeAnswer) => void;
+  readonly results: SubscribeAnswer[];
 } {
-  const results: SubscribeResult[] = [];
+  const results: SubscribeAnswer[] = [];
   return { results, onPlanned: (result) => void results.push(result) };
 }
 

@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { expect } from 'chai';
-import { ERRORS, type ErrorCode, HubError } from '../../server/errors.js';
+import { ERRORS, HubError } from '../../server/errors.js';
 import { OVERLOADED } from '../../server/transports/admission.js';
 import { refuseStream } from '../../server/transports/sse/stream-refusal.js';
 import { startSecuredApp } from '../auth/support.js';

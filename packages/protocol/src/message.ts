@@ -3,7 +3,7 @@
  */
 
 /** One message of a stream, as clients see it. */
-export interface Message {
+export interface Message<Data = unknown> {
   /** `stream:key` */
   readonly topic: string;
   /** Contiguous from 1 per stream and epoch. */
@@ -11,7 +11,7 @@ export interface Message {
   /** When the log took it: ms since the Unix epoch, by the clock of the log. */
   readonly time: number;
   /** Any JSON value. */
-  readonly data: unknown;
+  readonly data: Data;
   /** How many messages were folded into this one; missing where nobody asked for conflation and none was. */
   readonly conflated?: number;
 }
@@ -50,11 +50,12 @@ export type NotRecovered =
   | 'denied';
 
 /** What became of one topic of a `subscribe`. Without `since` there is nothing to recover and no verdict. */
-export interface TopicVerdict {
-  readonly topic: string;
-  readonly recovered?: boolean;
-  readonly reason?: NotRecovered;
-}
+export type TopicVerdict =
+  | { readonly topic: string; readonly recovered?: undefined; readonly reason?: undefined }
+  /** Everything missed follows. */
+  | { readonly topic: string; readonly recovered: true; readonly reason?: undefined }
+  /** What was missed does not come; the topic begins as a new subscription, or conflated. */
+  | { readonly topic: string; readonly recovered: false; readonly reason: NotRecovered };
 
 /** Messages of a stream that this connection will not get. */
 export interface GapInfo {
@@ -70,17 +71,34 @@ export interface GapInfo {
   readonly epoch: string;
 }
 
-/** The first thing a connection is told. */
-export interface WelcomeInfo {
+/** A stream that a client may read at least in part. */
+export interface StreamInfo {
+  readonly name: string;
+  readonly class: StreamClass;
+}
+
+/** What became of a session that a Socket.IO client tried to resume; nothing is said where it did not try. */
+export type SessionVerdict =
+  | { readonly recovered?: undefined; readonly reason?: undefined; readonly topics?: undefined }
+  | { readonly recovered: true; readonly reason?: undefined; readonly topics: readonly TopicVerdict[] }
+  | {
+      readonly recovered: false;
+      readonly reason?: NotRecovered | 'session_expired';
+      /** Verdict by topic, if a session was found. */
+      readonly topics?: readonly TopicVerdict[];
+    };
+
+/** Which connection this is. */
+export interface ConnectionInfo {
+  /** Name of the node that serves it. */
   readonly node: string;
   readonly connection: string;
-  readonly streams: readonly { readonly name: string; readonly class: StreamClass }[];
-  /** Only where the client tried to resume. */
-  readonly recovered?: boolean;
-  readonly reason?: NotRecovered | 'session_expired';
-  /** Verdict by topic, where a session was resumed. */
-  readonly topics?: readonly TopicVerdict[];
+  /** What it may read, in whole or in part. */
+  readonly streams: readonly StreamInfo[];
 }
+
+/** The first thing a connection is told. */
+export type WelcomeInfo = ConnectionInfo & SessionVerdict;
 
 /** What a connection is told when some of its streams are served worse, or again as they should be. */
 export interface DegradedInfo {
@@ -91,9 +109,15 @@ export interface DegradedInfo {
   readonly streams: readonly string[];
 }
 
+/** The node is about to close the connection in order to restart. */
+export interface DrainInfo {
+  /** The connection is closed after this time, ms; the client reconnects at once, and reaches another node. */
+  readonly reconnectInMs: number;
+}
+
 /** A connection's token is about to end. */
 export interface ExpiringInfo {
-  /** The connection is closed after so long, unless it brings another token. */
+  /** The connection is closed after this time, ms, unless it brings another token. */
   readonly expiresInMs: number;
 }
 

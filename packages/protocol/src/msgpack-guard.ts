@@ -21,7 +21,7 @@ const SERVERS: Rules = { maxDepth: 256, extensions: true };
  * Whether a packet is one MessagePack value of plain data: no extension types but undefined, map keys are strings, counts and lengths
  * lie within the bytes that remain, at most 16 deep, and nothing follows it.
  */
-export function isPlainMsgpack(bytes: Buffer): boolean {
+export function isPlainMsgpack(bytes: Uint8Array): boolean {
   return valueEnd(bytes, 0, 0, CLIENTS) === bytes.length;
 }
 
@@ -29,12 +29,12 @@ export function isPlainMsgpack(bytes: Buffer): boolean {
  * Whether a payload between nodes is one MessagePack value whose counts and lengths lie within its bytes. The decoder of
  * `notepack.io` believes them as well: one damaged payload on the channel would block every node.
  */
-export function isBoundedMsgpack(bytes: Buffer): boolean {
+export function isBoundedMsgpack(bytes: Uint8Array): boolean {
   return valueEnd(bytes, 0, 0, SERVERS) === bytes.length;
 }
 
 /** Where the value ends that begins at `at`; -1 where it is not to be decoded. */
-function valueEnd(bytes: Buffer, at: number, depth: number, rules: Rules): number {
+function valueEnd(bytes: Uint8Array, at: number, depth: number, rules: Rules): number {
   if (at >= bytes.length) return -1;
   const tag = bytes[at]!;
   if (tag <= 0x7f || tag >= 0xe0) return at + 1;
@@ -76,7 +76,7 @@ function valueEnd(bytes: Buffer, at: number, depth: number, rules: Rules): numbe
       // map 32
       const width = tag === 0xdc || tag === 0xde ? 2 : 4;
       if (at + 1 + width > bytes.length) return -1;
-      return elementsEnd(bytes, at + 1 + width, bytes.readUIntBE(at + 1, width), tag >= 0xde, depth, rules);
+      return elementsEnd(bytes, at + 1 + width, uintAt(bytes, at + 1, width), tag >= 0xde, depth, rules);
     }
     case 0xd4: // fixext 1, and only the one that the parser's own encoder writes for undefined
       if (rules.extensions) return within(bytes, at + 3);
@@ -87,7 +87,7 @@ function valueEnd(bytes: Buffer, at: number, depth: number, rules: Rules): numbe
 }
 
 /** ext 8 to 32 have a length and a type, fixext 2 to 16 a type alone. */
-function extensionEnd(bytes: Buffer, at: number, tag: number): number {
+function extensionEnd(bytes: Uint8Array, at: number, tag: number): number {
   if (tag >= 0xc7 && tag <= 0xc9) {
     const end = sized(bytes, at, 1 << (tag - 0xc7));
     return end < 0 ? -1 : within(bytes, end + 1);
@@ -96,7 +96,7 @@ function extensionEnd(bytes: Buffer, at: number, tag: number): number {
 }
 
 function elementsEnd(
-  bytes: Buffer,
+  bytes: Uint8Array,
   at: number,
   count: number,
   isMap: boolean,
@@ -122,11 +122,18 @@ function isString(tag: number | undefined): boolean {
   return tag !== undefined && ((tag >= 0xa0 && tag <= 0xbf) || (tag >= 0xd9 && tag <= 0xdb));
 }
 
-function sized(bytes: Buffer, at: number, width: number): number {
+function sized(bytes: Uint8Array, at: number, width: number): number {
   if (at + 1 + width > bytes.length) return -1;
-  return within(bytes, at + 1 + width + bytes.readUIntBE(at + 1, width));
+  return within(bytes, at + 1 + width + uintAt(bytes, at + 1, width));
 }
 
-function within(bytes: Buffer, end: number): number {
+function within(bytes: Uint8Array, end: number): number {
   return end <= bytes.length ? end : -1;
+}
+
+/** An unsigned big-endian number of `width` bytes, 1 to 4. */
+function uintAt(bytes: Uint8Array, at: number, width: number): number {
+  let value = 0;
+  for (let i = at; i < at + width; i++) value = value * 256 + bytes[i]!;
+  return value;
 }

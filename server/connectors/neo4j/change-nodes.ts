@@ -12,7 +12,7 @@
  *
  * Any number of connectors may run: they would do the same twice, and the log takes it once.
  */
-import type { ErrorBody } from '../../errors.js';
+import type { ErrorBody } from '@axiom-streaming/protocol/errors';
 import { sleep } from '../../time/backoff.js';
 import type { Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';

@@ -6,7 +6,8 @@
  * So the id of an entry is a high-water mark in the log, and any number of these may run, be stopped or killed, at any
  * moment, without a lease: they would do the same twice, and the log takes it once.
  */
-import { type ErrorBody, errorBody, HubError } from '../../errors.js';
+import type { ErrorBody } from '@axiom-streaming/protocol/errors';
+import { errorBody, HubError } from '../../errors.js';
 import type { RedisLink, Reply } from '../../redis/redis-link.js';
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';

@@ -1,5 +1,6 @@
 /** The OpenAPI 3.1 document of the hub's HTTP routes. */
-import { ERRORS, type ErrorCode } from '../../errors.js';
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
+import { ERRORS } from '../../errors.js';
 import { type Json, jsonSchema } from './json-schema.js';
 import { type Answer, EXAMPLE_ORIGIN, type Parameter, type Route } from './route.js';
 import { errorsOf, ROUTES } from './routes.js';

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../errors.js';
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { publicationId, publishRequest } from '../../hub/operations/publish.js';
 import { topicInPath } from './reading-routes.js';
 import { BEARER, EXAMPLE_ORIGIN, json, type Route } from './route.js';

@@ -1,6 +1,7 @@
 /** One route in the document of HTTP. */
+
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import type { z } from 'zod';
-import type { ErrorCode } from '../../errors.js';
 
 export interface Parameter {
   readonly name: string;

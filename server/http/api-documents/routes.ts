@@ -2,7 +2,7 @@
  * The HTTP routes of the hub as one table, from which `/openapi.json` is made. A spec compares it with the router and
  * runs each example against a node.
  */
-import type { ErrorCode } from '../../errors.js';
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { OPERATING_ROUTES } from './operating-routes.js';
 import { PUBLISHING_ROUTES } from './publishing-routes.js';
 import { READING_ROUTES } from './reading-routes.js';

@@ -2,8 +2,10 @@
  * The answers and events of the hub as schemas, for the documents at `/openapi.json` and `/asyncapi.json`. Requests are
  * not here: they are documented by the schemas that validate them. A spec compares these with the answers of a node.
  */
+
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { z } from 'zod';
-import { ERRORS, type ErrorCode } from '../../errors.js';
+import { ERRORS } from '../../errors.js';
 import * as fields from '../../hub/operations/fields.js';
 
 const codes = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];

@@ -1,4 +1,3 @@
-import type { AuthRequest } from '@axiom-streaming/protocol/requests';
 import { topicName } from '@axiom-streaming/protocol/topic';
 import { z } from 'zod';
 import type { Subscriber } from '../delivery/subscriber.js';
@@ -24,13 +23,14 @@ async function endDenied(hub: Hub, subscriber: Subscriber): Promise<{ ended: str
   });
 }
 
-export const AUTH = operation<AuthRequest>({
+export const AUTH = operation<'auth'>({
   summary: 'Says who the connection is, or renews its token in place',
   schema: z.strictObject({ token: z.string().min(1) }),
   example: { token: '$TOKEN' },
   cost: 'request',
   run: async ({ hub, subscriber, onSubscriptionsChanged, acknowledge }, { token }) => {
     const { subject, expiresAt } = await subscriber.access.renew(token);
+    if (subject === undefined) throw new Error('a token was accepted that names no subject');
     const read = await endDenied(hub, subscriber);
     await onSubscriptionsChanged({ topics: [], cursor: subscriber.cursor() });
     acknowledge({

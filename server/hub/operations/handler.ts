@@ -1,8 +1,10 @@
 /**
  * The requests that Socket.IO and plain WebSocket share. `docs/PROTOCOL.md` is their reference.
  */
+import type { Ack, Answers } from '@axiom-streaming/protocol/answers';
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import type { OperationName } from '@axiom-streaming/protocol/requests';
-import { type ErrorCode, errorBody, HubError } from '../../errors.js';
+import { errorBody, HubError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import type { Subscriber } from '../delivery/subscriber.js';
 import type { Hub } from '../hub.js';
@@ -15,7 +17,7 @@ import { SUBSCRIBE } from './subscribe.js';
 import { UNSUBSCRIBE } from './unsubscribe.js';
 
 /** The operations of a socket by their names, in the order of the documents. To add one, add an entry here. */
-export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
+export const OPERATIONS: { readonly [Name in OperationName]: Operation<Name> } = {
   subscribe: SUBSCRIBE,
   unsubscribe: UNSUBSCRIBE,
   publish: PUBLISH,
@@ -29,9 +31,6 @@ export const OPERATION_NAMES = Object.keys(OPERATIONS) as readonly OperationName
 export function isOperation(name: string): name is OperationName {
   return Object.hasOwn(OPERATIONS, name);
 }
-
-/** An acknowledgement: `{ok: true, …}` or `{ok: false, error}`. */
-export type Acknowledgement = { readonly ok: boolean } & Record<string, unknown>;
 
 /** Answers the requests of sockets, whatever their transport. */
 export class RequestHandler {
@@ -61,11 +60,11 @@ export class RequestHandler {
     subscriber: Subscriber,
     name: string,
     body: unknown,
-    acknowledge: (acknowledgement: Acknowledgement) => void,
+    acknowledge: (acknowledgement: Ack) => void,
     onSubscriptionsChanged: OnSubscriptionsChanged = async () => undefined,
   ): Promise<void> {
     let acknowledged = false;
-    const answer = (acknowledgement: Acknowledgement) => {
+    const answer = (acknowledgement: Ack) => {
       if (acknowledged) return;
       acknowledge(acknowledgement);
       acknowledged = true;
@@ -82,7 +81,7 @@ export class RequestHandler {
           publisher: this.#publisher,
           subscriber,
           onSubscriptionsChanged,
-          acknowledge: (fields) => answer({ ok: true, ...fields }),
+          acknowledge: (fields: Answers[OperationName]) => answer({ ok: true, ...fields }),
         },
         body,
       );

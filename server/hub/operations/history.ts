@@ -1,5 +1,6 @@
+import type { HistoryPage } from '@axiom-streaming/protocol/answers';
 import { formatPosition, parseCursor } from '@axiom-streaming/protocol/cursor';
-import type { Message, NotRecovered } from '@axiom-streaming/protocol/message';
+import type { Message } from '@axiom-streaming/protocol/message';
 import type { HistoryRequest } from '@axiom-streaming/protocol/requests';
 import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
 import { z } from 'zod';
@@ -11,18 +12,8 @@ import { READ_WAIT_MS, whenLive } from '../tail/when-live.js';
 import { cursor } from './fields.js';
 import { operation } from './operation.js';
 
-/** Past messages of a topic, ascending by seq. */
-export interface History {
-  readonly topic: string;
-  readonly messages: readonly StreamMessage[];
-  /** Cursor for `since` of the next call, or of a `subscribe`. */
-  readonly cursor: string;
-  /** True while there are more messages after these. */
-  readonly more: boolean;
-  /** Only with `since`: whether nothing is missing between it and the first message. */
-  readonly recovered?: boolean;
-  readonly reason?: NotRecovered;
-}
+/** Past messages of a topic, as the log has them. */
+export type History = HistoryPage<StreamMessage>;
 
 /** Messages of one topic per call, unless the caller says less. */
 export const HISTORY_DEFAULT_LIMIT = 100;
@@ -85,7 +76,7 @@ export async function readHistory(
   return { topic, messages: found, cursor, more: seq < tail.last && found.length >= limit, recovered: true };
 }
 
-export const HISTORY = operation<HistoryRequest>({
+export const HISTORY = operation<'history'>({
   summary: 'Reads past messages of one topic',
   schema: historyRequest,
   example: { topic: 'market:DEMO', limit: 5 },

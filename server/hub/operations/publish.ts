@@ -1,4 +1,3 @@
-import type { PublishRequest } from '@axiom-streaming/protocol/requests';
 import { z } from 'zod';
 import { operation } from './operation.js';
 import { dataText } from './publisher.js';
@@ -15,7 +14,7 @@ export const publishRequest = z
   })
   .refine((request) => request.data !== undefined, { path: ['data'], message: 'is missing' });
 
-export const PUBLISH = operation<PublishRequest>({
+export const PUBLISH = operation<'publish'>({
   summary: 'Appends one message to a stream',
   schema: publishRequest,
   example: { topic: 'market:DEMO', data: { price: 1 } },

@@ -1,5 +1,6 @@
+import type { Ack, PublishAnswer } from '@axiom-streaming/protocol/answers';
 import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
-import { ERRORS, type ErrorBody, errorBody, HubError } from '../../errors.js';
+import { ERRORS, errorBody, HubError } from '../../errors.js';
 import type { AppendEntry, AppendResult, StreamLog } from '../../log/stream-log.js';
 import { HUB_ITSELF, type Principal, requirePublish } from '../access.js';
 import type { Hub } from '../hub.js';
@@ -16,21 +17,8 @@ export interface Publication {
   readonly traceparent?: string | undefined;
 }
 
-/** The answer to a publication. */
-export interface Published {
-  readonly topic: string;
-  readonly seq: number;
-  readonly epoch: string;
-  /** Log time, ms since the Unix epoch. */
-  readonly time: number;
-  /** Present if the id was known: this is then the answer to the first publication. */
-  readonly duplicate?: true;
-}
-
 /** The result of one item of a batch. */
-export type PublishResult =
-  | ({ readonly ok: true } & Published)
-  | { readonly ok: false; readonly error: ErrorBody };
+export type PublishResult = Ack<'publish'>;
 
 /** What was published by this node, for metrics. */
 export interface PublishCounters {
@@ -137,7 +125,7 @@ export class Publisher {
    * @param principal who publishes; default: the hub itself
    * @throws HubError if it is not committed, or if that is unknown.
    */
-  async publish(publication: Publication, principal: Principal = HUB_ITSELF): Promise<Published> {
+  async publish(publication: Publication, principal: Principal = HUB_ITSELF): Promise<PublishAnswer> {
     if (this.#tracing === undefined) return this.#publish(publication, principal);
     const { topic, traceparent } = publication;
     return this.#tracing.publish(traceparent, topic, async (span) => {
@@ -164,7 +152,7 @@ export class Publisher {
     });
   }
 
-  async #publish(publication: Publication, principal: Principal, span?: TraceSpan): Promise<Published> {
+  async #publish(publication: Publication, principal: Principal, span?: TraceSpan): Promise<PublishAnswer> {
     const { stream, entry } = this.#check(publication, principal);
     const [result] = await this.#append(stream, [entry], span);
     return this.#outcome(stream, entry, result!);
@@ -251,7 +239,7 @@ export class Publisher {
     return { stream, entry: id === undefined ? { key, data } : { key, data, id } };
   }
 
-  #outcome(stream: string, { key, id }: AppendEntry, result: AppendResult): Published {
+  #outcome(stream: string, { key, id }: AppendEntry, result: AppendResult): PublishAnswer {
     const topic = topicName(stream, key);
     switch (result.status) {
       case 'appended': {

@@ -2,6 +2,7 @@
  * `subscribe`: plan, announce the verdicts, backfill, go live. One at a time per connection.
  */
 
+import type { SubscribeAnswer } from '@axiom-streaming/protocol/answers';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { parseCursor } from '@axiom-streaming/protocol/cursor';
 import type { SubscribeRequest } from '@axiom-streaming/protocol/requests';
@@ -21,7 +22,7 @@ import { READ_WAIT_MS, whenLive } from '../tail/when-live.js';
 import { checkConflatable, checkNotRaised, requestedConflation } from './conflation-rules.js';
 import { cursor, topics } from './fields.js';
 import { operation } from './operation.js';
-import { inTurn, type SubscribeResult, tooManyTopics, uniqueTopics } from './subscriptions.js';
+import { inTurn, tooManyTopics, uniqueTopics } from './subscriptions.js';
 
 /** Most messages per second and key that a conflated subscription may ask for. */
 export const MAX_RATE = 1000;
@@ -56,7 +57,7 @@ export interface SubscribeOptions {
    * Called when the subscription is made and its verdicts are known, before anything is written for it.
    * If it fails, the subscription is undone.
    */
-  readonly onPlanned: (result: SubscribeResult) => void | Promise<void>;
+  readonly onPlanned: (result: SubscribeAnswer) => void | Promise<void>;
   /** How long to wait, ms, for a stream that is not live because its log is unreachable. Default: forever. */
   readonly waitMs?: number;
   /** By topic: conflation in addition to that of the request, from a resumed session. */
@@ -87,7 +88,7 @@ export async function subscribe(
   );
 }
 
-export const SUBSCRIBE = operation<SubscribeRequest>({
+export const SUBSCRIBE = operation<'subscribe'>({
   summary: 'Reads topics: from a cursor, from the last n messages, or from now',
   schema: subscribeRequest,
   example: { topics: ['market:DEMO'], rewind: 3 },

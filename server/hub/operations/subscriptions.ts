@@ -1,17 +1,9 @@
 /** What the operations that change a connection's subscriptions share. */
 
-import type { TopicVerdict } from '@axiom-streaming/protocol/message';
 import type { Topic } from '@axiom-streaming/protocol/topic';
 import { HubError } from '../../errors.js';
 import type { Subscriber } from '../delivery/subscriber.js';
 import type { Hub } from '../hub.js';
-
-/** What a `subscribe` answers before its first message. */
-export interface SubscribeResult {
-  readonly topics: readonly TopicVerdict[];
-  /** What the connection can resume from until it gets its next cursor. */
-  readonly cursor: string;
-}
 
 /** Changes of a connection's subscriptions run one after the other, in the order in which they were asked for. */
 export async function inTurn<T>(subscriber: Subscriber, work: () => Promise<T>): Promise<T> {

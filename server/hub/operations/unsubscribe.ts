@@ -26,7 +26,7 @@ export async function unsubscribe(
   });
 }
 
-export const UNSUBSCRIBE = operation<UnsubscribeRequest>({
+export const UNSUBSCRIBE = operation<'unsubscribe'>({
   summary: 'Stops reading topics',
   schema: z.strictObject({ topics }),
   example: { topics: ['market:DEMO'] },

@@ -1,6 +1,7 @@
 import type { CloseCode } from '@axiom-streaming/protocol/close-codes';
+import type { SocketEvents } from '@axiom-streaming/protocol/frames';
 import type { DegradedInfo, ExpiringInfo, GapInfo } from '@axiom-streaming/protocol/message';
-import type { Socket } from 'socket.io';
+import type { DefaultEventsMap, Socket } from 'socket.io';
 import type { Encoding } from '../../hub/delivery/encoding.js';
 import type { FrameChain } from '../../hub/delivery/frame-chain.js';
 import type { Sink } from '../../hub/delivery/subscriber.js';
@@ -13,15 +14,18 @@ import {
 } from './engine-connection.js';
 import type { SocketIoFrame } from './message-encoding.js';
 
+/** A socket that sends what the protocol says, and nothing else. */
+export type HubSocket = Socket<DefaultEventsMap, SocketEvents>;
+
 /** The hub's end of a Socket.IO connection. Messages go out already encoded; all else is an ordinary event. */
 export class SocketSink implements Sink {
   readonly encoding: Encoding;
-  readonly #socket: Socket;
+  readonly #socket: HubSocket;
   readonly #connection: EngineConnection;
   readonly #direct: boolean;
 
   /** @param direct write past Engine.IO's buffer while that is empty */
-  constructor(socket: Socket, encoding: Encoding, direct: boolean) {
+  constructor(socket: HubSocket, encoding: Encoding, direct: boolean) {
     this.encoding = encoding;
     this.#socket = socket;
     this.#connection = engineConnection(socket);

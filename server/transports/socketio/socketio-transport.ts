@@ -2,6 +2,7 @@
  * Socket.IO: the hub's operations and events for unmodified Socket.IO clients (docs/PROTOCOL.md).
  */
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Ack } from '@axiom-streaming/protocol/answers';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { EMPTY_CURSOR, formatCursor, parseCursor } from '@axiom-streaming/protocol/cursor';
 import { Server, type Socket } from 'socket.io';
@@ -10,7 +11,7 @@ import { errorBody } from '../../errors.js';
 import type { Encoding } from '../../hub/delivery/encoding.js';
 import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
-import { type Acknowledgement, isOperation, type RequestHandler } from '../../hub/operations/handler.js';
+import { isOperation, type RequestHandler } from '../../hub/operations/handler.js';
 import { subscribe } from '../../hub/operations/subscribe.js';
 import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
@@ -22,7 +23,7 @@ import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
 import { Resumer, type Resumption } from './resume.js';
 import type { SessionStore } from './sessions.js';
-import { SocketSink } from './socket-sink.js';
+import { type HubSocket, SocketSink } from './socket-sink.js';
 
 /** How packets are written, and where. */
 export interface Dialect {
@@ -69,7 +70,7 @@ export interface SocketIoOptions {
   readonly direct: boolean;
 }
 
-type Acknowledge = (acknowledgement: Acknowledgement) => void;
+type Acknowledge = (acknowledgement: Ack) => void;
 
 export class SocketIoTransport {
   readonly io: Server;
@@ -148,7 +149,7 @@ export class SocketIoTransport {
     this.io.of('/').adapter.close();
   }
 
-  async #connect(socket: Socket): Promise<void> {
+  async #connect(socket: HubSocket): Promise<void> {
     const { hub, node } = this.#options;
     const client = this.#authentication.clientOf(socket);
     const subscriber = hub.attach(
@@ -179,7 +180,7 @@ export class SocketIoTransport {
     );
   }
 
-  async #resume(socket: Socket, subscriber: Subscriber): Promise<void> {
+  async #resume(socket: HubSocket, subscriber: Subscriber): Promise<void> {
     const { hub, node } = this.#options;
     const { resumption } = socket.data as { resumption: Resumption };
     socket.data = {};

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
+import type { StreamEvents } from '@axiom-streaming/protocol/frames';
 import type { DegradedInfo, ExpiringInfo, GapInfo } from '@axiom-streaming/protocol/message';
 import type { Encoding, Frame } from '../../hub/delivery/encoding.js';
 import type { FrameChain } from '../../hub/delivery/frame-chain.js';
@@ -39,7 +40,7 @@ export class SseSink implements Sink {
   }
 
   /** A named event; with `id` it moves the client's `Last-Event-ID`. */
-  event(name: string, data: object, id?: string): void {
+  event<Name extends keyof StreamEvents>(name: Name, data: StreamEvents[Name], id?: string): void {
     this.#write(`event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`);
   }
 

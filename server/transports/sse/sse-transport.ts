@@ -107,7 +107,7 @@ export class SseTransport {
         { ...rest, ...(badCursor || since === undefined ? {} : { since, rewind: undefined }) },
         {
           onPlanned: ({ topics, cursor }) => {
-            const refused = badCursor ? { recovered: false, reason: 'bad_cursor' } : {};
+            const refused = badCursor ? ({ recovered: false, reason: 'bad_cursor' } as const) : {};
             sink.event(
               'position',
               { ...welcomeInfo(hub, node, subscriber), ...refused, topics, cursor },

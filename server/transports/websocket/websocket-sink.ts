@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
+import type { ServerFrame } from '@axiom-streaming/protocol/frames';
 import type { DegradedInfo, ExpiringInfo, GapInfo } from '@axiom-streaming/protocol/message';
 import type { WebSocket } from 'ws';
 import type { Encoding, Frame } from '../../hub/delivery/encoding.js';
@@ -38,7 +39,7 @@ export class WebSocketSink implements Sink {
   }
 
   /** Sends one JSON frame. */
-  send(frame: object): void {
+  send(frame: ServerFrame): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(JSON.stringify(frame));
   }
 
