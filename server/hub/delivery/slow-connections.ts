@@ -12,6 +12,8 @@ const RESUME_AT = 0.25;
 /** A connection that is slow now. */
 interface Slow {
   readonly stall: StallWatch;
+  /** The `state` streams whose conflation it was told of, and of whose end it will be told. */
+  readonly told: Set<string>;
   /** True once the oldest messages of a stream were dropped. */
   dropped: boolean;
 }
@@ -54,11 +56,19 @@ export class SlowConnections implements SlowWatch {
       return;
     }
     subscriber.beginSlow();
-    this.#slow.set(subscriber, { stall: new StallWatch(this.#clock), dropped: false });
+    this.#slow.set(subscriber, { stall: new StallWatch(this.#clock), told: new Set(), dropped: false });
     if (this.#slow.size === 1) this.#lookLater();
-    const streams = stateStreams(subscriber);
+    this.tell(subscriber);
+  }
+
+  /** Tells a slow connection which of its `state` streams are conflated, unless it was already told. */
+  tell(subscriber: Subscriber): void {
+    const slow = this.#slow.get(subscriber);
+    if (slow === undefined || subscriber.ended) return;
+    const streams = stateStreams(subscriber).filter((stream) => !slow.told.has(stream));
     if (streams.length === 0) return;
-    this.#counters.conflated += 1;
+    if (slow.told.size === 0) this.#counters.conflated += 1;
+    for (const stream of streams) slow.told.add(stream);
     subscriber.degraded({ degraded: true, reason: 'slow', streams });
   }
 
@@ -99,7 +109,8 @@ export class SlowConnections implements SlowWatch {
       return;
     }
     this.#slow.delete(subscriber);
-    const streams = stateStreams(subscriber);
+    // Not those that it reads now: it may have subscribed and unsubscribed meanwhile.
+    const streams = [...slow.told];
     if (streams.length > 0) subscriber.degraded({ degraded: false, reason: 'slow', streams });
   }
 }

@@ -142,6 +142,7 @@ async function makeSubscription(
   }
   // A log may have become unreachable while its past was read.
   hub.outages.tell(subscriber, subscriber.readers.keys());
+  hub.slow.tell(subscriber);
   await goLive(
     hub,
     subscriber,
