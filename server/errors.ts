@@ -70,6 +70,11 @@ export class HubError extends Error {
   }
 }
 
+/** An error as a log line tells it: with its stack, where it has one. */
+export function describeError(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 /** The error as the transports send it. Anything that is no {@link HubError} tells the user nothing of its inside. */
 export function errorBody(error: unknown): ErrorBody {
   if (!(error instanceof HubError)) return { code: 'internal', message: ERRORS.internal.title };

@@ -130,6 +130,7 @@ export class ClientConnection implements Access {
       this.#check(this.#publishes, limits.publishesPerSecond, 'publishes_per_connection', now);
       return subject === undefined ? undefined : publishes.take(subject, count);
     } catch (error) {
+      if (!(error instanceof HubError && error.code === 'rate_limited')) throw error;
       // A client that keeps being refused ignores `retryAfterMs`.
       this.#refusals += 1;
       this.#refusedNow = true;

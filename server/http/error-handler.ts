@@ -1,6 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { Gate } from '../auth/gate.js';
-import { ERRORS, HubError } from '../errors.js';
+import { describeError, ERRORS, HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { ErrorCounts } from '../telemetry/metrics.js';
 import { sendProblem } from '../transports/problem.js';
@@ -9,14 +9,18 @@ import type { SseTransport } from '../transports/sse/sse-transport.js';
 /** The error handler for everything that a route throws. It never shows a stack trace to the user. */
 export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate, sse: SseTransport) {
   return (error: unknown, request: Request, response: Response, next: NextFunction): void => {
-    const known = toHubError(error);
-    counts.count(known.code);
-    if (known.code === 'internal') {
-      logger.error(
-        { method: request.method, path: request.path, error: describe(error) },
-        'http: unexpected error',
-      );
-    }
+    const report = (thrown: unknown): HubError => {
+      const known = toHubError(thrown);
+      counts.count(known.code);
+      if (known.code === 'internal') {
+        logger.error(
+          { method: request.method, path: request.path, error: describeError(thrown) },
+          'http: unexpected error',
+        );
+      }
+      return known;
+    };
+    const known = report(error);
     const answer = () => {
       if (response.headersSent) next(error);
       else if (request.path === '/stream') sse.refuse(request, response, known);
@@ -26,10 +30,16 @@ export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate, 
       answer();
       return;
     }
-    void spend(request, gate).then((within) => {
-      answer();
-      if (!within) request.socket.destroy();
-    });
+    isWithinLimit(request, gate)
+      .catch((thrown: unknown) => {
+        report(thrown);
+        return true;
+      })
+      .then((within) => {
+        answer();
+        if (!within) request.socket.destroy();
+      })
+      .catch(next);
   };
 }
 
@@ -37,14 +47,15 @@ export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate, 
  * A refused request may have an unread body, which must be read to the end before the connection can be used again. An
  * address that keeps sending such bodies waits for its answer, and is cut.
  *
- * @returns whether the address is within its limit
+ * @throws whatever hinders the limiter, other than its refusal
  */
-async function spend(request: Request, gate: Gate): Promise<boolean> {
+async function isWithinLimit(request: Request, gate: Gate): Promise<boolean> {
   try {
     await gate.spendRequest(request);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof HubError && error.code === 'rate_limited') return false;
+    throw error;
   }
 }
 
@@ -67,8 +78,4 @@ function toHubError(error: unknown): HubError {
     return new HubError('bad_request', String(message));
   }
   return new HubError('internal', ERRORS.internal.title, { cause: error });
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

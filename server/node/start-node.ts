@@ -109,7 +109,6 @@ async function buildNode(
   const transports = buildTransports(config, { ...backend, ...built, gate, metrics, logger });
   const cluster = buildCluster(config, { ...backend, hub, publisher, gate, transports, metrics, logger });
   lifecycle.add('peers', { start: () => cluster.peers?.start() });
-  lifecycle.add('transports', { stop: () => transports.close() });
 
   const { sse, admission } = transports;
   const router = buildRouter(config, { link, hub, publisher, ...cluster, sse, gate, metrics, logger });
@@ -133,6 +132,8 @@ async function buildNode(
     stop: () => metrics.stop(),
   });
   lifecycle.add('http', { start: () => listen(server, config.http), stop: () => sockets.close(CLOSE_MS) });
+  // Stops before the port is closed, which cuts what is still open by then.
+  lifecycle.add('transports', { stop: () => transports.close() });
 
   const { membership } = cluster;
   lifecycle.add('membership', { start: () => membership.start(), stop: () => membership.stop() });

@@ -2,6 +2,7 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Gate } from '../auth/gate.js';
 import type { Config } from '../config/config.js';
+import { describeError, errorBody } from '../errors.js';
 import { isHubPayload } from '../log/payload.js';
 import type { Logger } from '../logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
@@ -45,10 +46,20 @@ export interface TransportParts
 }
 
 export function buildTransports(config: Config, parts: TransportParts): Transports {
-  const { hub, requests, gate, logger } = parts;
+  const { hub, requests, gate, metrics, logger } = parts;
   const { handshakesPerSecond, topicsPerEventStream, pingIntervalMs, pingTimeoutMs, direct } =
     config.transports;
-  const admission = new Admission({ hub, gate, perSecond: handshakesPerSecond });
+  const admission = new Admission({
+    hub,
+    gate,
+    perSecond: handshakesPerSecond,
+    onRefused: (error) => {
+      const { code } = errorBody(error);
+      metrics.errors.count(code);
+      if (code === 'internal')
+        logger.error({ error: describeError(error) }, 'transports: unexpected error at a handshake');
+    },
+  });
   const shared = { hub, gate, admission, node: config.node.id, direct };
   const heartbeat = { pingIntervalMs, pingTimeoutMs };
   const maxFrameBytes = config.publishing.maxMessageBytes + REQUEST_OVERHEAD_BYTES;
@@ -87,7 +98,7 @@ export function buildTransports(config: Config, parts: TransportParts): Transpor
           payloads: { ...payloads, receive: () => undefined },
         }),
       ];
-      routeUpgrades(httpServer, { webSocket });
+      routeUpgrades(httpServer, { webSocket, admission });
     },
     close: async () => {
       sse.close();

@@ -19,6 +19,11 @@ export interface Credentials {
 
 export interface AdmissionOptions extends HandshakeLimiterOptions {
   readonly gate: Gate;
+  /**
+   * Told of every error with which an upgrade or a Socket.IO connection is refused, to count and log it. The router does
+   * that for event streams, as for every request.
+   */
+  readonly onRefused: (error: unknown) => void;
 }
 
 /**
@@ -28,11 +33,14 @@ export interface AdmissionOptions extends HandshakeLimiterOptions {
 export class Admission {
   /** Handshakes that were refused because the node is overloaded, for metrics. */
   readonly overloads: Record<OverloadReason, number> = { draining: 0, rate: 0 };
+  /** As {@link AdmissionOptions.onRefused}, for handshakes that a transport answers itself. */
+  readonly onRefused: (error: unknown) => void;
   readonly #gate: Gate;
   readonly #limiter: HandshakeLimiter;
 
-  constructor({ gate, ...limits }: AdmissionOptions) {
+  constructor({ gate, onRefused, ...limits }: AdmissionOptions) {
     this.#gate = gate;
+    this.onRefused = onRefused;
     this.#limiter = new HandshakeLimiter(limits);
   }
 
@@ -72,22 +80,34 @@ export class Admission {
     check?.(principal);
     return this.#gate.open(principal, address, transport);
   }
-}
 
-/**
- * Holds an upgrade until it is admitted; if it is refused, answers it and resolves with undefined. Nothing else listens
- * to its socket meanwhile, and an error without a listener would end the process.
- */
-export async function admitUpgrade<T>(socket: Duplex, admitted: Promise<T>): Promise<T | undefined> {
-  const failed = () => socket.destroy();
-  socket.on('error', failed);
-  try {
-    return await admitted;
-  } catch (error) {
+  /**
+   * Holds an upgrade until it is admitted; if it is refused, answers it and resolves with undefined. Nothing else
+   * listens to its socket meanwhile, and an error without a listener would end the process.
+   */
+  async upgrade<T>(socket: Duplex, admitted: Promise<T>): Promise<T | undefined> {
+    const failed = () => socket.destroy();
+    socket.on('error', failed);
+    try {
+      return await admitted;
+    } catch (error) {
+      this.refuseUpgrade(socket, error);
+      return undefined;
+    } finally {
+      socket.off('error', failed);
+    }
+  }
+
+  /** Answers a refused upgrade, whose connection ends. */
+  refuseUpgrade(socket: Duplex, error: unknown): void {
+    this.onRefused(error);
     refuseUpgrade(socket, error);
-    return undefined;
-  } finally {
-    socket.off('error', failed);
+  }
+
+  /** Answers a refused handshake over HTTP. */
+  refuse(response: ServerResponse, error: unknown): void {
+    this.onRefused(error);
+    refuseHandshake(response, error);
   }
 }
 

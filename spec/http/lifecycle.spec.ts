@@ -37,6 +37,21 @@ describe('A node', () => {
     await until('nothing is left', () => resources() <= before, { instead: resources });
   });
 
+  it('counts the connections that it ends as it stops under a cause of their own, drained or not', async () => {
+    const app = await startTestApp();
+    const clients = [
+      await connectSocketIo({ url: app.url }),
+      await WebSocketTestClient.subscribe({ url: app.url }, { topics: ['news:*'] }),
+      await subscribeSse({ url: app.url }, { topics: ['news:*'] }),
+    ];
+    app.hub.drain = async () => undefined;
+    await app.stop();
+    await until('all are gone', () => app.hub.subscribers.size === 0);
+    const causes = [...app.hub.counters.disconnects].filter(([, count]) => count > 0);
+    expect(causes).to.deep.equal([['drain', clients.length]]);
+    for (const client of clients) client.close();
+  });
+
   describe('leaves its process to end by itself', () => {
     let redis: OwnRedis;
     let other: Server;

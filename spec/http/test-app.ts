@@ -1,11 +1,14 @@
 /** A node of its own for specs of HTTP: embedded, without feeds, on a port that is free. */
 
 import { readConfig } from '../../server/config/config.js';
-import { silentLogger } from '../../server/logger.js';
+import { type Logger, silentLogger } from '../../server/logger.js';
 import { type RunningNode, startNode } from '../../server/node/start-node.js';
 import { SPEC_KEY } from '../support/credentials.js';
 
-export function startTestApp(environment: Readonly<Record<string, string>> = {}): Promise<RunningNode> {
+export function startTestApp(
+  environment: Readonly<Record<string, string>> = {},
+  logger: Logger = silentLogger,
+): Promise<RunningNode> {
   const config = readConfig({
     PORT: '0',
     NODE_ID: 'test-node',
@@ -14,7 +17,7 @@ export function startTestApp(environment: Readonly<Record<string, string>> = {})
     PUBLISH_KEY: SPEC_KEY,
     ...environment,
   });
-  return startNode(config, silentLogger);
+  return startNode(config, logger);
 }
 
 /** What a problem document says. */

@@ -9,7 +9,7 @@ import type { ClientConnection } from '../../auth/client-connections.js';
 import type { Gate } from '../../auth/gate.js';
 import { HubError } from '../../errors.js';
 import type { Principal } from '../../hub/access.js';
-import { type Admission, admitUpgrade, refuseHandshake } from '../admission.js';
+import type { Admission } from '../admission.js';
 import type { Resumption } from './resume.js';
 
 /** What Engine.IO keeps with a request. */
@@ -34,16 +34,18 @@ export class Authentication {
     if (request.headers.upgrade === undefined) {
       admitted.then(
         () => next(),
-        (error: unknown) => refuseHandshake(response, error),
+        (error: unknown) => this.#admission.refuse(response, error),
       );
       return;
     }
-    void admitUpgrade(
-      request.socket,
-      admitted.then(() => true),
-    ).then((isAdmitted) => {
-      if (isAdmitted) next();
-    });
+    void this.#admission
+      .upgrade(
+        request.socket,
+        admitted.then(() => true),
+      )
+      .then((isAdmitted) => {
+        if (isAdmitted) next();
+      });
   };
 
   /** Opens the connection of a socket, in Socket.IO's middleware. @throws HubError if its token is not accepted. */

@@ -116,8 +116,11 @@ export class SocketIoTransport {
     this.io.use((socket, next) => {
       this.#authentication.authenticate(socket).then(
         () => next(),
-        (error: unknown) =>
-          next(Object.assign(new Error(errorBody(error).message), { data: errorBody(error) })),
+        (error: unknown) => {
+          options.admission.onRefused(error);
+          const data = errorBody(error);
+          next(Object.assign(new Error(data.message), { data }));
+        },
       );
     });
     this.io.on('connection', (socket) => {
@@ -143,8 +146,12 @@ export class SocketIoTransport {
   /** Ends what is left of the connections, and the adapter. */
   async close(): Promise<void> {
     clearInterval(this.#renewal);
-    for (const socket of this.io.sockets.sockets.values())
-      endConnection(engineConnection(socket), CLOSE.drain);
+    for (const socket of this.io.sockets.sockets.values()) {
+      const subscriber = this.#options.hub.subscribers.get(socket.id);
+      // Through the hub, which counts the causes for which connections end.
+      if (subscriber === undefined) endConnection(engineConnection(socket), CLOSE.drain);
+      else subscriber.close(CLOSE.drain);
+    }
     this.io.engine.close();
     this.io.of('/').adapter.close();
   }
@@ -160,6 +167,8 @@ export class SocketIoTransport {
     client.bind(subscriber);
     socket.on('disconnect', (reason) => {
       client.close();
+      // Engine.IO ends it without asking the hub.
+      if (reason === 'ping timeout') subscriber.endedBy ??= CLOSE.noPong;
       hub.detach(subscriber);
       // The client disconnected on purpose and will not resume the session.
       if (reason === 'client namespace disconnect') void this.#forget(socket);

@@ -13,7 +13,7 @@ import { HubError } from '../../errors.js';
 import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
 import type { RequestHandler } from '../../hub/operations/handler.js';
-import { type Admission, admitUpgrade } from '../admission.js';
+import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { GuardedWebSocketServer } from './guarded-server.js';
 import { WebSocketSink } from './websocket-sink.js';
@@ -72,7 +72,7 @@ export class WebSocketTransport {
 
   /** Takes over an HTTP upgrade of {@link WEBSOCKET_PATH}. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    void admitUpgrade(socket, this.#admit(request)).then((client) => {
+    void this.#options.admission.upgrade(socket, this.#admit(request)).then((client) => {
       if (client === undefined) return;
       let connected = false;
       // `ws` itself rejects requests that are not WebSocket handshakes.
