@@ -3,7 +3,8 @@ import type { Subscriber } from '../../server/hub/delivery/subscriber.js';
 import type { Hub } from '../../server/hub/hub.js';
 import { subscribe } from '../../server/hub/operations/subscribe.js';
 import type { StreamConfig } from '../../server/hub/streams.js';
-import { Account, newCounts } from '../storm/account.js';
+import { Account } from '../storm/account.js';
+import { newCounts } from '../storm/counts.js';
 import type { Publications } from '../storm/publications.js';
 import { RecordingSink } from './support.js';
 

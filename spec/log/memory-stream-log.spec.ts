@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { MemoryStreamLog } from '../../server/log/memory-stream-log.js';
 import { IDEMPOTENCY_MS, type StreamLog } from '../../server/log/stream-log.js';
-import { CONTRACT_STREAMS, Follower, itIsAStreamLog, numbered, ROOMY, seqOf } from './stream-log.contract.js';
+import { CONTRACT_STREAMS, Follower, numbered, ROOMY, seqOf } from './log-under-test.js';
+import { itIsAStreamLog } from './stream-log.contract.js';
 
 describe('The stream log in memory', () => {
   const open: StreamLog[] = [];

@@ -9,16 +9,9 @@ import { RedisStreamLog } from '../../server/log/redis-stream-log.js';
 import type { LogListener, Retention } from '../../server/log/stream-log.js';
 import type { RedisLink } from '../../server/redis/redis-link.js';
 import { patient, until } from '../support/wait.js';
+import { CONTRACT_STREAMS, Follower, numbered, ROOMY, rejection, seqOf } from './log-under-test.js';
 import { callsOf, OwnRedis } from './own-redis.js';
-import {
-  CONTRACT_STREAMS,
-  Follower,
-  itIsAStreamLog,
-  numbered,
-  ROOMY,
-  rejection,
-  seqOf,
-} from './stream-log.contract.js';
+import { itIsAStreamLog } from './stream-log.contract.js';
 
 const CHANNEL = /^socket\.io#\/#(.+)#$/;
 const channelOf = (stream: string) => `socket.io#/#${stream}#`;

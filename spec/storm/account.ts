@@ -17,76 +17,12 @@ import type {
   TopicVerdict,
 } from '@axiom-streaming/protocol/message';
 import type { ClientListener } from '../support/client.js';
+import type { AccountCounts } from './counts.js';
 import type { Publications, StormData } from './publications.js';
+import { type Segment, TopicAccount } from './topic-account.js';
 
 /** Findings of one subscriber that are kept in full; the rest is counted. */
 const MAX_FINDINGS = 10;
-
-interface Segment {
-  readonly epoch: string;
-  /** Delivery begins after this seq. */
-  readonly from: number;
-  /** Each key begins with its newest message: a snapshot, or what has changed since a cursor, conflated. */
-  readonly skips: boolean;
-  /** Everything up to here was claimed to be written. */
-  to: number;
-  readonly startedAt: number;
-  readonly why: string;
-  readonly delivered: Set<number>;
-  /** First and last seq of each key. */
-  readonly keys: Map<string, { readonly first: number; last: number }>;
-  readonly gaps: (readonly [from: number, to: number])[];
-  /** Those into which others of their key were folded, and how many. */
-  readonly conflated: { readonly seq: number; readonly key: string; readonly folded: number }[];
-}
-
-class TopicAccount {
-  readonly topic: string;
-  readonly stream: string;
-  readonly key: string;
-  readonly segments: Segment[] = [];
-
-  constructor(topic: string) {
-    this.topic = topic;
-    const [stream = '', key = ''] = topic.split(':');
-    this.stream = stream;
-    this.key = key;
-  }
-
-  get open(): Segment | undefined {
-    return this.segments.at(-1);
-  }
-
-  reads(topic: string): boolean {
-    return this.key === '*' ? topic.startsWith(`${this.stream}:`) : topic === this.topic;
-  }
-}
-
-/** What the accounts of all subscribers have counted. */
-export interface AccountCounts {
-  deliveries: number;
-  recoveries: number;
-  notRecovered: Map<string, number>;
-  gaps: number;
-  /** Connections that were told that they are slow. */
-  slow: number;
-  messagesInGaps: number;
-  conflated: number;
-  connections: number;
-}
-
-export function newCounts(): AccountCounts {
-  return {
-    deliveries: 0,
-    recoveries: 0,
-    notRecovered: new Map(),
-    gaps: 0,
-    slow: 0,
-    messagesInGaps: 0,
-    conflated: 0,
-    connections: 0,
-  };
-}
 
 export class Account implements ClientListener {
   readonly name: string;

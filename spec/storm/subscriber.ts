@@ -3,8 +3,9 @@ import type { StreamClass } from '@axiom-streaming/protocol/message';
 import type { ClientName, TestClient } from '../support/client.js';
 import { subscribeSocketIo } from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';
-import { Account, type AccountCounts } from './account.js';
+import { Account } from './account.js';
 import { STORM_STREAMS } from './catalogue.js';
+import type { AccountCounts } from './counts.js';
 import type { Publications } from './publications.js';
 import type { Random } from './random.js';
 

@@ -1,5 +1,5 @@
-import type { ClientName, TestClient, TestClientOptions, TestSubscription } from './client.js';
-import { subscribeSocketIo } from './socketio-client.js';
+import type { ClientName, TestClient, TestClientOptions, TestSocket, TestSubscription } from './client.js';
+import { connectSocketIo, subscribeSocketIo } from './socketio-client.js';
 import { subscribeSse } from './sse-client.js';
 import { WebSocketTestClient } from './websocket-client.js';
 
@@ -18,4 +18,14 @@ export function subscribeOver(
     case 'sse':
       return subscribeSse(options, subscription);
   }
+}
+
+/** Connects without subscribing. @throws Error where the hub refuses it. */
+export function connectOver(
+  client: Exclude<ClientName, 'sse'>,
+  options: TestClientOptions,
+): Promise<TestSocket> {
+  return client === 'websocket'
+    ? WebSocketTestClient.connect(options)
+    : connectSocketIo({ ...options, msgpack: client === 'msgpack' });
 }

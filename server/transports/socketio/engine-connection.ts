@@ -5,7 +5,7 @@ import type { Socket as SocketIoSocket } from 'socket.io';
 
 /**
  * What the hub uses of an Engine.IO connection beyond its types: pre-encoded frames and the socket below the
- * transport. The one cast to internals of engine.io 6.6; `spec/transports/socketio-internals.spec.ts` holds on to it.
+ * transport. The one cast to internals of engine.io 6.6; `spec/transports/socketio-connection.spec.ts` holds on to it.
  */
 export interface EngineConnection {
   readonly readyState: 'opening' | 'open' | 'closing' | 'closed';
