@@ -9,6 +9,7 @@ import { type AddressInfo, isIPv6 } from 'node:net';
 import type { Gate } from '../auth/gate.js';
 import type { Config } from '../config/config.js';
 import { limitSockets } from '../transports/sockets.js';
+import { HubRequest } from '../transports/upgrades.js';
 
 /** Longer than a proxy keeps a connection that rests (NGINX: 60 s), or a request meets one that is just being closed. */
 const KEEP_ALIVE_MS = 75_000;
@@ -19,7 +20,10 @@ const LISTEN_BACKLOG = 4_096;
 
 /** A server that does not listen yet. */
 export function createHttpServer(router: RequestListener, gate: Gate): HttpServer {
-  const server = createServer({ ...SLOW_REQUESTS, keepAliveTimeout: KEEP_ALIVE_MS }, router);
+  const server = createServer(
+    { ...SLOW_REQUESTS, keepAliveTimeout: KEEP_ALIVE_MS, IncomingMessage: HubRequest },
+    router,
+  );
   limitSockets(server, gate);
   return server;
 }

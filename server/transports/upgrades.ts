@@ -1,4 +1,5 @@
-import type { IncomingMessage, Server } from 'node:http';
+/** Which requests are upgrades, and where each goes. */
+import { IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HubError } from '../errors.js';
 import type { Admission } from './admission.js';
@@ -8,16 +9,52 @@ import { WEBSOCKET_PATH, type WebSocketTransport } from './websocket/websocket-t
 const ENGINE_PREFIXES = ['/socket.io/', '/msgpack/'];
 
 /**
- * Routes each HTTP upgrade to its transport. An upgrade of any other path is refused at once: Engine.IO is configured to
- * ignore those, so they would hang.
+ * The `IncomingMessage` of the hub's HTTP server. Node.js hands every request with an `Upgrade` header to the listeners of
+ * `upgrade`, and asks nobody which ones (before 22.21 and 24.9; what those have is not in 20). Many clients offer HTTP/2 over
+ * plain TCP (`Upgrade: h2c`) with each request: an upgrade that the hub does not speak is ignored and the request served
+ * (RFC 9110, 7.8). So this class answers the question that Node.js puts to the message: whether it is an upgrade.
+ */
+export class HubRequest extends IncomingMessage {
+  /** The parser's word: `Upgrade` and `Connection: upgrade`. It comes before the headers can be read. */
+  declare private asked: boolean | undefined;
+  declare private decided: boolean | undefined;
+
+  /** Whether the request is a WebSocket handshake. What is not loses its `Upgrade` header, for nobody heeds it. */
+  get upgrade(): boolean {
+    if (this.asked !== true) return false;
+    this.decided ??= this.#decide();
+    return this.decided;
+  }
+
+  set upgrade(asked: boolean | null) {
+    this.asked = asked ?? undefined;
+  }
+
+  #decide(): boolean {
+    const { headers } = this;
+    const offers = (headers.upgrade ?? '').split(',').map((offer) => offer.trim().toLowerCase());
+    const isHandshake =
+      offers.includes('websocket') && (isUpgradePath(this.url) || headers['sec-websocket-key'] !== undefined);
+    // Of several offers the one that is taken: `ws` expects no other.
+    if (isHandshake) headers.upgrade = 'websocket';
+    else delete headers.upgrade;
+    return isHandshake;
+  }
+}
+
+/**
+ * Routes each HTTP upgrade to its transport. A WebSocket handshake on any other path is refused at once: Engine.IO is
+ * configured to ignore those, so they would hang.
+ *
+ * @param server its requests are {@link HubRequest}s
  */
 export function routeUpgrades(
   server: Server,
   { webSocket, admission }: { webSocket: WebSocketTransport; admission: Admission },
 ): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const path = (request.url ?? '').split('?', 1)[0]!;
-    if (ENGINE_PREFIXES.some((prefix) => path.startsWith(prefix))) return;
+    const path = pathOf(request.url);
+    if (isEnginePath(path)) return;
     if (path === WEBSOCKET_PATH) webSocket.upgrade(request, socket, head);
     else
       admission.refuseUpgrade(
@@ -25,4 +62,17 @@ export function routeUpgrades(
         new HubError('not_found', `there is no upgrade of ${path.slice(0, 200)}`),
       );
   });
+}
+
+function pathOf(url = ''): string {
+  return url.split('?', 1)[0]!;
+}
+
+function isEnginePath(path: string): boolean {
+  return ENGINE_PREFIXES.some((prefix) => path.startsWith(prefix));
+}
+
+function isUpgradePath(url: string | undefined): boolean {
+  const path = pathOf(url);
+  return path === WEBSOCKET_PATH || isEnginePath(path);
 }

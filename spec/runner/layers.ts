@@ -74,6 +74,7 @@ export const LONGEST: readonly string[] = [
   'wild/rust.spec.ts',
   'wild/javascript.spec.ts',
   'wild/python.spec.ts',
+  'wild/curl.spec.ts',
   'browser/dashboard.spec.ts',
   'docs/airflow.spec.ts',
   'cluster/drain.spec.ts',

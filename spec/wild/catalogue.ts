@@ -1,7 +1,15 @@
 /** The clients from outside, by language, and how each is brought to run. The table of docs/CLIENTS.md follows this order. */
-import { type Command, goClient, javaClient, nodeClient, pythonClient, rustClient } from './toolchains.js';
+import {
+  type Command,
+  curlClient,
+  goClient,
+  javaClient,
+  nodeClient,
+  pythonClient,
+  rustClient,
+} from './toolchains.js';
 
-export type Language = 'JavaScript' | 'Python' | 'Java' | 'Go' | 'Rust';
+export type Language = 'JavaScript' | 'Python' | 'Java' | 'Go' | 'Rust' | 'curl';
 export type Transport = 'Socket.IO' | 'WebSocket' | 'SSE';
 
 export interface WildEntry {
@@ -134,6 +142,13 @@ export const CATALOGUE: readonly WildEntry[] = [
     language: 'Rust',
     transport: 'Socket.IO',
     prepare: () => rustClient('socketio'),
+  },
+  {
+    name: 'curl --http2, by lines',
+    language: 'curl',
+    transport: 'SSE',
+    prepare: async () => curlClient('stream.sh'),
+    note: 'It reads one response: the loop that comes back, and the `Last-Event-ID`, are its user’s.',
   },
 ];
 

@@ -8,5 +8,4 @@ export const KNOWN_FAILURES: Readonly<Record<string, string>> = {
   'fetch-event-source 2.0.1': EMPTY_BLOCK,
   'httpx-sse 0.4.3': EMPTY_BLOCK,
   'r3labs/sse 2.10.0': EMPTY_BLOCK,
-  'java.net.http, by lines': 'it asks for h2c, and an upgrade that is not to WebSocket is answered 404',
 };

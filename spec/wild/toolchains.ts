@@ -151,3 +151,9 @@ export async function rustClient(name: string): Promise<Command> {
   });
   return { command: join(target, 'debug', name), args: [] };
 }
+
+/** A shell script that runs curl. */
+export function curlClient(source: string): Command {
+  debianProgram('curl', 'curl');
+  return { command: debianProgram('bash', 'bash'), args: [join(CLIENTS, 'curl', source)] };
+}
