@@ -15,6 +15,7 @@ const ROOMS = [
   ['manifest.ts', []],
   ['optional-packages.ts', ['manifest.ts']],
   ['logger.ts', []],
+  ['stop-signal.ts', ['type logger.ts']],
   ['time/', ['time/']],
   ['redis/', ['redis/', 'time/', 'errors.ts', 'type logger.ts']],
   ['log/', ['log/', 'errors.ts', 'redis/redis-link.ts', 'type logger.ts']],
@@ -70,7 +71,7 @@ const ROOMS = [
     [
       ...['connectors/', 'archive/', 'postgres/', 'log/', 'redis/redis-link.ts'],
       'hub/operations/publisher.ts',
-      ...['config/', 'time/', 'errors.ts', 'optional-packages.ts', 'logger.ts'],
+      ...['config/', 'time/', 'errors.ts', 'optional-packages.ts', 'logger.ts', 'stop-signal.ts'],
     ],
   ],
   // Groups of the configuration are what the modules take, so it knows the types of their options.
@@ -133,12 +134,12 @@ const ROOMS = [
     [
       ...['node/', 'archive/', 'auth/', 'cluster/', 'feeds/', 'http/', 'hub/', 'log/', 'telemetry/'],
       ...['transports/', 'redis/redis-link.ts', 'errors.ts', 'logger.ts', 'manifest.ts', 'type config/'],
-      'optional-packages.ts',
+      ...['optional-packages.ts', 'time/'],
     ],
   ],
   // The command line is a client of the hub, and uses the client library as any other would.
   ['cli/', ['cli/', 'auth/', 'local-cluster/', 'config/', 'main.ts', 'manifest.ts', 'type cluster/']],
-  ['main.ts', ['node/start-node.ts', 'config/config.ts', 'logger.ts', 'manifest.ts']],
+  ['main.ts', ['node/start-node.ts', 'config/config.ts', 'logger.ts', 'manifest.ts', 'stop-signal.ts']],
 ];
 
 /** Where below `server/` each package may be imported. */

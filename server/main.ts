@@ -3,32 +3,28 @@
 import { ConfigError, readConfig, secretsOf } from './config/config.js';
 import { createLogger } from './logger.js';
 import { VERSION } from './manifest.js';
-import { startNode } from './node/start-node.js';
+import { NODE_STOPS_WITHIN_MS, startNode } from './node/start-node.js';
+import { stopSignal } from './stop-signal.js';
 
 /** Longest time from the first signal to the end of the process. */
-const STOP_DEADLINE_MS = 35_000;
+const STOP_DEADLINE_MS = NODE_STOPS_WITHIN_MS + 1_000;
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const logger = createLogger(config.logging.level, config.node.id, secretsOf(config));
-  const app = await startNode(config, logger);
-
-  let stopping = false;
-  const stop = () => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    setTimeout(() => {
-      logger.error('node: it did not stop in time and is ended');
-      process.exit(1);
-    }, STOP_DEADLINE_MS).unref();
+  const stopping = stopSignal(logger, STOP_DEADLINE_MS);
+  const app = await startNode(config, logger, {}, stopping).catch((error: unknown): never => {
+    if (!stopping.aborted || error !== stopping.reason) throw error;
+    logger.info({ node: config.node.id }, 'node: stopped before it had started');
+    process.exit(0);
+  });
+  stopping.addEventListener('abort', () => {
     app.stop().then(
       () => process.exit(0),
       // Which part did not stop is in the log.
       () => process.exit(1),
     );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  });
 
   const { url, publishKey } = app;
   const log = config.redis.url === '' ? 'in memory: messages are gone when this process ends' : 'in Redis';

@@ -95,7 +95,14 @@ const x = await import('dynamic');
     const enders = SOURCES.filter(({ text }) => /\bprocess\.(exit|abort)\(/.test(text)).map(
       ({ path }) => path,
     );
-    expect(enders).to.deep.equal(['cli/main.ts', 'connectors/run.ts', 'local-cluster/run.ts', 'main.ts']);
+    expect(enders).to.deep.equal([
+      'cli/main.ts',
+      'connectors/run.ts',
+      'local-cluster/run.ts',
+      'main.ts',
+      // What these programs do when they are told to stop and do not.
+      'stop-signal.ts',
+    ]);
   });
 
   it('has no barrel files', () => {

@@ -6,6 +6,7 @@ import { ConfigError } from '../config/config.js';
 import { RedisStreamLog } from '../log/redis-stream-log.js';
 import { createLogger } from '../logger.js';
 import { RedisLink } from '../redis/redis-link.js';
+import { stopSignal } from '../stop-signal.js';
 import { CONNECTORS, isConnector } from './catalogue.js';
 import { readConnectorConfig } from './config.js';
 import { ConnectorMetrics } from './metrics.js';
@@ -27,9 +28,14 @@ async function main(): Promise<void> {
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const logger = createLogger(config.logging.level, `${name}-${process.pid}`);
   const metrics = new ConnectorMetrics(name);
-  const stopping = new AbortController();
+  const stopping = stopSignal(logger, STOP_DEADLINE_MS);
   const link = new RedisLink({ url: config.redis.url, logger });
-  await link.connect();
+  try {
+    await link.connect(stopping);
+  } catch (error) {
+    if (stopping.aborted && error === stopping.reason) return;
+    throw error;
+  }
   const log = new RedisStreamLog({
     link,
     streams: new Map(config.streams.map((stream) => [stream.name, stream])),
@@ -39,15 +45,8 @@ async function main(): Promise<void> {
   // Pauses between attempts keep no process alive.
   const alive = setInterval(() => undefined, 60_000);
 
-  const stop = () => {
-    if (stopping.signal.aborted) process.exit(1);
-    stopping.abort(new Error('stopped'));
-    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
   process.stdout.write(`The connector "${name}" runs. Ctrl-C stops it.\n`);
-  await CONNECTORS[name].run(config, { log, link, logger, metrics, signal: stopping.signal });
+  await CONNECTORS[name].run(config, { log, link, logger, metrics, signal: stopping });
   clearInterval(alive);
   status?.close();
   await log.close();

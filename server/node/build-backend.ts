@@ -25,8 +25,12 @@ export interface Backend {
   readonly reports: NodeReports;
 }
 
-/** @throws Error where Redis cannot be had */
-export async function connectBackend(config: Config, logger: Logger): Promise<Backend> {
+/** @throws Error where Redis cannot be had, and the reason of `signal` once it aborts */
+export async function connectBackend(
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal | undefined,
+): Promise<Backend> {
   const streams = new Map(config.streams.map((stream) => [stream.name, stream]));
   // The session of a living connection is renewed when a third of its time is over, so it lasts a third longer.
   const sessionLastsMs = Math.ceil((config.transports.sessionMs * 4) / 3);
@@ -41,7 +45,7 @@ export async function connectBackend(config: Config, logger: Logger): Promise<Ba
     };
   }
   const link = new RedisLink({ url: config.redis.url, logger });
-  await link.connect();
+  await link.connect(signal);
   const log = new RedisStreamLog({ link, streams, channelOf: streamChannel });
   return {
     log,

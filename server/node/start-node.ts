@@ -24,8 +24,13 @@ import { buildTransports } from './transports.js';
 
 /** How long requests that are under way, and clients that were told to go, may take once the node has drained. */
 const CLOSE_MS = 3_000;
-/** How long all parts together may take to stop. More is a fault of one of them, which is named then. */
+/** How long all parts together may take to start. Redis that does not answer ends a start earlier. */
+const START_MS = 60_000;
+/** What a part may take to drain beyond `DRAIN_MS`, and all parts together to stop. More is a fault, whose part is named. */
+const DRAIN_SLACK_MS = 2_000;
 const STOP_MS = 15_000;
+/** Longest time in which {@link RunningNode.stop} is done, whatever hangs: `DRAIN_MS` is at most 30 s. */
+export const NODE_STOPS_WITHIN_MS = 34_000;
 
 /** A node that serves. */
 export interface RunningNode {
@@ -43,16 +48,23 @@ export interface RunningNode {
 /** What takes the place of parts that the configuration would choose: for specs, and for programs that embed a node. */
 export type NodeOverrides = Partial<Backend>;
 
-/** Starts a node. @throws Error where Redis or the port cannot be had; nothing is left running then. */
+/**
+ * Starts a node.
+ *
+ * @param signal aborts the start: what was started stops, in the opposite order. A node that runs is ended by `stop`
+ * @throws Error where Redis or the port cannot be had or a part does not start in time, and the reason of the signal.
+ *   Nothing is left running then.
+ */
 export async function startNode(
   config: Config,
   logger: Logger,
   overrides: NodeOverrides = {},
+  signal?: AbortSignal,
 ): Promise<RunningNode> {
   const lifecycle = new Lifecycle(logger);
   try {
-    const { hub, publishKey, address } = await buildNode(config, { logger, overrides, lifecycle });
-    await lifecycle.start();
+    const { hub, publishKey, address } = await buildNode(config, { logger, overrides, lifecycle, signal });
+    await lifecycle.start({ deadlineMs: START_MS, signal });
     return {
       node: config.node.id,
       hub,
@@ -61,8 +73,9 @@ export async function startNode(
       stop: async () => {
         logger.info({ node: config.node.id, connections: hub.subscribers.size }, 'node: draining');
         // The port stays open: clients that ask meanwhile hear that this node is not ready, and go to another.
-        await lifecycle.drain();
-        await lifecycle.stop(STOP_MS);
+        const deadline = performance.now() + NODE_STOPS_WITHIN_MS;
+        await lifecycle.drain(config.node.drainMs + DRAIN_SLACK_MS);
+        await lifecycle.stop(Math.min(STOP_MS, deadline - performance.now()));
         logger.info({ node: config.node.id }, 'node: stopped');
       },
     };
@@ -78,14 +91,21 @@ interface BuiltNode extends Pick<RunningNode, 'hub' | 'publishKey'> {
   address(): Pick<RunningNode, 'port' | 'url'>;
 }
 
+interface NodeMaterial {
+  readonly logger: Logger;
+  readonly overrides: NodeOverrides;
+  readonly lifecycle: Lifecycle;
+  readonly signal: AbortSignal | undefined;
+}
+
 async function buildNode(
   config: Config,
-  { logger, overrides, lifecycle }: { logger: Logger; overrides: NodeOverrides; lifecycle: Lifecycle },
+  { logger, overrides, lifecycle, signal }: NodeMaterial,
 ): Promise<BuiltNode> {
   const metrics = new Metrics();
   const tracing = await buildTracing(config, logger);
   lifecycle.add('tracing', { stop: () => tracing?.close() });
-  const backend = { ...(await connectBackend(config, logger)), ...overrides };
+  const backend = { ...(await connectBackend(config, logger, signal)), ...overrides };
   const { log, inbox, link } = backend;
   lifecycle.add('redis', { stop: () => link?.close() });
   const { past, close: closePast } = await buildPast(config, log, logger);

@@ -11,6 +11,7 @@ import { readFileSync } from 'node:fs';
 import { ErrorReply } from '@redis/client';
 import { HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import { unlessAborted } from '../time/abort.js';
 import { adapterClient } from './adapter-client.js';
 import { ClusterMasters } from './cluster-masters.js';
 import type { RedisConnection } from './connection.js';
@@ -141,11 +142,12 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
 
   /**
    * Connects. @throws Error if Redis does not answer within a few seconds: a node that has never seen its log has
-   * nothing to serve, and the operator who starts it should be told at once.
+   * nothing to serve, and the operator who starts it should be told at once. @throws the reason of `signal` once it aborts.
    */
-  async connect(): Promise<void> {
+  async connect(signal?: AbortSignal): Promise<void> {
     const connected = this.#masters.connect().then(() => this.#subscriber.connection.connect());
-    await withDeadline(connected, CONNECT_WITHIN_MS, 'connect').catch(async (error: Error) => {
+    const wanted = signal === undefined ? connected : unlessAborted(connected, signal);
+    await withDeadline(wanted, CONNECT_WITHIN_MS, 'connect').catch(async (error: Error) => {
       await this.close();
       throw error;
     });

@@ -43,7 +43,7 @@ describe('A lifecycle', () => {
     let release: () => void = () => undefined;
     add('log', { start: () => new Promise<void>((resolve) => (release = resolve)) });
     add('hub');
-    const started = lifecycle.start();
+    const started = lifecycle.start({ deadlineMs: NEVER_MS });
     await new Promise(setImmediate);
     expect(told).to.deep.equal([]);
     release();
@@ -53,7 +53,7 @@ describe('A lifecycle', () => {
 
   it('stops them in the opposite order', async () => {
     for (const name of ['log', 'hub', 'http']) add(name);
-    await lifecycle.start();
+    await lifecycle.start({ deadlineMs: NEVER_MS });
     told = [];
     await lifecycle.stop(NEVER_MS);
     expect(told).to.deep.equal(['stop http', 'stop hub', 'stop log']);
@@ -63,9 +63,9 @@ describe('A lifecycle', () => {
     let release: () => void = () => undefined;
     add('hub', { drain: () => new Promise<void>((resolve) => (release = resolve)) });
     add('feeds');
-    await lifecycle.start();
+    await lifecycle.start({ deadlineMs: NEVER_MS });
     told = [];
-    const drained = lifecycle.drain();
+    const drained = lifecycle.drain(NEVER_MS);
     await new Promise(setImmediate);
     expect(told).to.deep.equal(['drain feeds']);
     release();
@@ -76,7 +76,7 @@ describe('A lifecycle', () => {
   it('tells which part could not start, with the code of the error', async () => {
     const cause = Object.assign(new Error('the port is taken'), { code: 'EADDRINUSE' });
     add('http', { start: () => Promise.reject(cause) });
-    const error = await failureOf(lifecycle.start());
+    const error = await failureOf(lifecycle.start({ deadlineMs: NEVER_MS }));
     expect(error).to.be.instanceOf(PartError);
     expect(error).to.include({ message: 'http: the port is taken', part: 'http', code: 'EADDRINUSE', cause });
   });
@@ -86,21 +86,24 @@ describe('A lifecycle', () => {
     add('hub');
     add('http', { start: broken });
     add('feeds');
-    await failureOf(lifecycle.start());
+    await failureOf(lifecycle.start({ deadlineMs: NEVER_MS }));
     expect(told).to.deep.equal(['start log', 'start hub', 'stop http', 'stop hub', 'stop log']);
   });
 
   it('stops a part that has no start wherever it stands in the list when another fails', async () => {
     add('log', { start: broken });
     lifecycle.add('transports', { stop: () => void told.push('stop transports') });
-    await failureOf(lifecycle.start());
+    await failureOf(lifecycle.start({ deadlineMs: NEVER_MS }));
     expect(told).to.deep.equal(['stop transports', 'stop log']);
   });
 
   it('tells the failed start, whatever fails while it is undone', async () => {
     add('log', { stop: broken });
     add('http', { start: () => Promise.reject(new Error('the port is taken')) });
-    expect(await failureOf(lifecycle.start())).to.have.property('message', 'http: the port is taken');
+    expect(await failureOf(lifecycle.start({ deadlineMs: NEVER_MS }))).to.have.property(
+      'message',
+      'http: the port is taken',
+    );
     expect(reported).to.deep.equal([{ part: 'log', error: 'log: broken' }]);
   });
 
@@ -113,7 +116,7 @@ describe('A lifecycle', () => {
     add('log');
     add('hub', { stop: broken });
     add('http');
-    await lifecycle.start();
+    await lifecycle.start({ deadlineMs: NEVER_MS });
     told = [];
     const error = (await failureOf(lifecycle.stop(NEVER_MS))) as AggregateError;
     expect(told).to.deep.equal(['stop http', 'stop log']);
@@ -125,30 +128,67 @@ describe('A lifecycle', () => {
     add('log');
     add('hub', { stop: () => new Promise(() => undefined) });
     add('http');
-    await lifecycle.start();
+    await lifecycle.start({ deadlineMs: NEVER_MS });
     told = [];
     const error = await failureOf(lifecycle.stop(20));
-    expect(error).to.have.property('message', 'hub: it did not end in time');
+    expect(error).to.have.property('message', 'hub: it did not stop in time');
     expect(told).to.deep.equal(['stop http', 'stop log']);
   });
 
   it('drains every part though others fail, and stops them later', async () => {
     add('hub', { drain: broken });
     add('feeds');
-    await lifecycle.start();
+    await lifecycle.start({ deadlineMs: NEVER_MS });
     told = [];
-    await lifecycle.drain();
+    await lifecycle.drain(NEVER_MS);
     await lifecycle.stop(NEVER_MS);
     expect(told).to.deep.equal(['drain feeds', 'stop feeds', 'stop hub']);
     expect(reported).to.deep.equal([{ part: 'hub', error: 'hub: broken' }]);
   });
 
+  it('gives up a start that hangs, names its part, and stops what was there, that part too', async () => {
+    add('log');
+    add('hub', { start: () => new Promise(() => undefined) });
+    add('http');
+    const error = await failureOf(lifecycle.start({ deadlineMs: 20 }));
+    expect(error).to.be.instanceOf(PartError).and.include({ part: 'hub' });
+    expect(error).to.have.property('message', 'hub: it did not start in time');
+    expect(told).to.deep.equal(['start log', 'stop hub', 'stop log']);
+  });
+
+  it('gives up a start that is called off, and stops what was there', async () => {
+    const calledOff = new AbortController();
+    const reason = new Error('called off');
+    add('log');
+    add('hub', { start: () => new Promise(() => setImmediate(() => calledOff.abort(reason))) });
+    add('http');
+    const error = await failureOf(lifecycle.start({ deadlineMs: NEVER_MS, signal: calledOff.signal }));
+    expect(error).to.equal(reason);
+    expect(told).to.deep.equal(['start log', 'stop hub', 'stop log']);
+    told = [];
+    expect(await failureOf(lifecycle.start({ deadlineMs: NEVER_MS, signal: calledOff.signal }))).to.equal(
+      reason,
+    );
+    expect(told).to.deep.equal([]);
+  });
+
+  it('goes on to stop where a drain hangs, and names its part', async () => {
+    add('log');
+    add('hub', { drain: () => new Promise(() => undefined) });
+    await lifecycle.start({ deadlineMs: NEVER_MS });
+    told = [];
+    await lifecycle.drain(20);
+    expect(reported).to.deep.equal([{ part: 'hub', error: 'hub: it did not drain in time' }]);
+    await lifecycle.stop(NEVER_MS);
+    expect(told).to.deep.equal(['drain log', 'stop hub', 'stop log']);
+  });
+
   it('drains and stops nothing that has never started, and nothing twice', async () => {
     add('log');
-    await lifecycle.drain();
+    await lifecycle.drain(NEVER_MS);
     await lifecycle.stop(NEVER_MS);
     expect(told).to.deep.equal([]);
-    await lifecycle.start();
+    await lifecycle.start({ deadlineMs: NEVER_MS });
     await lifecycle.stop(NEVER_MS);
     await lifecycle.stop(NEVER_MS);
     expect(told).to.deep.equal(['start log', 'stop log']);
