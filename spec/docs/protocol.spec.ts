@@ -30,12 +30,15 @@ describe('docs/PROTOCOL.md', () => {
     );
   });
 
-  it('lists every close code with its name, and whether to reconnect', () => {
+  it('lists every close code with its name, its meaning, and whether to reconnect', () => {
     expect(
-      table('### Close codes').map(([code, name, , reconnect]) => ({ code, name, reconnect })),
-    ).to.deep.equal(
-      Object.values(CLOSE).map(({ code, name, reconnect }) => ({ code: String(code), name, reconnect })),
-    );
+      table('### Close codes').map(([code, name, meaning, reconnect]) => ({
+        code,
+        name,
+        meaning: meaning?.replaceAll('`', ''),
+        reconnect,
+      })),
+    ).to.deep.equal(Object.values(CLOSE).map((close) => ({ ...close, code: String(close.code) })));
   });
 
   it('lists every reason for which a topic is not recovered', () => {

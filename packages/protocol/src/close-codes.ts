@@ -3,7 +3,7 @@
  * Socket.IO and SSE have no close codes; they close in the way that makes their clients do the same.
  */
 
-/** What a close code means and what a client does with it. */
+/** What a close code means and what a client does with it. The table in docs/PROTOCOL.md has the same words. */
 export interface CloseCode {
   readonly code: number;
   readonly name: string;
@@ -23,27 +23,34 @@ export const CLOSE = {
   badRequest: {
     code: 4400,
     name: 'bad_request',
-    meaning: 'a frame was no JSON object with an "op"',
+    meaning:
+      'a frame was binary or not a JSON object, its op was not a string, or its id neither a string nor a number',
     reconnect: 'after a change',
   },
   token: {
     code: 4401,
     name: 'token',
-    meaning: 'the token is missing, wrong or expired',
+    meaning: 'the token has ended or was revoked, or the connection had none and read nothing',
     reconnect: 'after a change',
   },
   denied: {
     code: 4403,
     name: 'denied',
-    meaning: 'the token does not allow this',
+    meaning: 'an operator has cut the connection',
     reconnect: 'after a change',
   },
   noPong: { code: 4408, name: 'no_pong', meaning: 'no pong came in time', reconnect: 'yes' },
-  tooMany: { code: 4429, name: 'too_many', meaning: 'a limit was passed', reconnect: 'yes' },
+  tooMany: {
+    code: 4429,
+    name: 'too_many',
+    meaning:
+      'a limit was passed: 256 requests without acknowledgement, 100 that were rate_limited, or more than 50 pings in 10 s',
+    reconnect: 'yes',
+  },
   setUpFailed: {
     code: 4500,
     name: 'setup_failed',
-    meaning: 'the node failed to set the connection up',
+    meaning: 'the node failed to set the connection up; on WebSocket it does not occur',
     reconnect: 'yes',
   },
   backfillFailed: {
