@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { ChunkedBody } from './chunked-body.js';
 
 export type Protocol = 'socketio' | 'websocket' | 'sse' | 'stock' | 'ws' | 'nats' | 'nchan';
 
@@ -42,6 +43,7 @@ export class LoadConnection {
   readonly ready: Promise<void>;
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
+  readonly #chunks = new ChunkedBody();
   #subscribed: () => void = () => undefined;
   /** What comes before the subscription is acknowledged is no message. */
   #counting = false;
@@ -113,7 +115,7 @@ export class LoadConnection {
       if (end + 4 < chunk.length) this.#receive(chunk.subarray(end + 4));
       return;
     }
-    if (this.#options.protocol === 'sse') this.#countEvents(chunk);
+    if (this.#options.protocol === 'sse') this.#countEvents(this.#chunks.read(chunk));
     else this.#countFrames(chunk);
   }
 
@@ -235,6 +237,11 @@ export class LoadConnection {
     const data = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
     let at = 0;
     for (;;) {
+      // A comment stands before the block that follows it.
+      while (data[at] === 0x3a /* : */ && data[at + 1] === 0x0a /* LF */) {
+        this.heartbeats += 1;
+        at += 2;
+      }
       const end = data.indexOf('\n\n', at);
       if (end < 0) break;
       if (data[at] === 0x69 /* i of id: */) {
@@ -243,11 +250,9 @@ export class LoadConnection {
           const text = data.toString('utf8', at, end);
           this.#options.onMessage(text.slice(text.indexOf('\ndata: ') + 7));
         }
-      } else if (data[at] === 0x3a /* : */) {
-        this.heartbeats += 1;
       } else if (!this.#counting) {
         const text = data.toString('utf8', at, end);
-        if (text.startsWith('event: position\n')) this.#accepted(text);
+        if (/^(retry: \d+\n)?event: position\n/.test(text)) this.#accepted(text);
       }
       at = end + 2;
     }

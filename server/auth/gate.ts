@@ -157,6 +157,11 @@ export class Gate {
     return allowsOrigin(request, this.#origins);
   }
 
+  /** Whether pages of the request's origin may send cookies along: only where the list names the origin; `*` does not. */
+  allowsCredentials({ headers: { origin } }: Pick<IncomingMessage, 'headers'>): boolean {
+    return origin !== undefined && this.#origins.has(origin);
+  }
+
   /**
    * Checks that hold for every caller: in development mode, only this machine is served. The host name in the request
    * is checked too, since a page could otherwise reach the hub through a domain of its own that resolves to this

@@ -5,16 +5,36 @@ import type { Gate } from '../auth/gate.js';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
 
-/** CORS: whether pages of other origins may read the answers, by the one list of origins. */
+/** What pages of other origins may send: what the hub reads, and what clients of event streams send unasked. */
+const ALLOWED_HEADERS = [
+  'Accept',
+  'Authorization',
+  'Cache-Control',
+  'Content-Type',
+  'Idempotency-Key',
+  'Last-Event-ID',
+  'Pragma',
+  'X-Requested-With',
+  'baggage',
+  'traceparent',
+  'tracestate',
+];
+
+/**
+ * CORS: whether pages of other origins may read the answers, by the one list of origins. Event streams may be asked for
+ * with cookies: a proxy chooses the node by one, and `axiom_token` is read there alone. Everywhere else a page sends its
+ * token itself. A preflight is handed on with its headers set.
+ */
 export function crossOrigin(gate: Gate): RequestHandler {
-  const answer = cors((request, decide) => {
+  const answer = cors<Request>((request, decide) => {
     decide(null, {
-      // Without credentials: a page of another origin sends its token itself, never this origin's cookie.
       origin: gate.allowsOrigin(request),
+      credentials: request.originalUrl.startsWith('/stream') && gate.allowsCredentials(request),
       methods: ['GET', 'HEAD', 'POST', 'DELETE'],
-      allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Last-Event-ID'],
+      allowedHeaders: ALLOWED_HEADERS,
       exposedHeaders: ['Retry-After'],
       maxAge: 600,
+      preflightContinue: true,
     });
   });
   // Only browsers send an origin; caches must keep the answers with and without one apart.

@@ -3,25 +3,25 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 import { HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import type { SseTransport } from '../transports/sse/sse-transport.js';
 import { type AdministeringOptions, administeringRoutes } from './administering.js';
-import { ROUTES } from './api-documents/routes.js';
 import { authenticating, crossOrigin } from './authenticating.js';
 import { type DocumentingOptions, documentingRoutes } from './documenting.js';
 import { problemHandler } from './error-handler.js';
 import { mcpRoute } from './mcp.js';
 import { type OperatingOptions, operatingRoutes } from './operating.js';
+import { answeringOptions, refusingMethods } from './options.js';
 
 import { type PublishingOptions, publishingRoutes } from './publishing.js';
 import { readingRoutes } from './reading.js';
+import { type StreamingOptions, streamingRoutes } from './streaming.js';
 
 export interface RouterOptions
   extends OperatingOptions,
     PublishingOptions,
     AdministeringOptions,
-    DocumentingOptions {
+    DocumentingOptions,
+    StreamingOptions {
   readonly logger: Logger;
-  readonly sse: SseTransport;
   /** Folder of the built page; it may be missing. */
   readonly webRoot: string;
   readonly trustProxy: readonly string[];
@@ -38,9 +38,6 @@ const PAGES = {
   // It would leave a page that is served over plain HTTP blank.
   upgradeInsecureRequests: null,
 };
-/** The methods of each API path, for answers to requests with another method. */
-const PATHS: ReadonlyMap<string, string> = methodsByPath();
-
 /** All methods that occur in the API. */
 const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'];
 
@@ -66,6 +63,7 @@ export function createRouter(options: RouterOptions): Express {
     gate.checkLocal(request);
     next();
   });
+  app.use(answeringOptions(gate));
   // Publishing, which may be called a thousand times a second, comes first and gets no headers that only pages need.
   app.use('/api', forPrograms, crossOrigin(gate), authenticating(gate));
   app.use(publishingRoutes(options));
@@ -75,15 +73,8 @@ export function createRouter(options: RouterOptions): Express {
     SOCKETS_PAGE,
     helmet.contentSecurityPolicy({ directives: { ...PAGES, scriptSrc: ["'self'", "'unsafe-eval'"] } }),
   );
-  app.use('/stream', crossOrigin(gate));
-  app.get('/stream', async (request: Request, response: Response) => {
-    if (request.method === 'HEAD') {
-      response.type('text/event-stream').end();
-      return;
-    }
-    await sse.serve(request, response, new URL(request.originalUrl, 'http://hub').searchParams);
-  });
   app.use(
+    streamingRoutes(options),
     operatingRoutes(options),
     readingRoutes(hub),
     administeringRoutes(options),
@@ -96,12 +87,7 @@ export function createRouter(options: RouterOptions): Express {
   );
   app.use(express.static(webRoot, { cacheControl: false, etag: true }));
 
-  for (const [path, methods] of PATHS) {
-    app.all(path, (request: Request, response: Response) => {
-      response.setHeader('Allow', methods);
-      throw new HubError('method_not_allowed', `${request.method} is not offered here; ${methods} is`);
-    });
-  }
+  app.use(refusingMethods());
   app.use((request: Request) => {
     throw new HubError('not_found', `there is no ${request.method} ${request.path.slice(0, 200)}`);
   });
@@ -115,16 +101,4 @@ function forPrograms(_request: Request, response: Response, next: NextFunction):
   response.setHeader('X-Content-Type-Options', 'nosniff');
   response.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
   next();
-}
-
-function methodsByPath(): Map<string, string> {
-  const methods = new Map([
-    ['/openapi.json', 'GET'],
-    ['/asyncapi.json', 'GET'],
-  ]);
-  for (const { path, method } of ROUTES) {
-    const others = methods.get(path);
-    methods.set(path, [...(others?.split(', ') ?? []), method.toUpperCase()].sort().join(', '));
-  }
-  return methods;
 }

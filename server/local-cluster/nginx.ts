@@ -74,7 +74,11 @@ export function nginx(options: NginxOptions): ManagedProcess {
       .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=0;`)
       .join('\n    '),
     HUB_ALLOWED_ORIGINS: allowedOrigins
-      .map((origin) => (origin === '*' ? '~. $http_origin;' : `"${origin}" $http_origin;`))
+      .map((origin) => `${originPattern(origin)} $http_origin;`)
+      .join('\n    '),
+    HUB_CREDENTIAL_ORIGINS: allowedOrigins
+      .filter((origin) => origin !== '*')
+      .map((origin) => `${originPattern(origin)} true;`)
       .join('\n    '),
     HUB_REAL_IP: realIpFrom.map((address) => `set_real_ip_from ${address};`).join('\n'),
     HUB_CACHE_DIR: join(dir, 'cache'),
@@ -95,6 +99,11 @@ export function nginx(options: NginxOptions): ManagedProcess {
     ready: () => answers(`http://${host}:${port}/health/live`),
     ...(onLine === undefined ? {} : { onLine }),
   });
+}
+
+/** As the key of a map: a pattern, since an origin may be longer than a hash of NGINX takes. */
+function originPattern(origin: string): string {
+  return origin === '*' ? '~.' : `"~^${origin.replace(/[.[\]]/g, '\\$&')}$"`;
 }
 
 /** Whether a GET of `url` is answered with 200. */

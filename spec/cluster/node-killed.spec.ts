@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
-import { type TestClient, TRANSPORTS } from '../support/client.js';
+import { nextAddress, type TestClient, TRANSPORTS } from '../support/client.js';
 import { nodeNamed, startTestCluster } from '../support/cluster.js';
+import { authorization } from '../support/credentials.js';
 import { Publishing } from '../support/publishing.js';
 import { type SocketIoTestClient, subscribeSocketIo } from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';
@@ -56,4 +57,24 @@ describe('A client whose node is killed with SIGKILL, under 200 messages per sec
       await killed.process.start();
     });
   }
+
+  it('sees an error where it reads an event stream, not an end in good order', async () => {
+    const address = nextAddress();
+    const response = await fetch(`${cluster.url}/stream?topics=signals:*`, {
+      headers: { Accept: 'text/event-stream', 'X-Forwarded-For': address, ...authorization() },
+    });
+    let text = '';
+    const reading = (async () => {
+      const decoder = new TextDecoder();
+      for await (const chunk of response.body!) text += decoder.decode(chunk as Uint8Array, { stream: true });
+    })().then(
+      () => 'it ended',
+      () => 'it broke',
+    );
+    await until('it is positioned', () => text.includes('event: position'));
+    const killed = nodeNamed(cluster, /"node":"(\w+)"/.exec(text)![1]!);
+    await killed.process.stop('SIGKILL');
+    expect(await reading).to.equal('it broke');
+    await killed.process.start();
+  });
 });

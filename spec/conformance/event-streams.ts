@@ -25,7 +25,17 @@ export function eventStreams(target: Target): void {
     it('says how long to wait before coming back, before anything else', async () => {
       const stream = await visitor().openStream({ topics: target.topic('news') });
       await opened(stream);
-      expect(stream.raw).to.match(/^retry: \d+\n\n/);
+      expect(stream.raw).to.match(/^retry: \d+\n/);
+    });
+
+    it('has no block without data, which some clients take for an empty message', async () => {
+      const topic = target.topic('news');
+      const stream = await visitor().openStream({ topics: topic, rewind: '1' });
+      await opened(stream);
+      await visitor().publish(topic, 1);
+      await until('the message comes', () => messages(stream).length > 0);
+      const blocks = stream.raw.split('\n\n').slice(0, -1);
+      for (const block of blocks) expect(block).to.match(/^data: ./m);
     });
 
     it('carries a message as an unnamed event: id is the cursor, data is one line', async () => {

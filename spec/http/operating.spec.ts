@@ -286,16 +286,46 @@ describe('Operating over HTTP', () => {
 
   it('answers 405 with the methods that there are', async () => {
     for (const [method, path, allowed] of [
-      ['POST', '/api/streams', 'GET'],
-      ['DELETE', '/api/topics/news%3Aa', 'GET'],
-      ['PUT', '/api/topics/news%3Aa/messages', 'GET, POST'],
-      ['GET', '/api/messages', 'POST'],
-      ['POST', '/stream', 'GET'],
+      ['POST', '/api/streams', 'GET, HEAD, OPTIONS'],
+      ['DELETE', '/api/topics/news%3Aa', 'GET, HEAD, OPTIONS'],
+      ['PUT', '/api/topics/news%3Aa/messages', 'GET, HEAD, OPTIONS, POST'],
+      ['GET', '/api/messages', 'OPTIONS, POST'],
+      ['PUT', '/stream', 'GET, HEAD, OPTIONS'],
     ] as const) {
       const { status, body, headers } = await call<Problem>(method, `${app.url}${path}`);
       expect({ status, code: body.code }, path).to.deep.equal({ status: 405, code: 'method_not_allowed' });
       expect(headers.get('allow')).to.equal(allowed);
     }
+  });
+
+  it('answers OPTIONS with the methods that there are, whoever asks', async () => {
+    for (const [path, allowed] of [
+      ['/api/streams', 'GET, HEAD, OPTIONS'],
+      ['/api/messages', 'OPTIONS, POST'],
+      ['/health', 'GET, HEAD, OPTIONS'],
+      ['/stream', 'GET, HEAD, OPTIONS'],
+    ] as const) {
+      for (const header of [[], ['Authorization', 'Bearer wrong'], ['Origin', 'https://elsewhere.example']]) {
+        const headers = header.length === 0 ? [] : [header as [string, string]];
+        const response = await fetch(app.url + path, { method: 'OPTIONS', headers });
+        expect([response.status, response.headers.get('allow')], path).to.deep.equal([204, allowed]);
+      }
+    }
+    expect((await fetch(`${app.url}/nothing`, { method: 'OPTIONS' })).status).to.equal(404);
+  });
+
+  it('answers HEAD for an event stream as it would GET', async () => {
+    for (const [query, status] of [
+      ['topics=news:a', 200],
+      ['topics=nothing:a', 404],
+      ['topics=news', 400],
+      ['', 400],
+    ] as const) {
+      expect((await fetch(`${app.url}/stream?${query}`, { method: 'HEAD' })).status, query).to.equal(status);
+    }
+    const headers = { Authorization: 'Bearer wrong' };
+    const refused = await fetch(`${app.url}/stream?topics=news:a`, { method: 'HEAD', headers });
+    expect(refused.status).to.equal(401);
   });
 
   it('answers HEAD for an event stream without opening one', async () => {

@@ -5,7 +5,11 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
-import { detachFromHttp } from '../../server/transports/sse/detach-from-http.js';
+import {
+  allowHalfOpen,
+  detachFromHttp,
+  whenHalfClosed,
+} from '../../server/transports/sse/detach-from-http.js';
 import { until } from '../support/wait.js';
 
 describe('A connection that is detached from HTTP', () => {
@@ -16,6 +20,7 @@ describe('A connection that is detached from HTTP', () => {
   beforeEach(async () => {
     taken = [];
     server = createServer((request, response) => {
+      allowHalfOpen(response);
       response.setHeader('Content-Type', 'text/event-stream');
       response.setHeader('Vary', ['Origin', 'Accept']);
       void detachFromHttp(response).then((socket) => {
@@ -66,9 +71,20 @@ describe('A connection that is detached from HTTP', () => {
     await until('it is taken', () => taken.length === 1);
     client.write('x'.repeat(200_000));
     await until('the bytes are read', () => taken[0]!.socket.bytesRead > 200_000);
-    const gone = once(taken[0]!.socket, 'close');
-    client.end();
+    const gone = new Promise((resolve) => taken[0]!.socket.on('close', resolve));
+    client.resetAndDestroy();
     await gone;
+  });
+
+  it('stays open for a client that has closed its half', async () => {
+    const { client, text } = ask();
+    client.end();
+    await until('it is taken', () => taken.length === 1);
+    const { socket } = taken[0]!;
+    await new Promise<void>((resolve) => whenHalfClosed(socket, resolve));
+    socket.write('data: late\n\n');
+    await until('it still reads', () => text().endsWith('data: late\n\n'));
+    socket.destroy();
   });
 
   it('sees a reset as an end', async () => {
@@ -87,8 +103,14 @@ describe('A connection that is detached from HTTP', () => {
       'the response is closed',
       () => response.destroyed || response.socket === null || taken.length > 0,
     );
-    // Either the end was seen in time, or the socket ends by itself: nothing stays behind.
-    if (taken.length > 0) await until('it has ended', () => taken[0]!.socket.destroyed);
+    // Either the end was seen in time, or what is written finds it: nothing stays behind.
+    if (taken.length > 0) {
+      await until('a write finds that it has gone', () => {
+        const { socket } = taken[0]!;
+        if (socket.writable) socket.write(':\n');
+        return socket.destroyed;
+      });
+    }
   });
 
   it('outlives the timeouts of the server, and closes with the last of its connections', async () => {

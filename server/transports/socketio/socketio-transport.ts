@@ -108,7 +108,8 @@ export class SocketIoTransport {
       maxHttpBufferSize: options.maxPacketBytes,
       // Asked anew for each request: the hub's own pages are allowed by the name under which they reached it.
       cors: ((request: IncomingMessage, decide: (error: null, options: object) => void) => {
-        decide(null, { origin: gate.allowsOrigin(request) });
+        // No cookie says who somebody is here, but a proxy may choose the node by one.
+        decide(null, { origin: gate.allowsOrigin(request), credentials: gate.allowsCredentials(request) });
       }) as never,
       perMessageDeflate: false,
     });

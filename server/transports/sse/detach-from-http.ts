@@ -22,8 +22,8 @@ const HTTP_LISTENER = /^(bound )?(socketOn(Data|End|Close|Drain|Error|Timeout)|o
 
 /**
  * Answers 200 with the headers set on the response, and detaches the TCP connection from HTTP, as an upgrade would:
- * everything written to the socket from now on is the body, which ends with the connection. The client's bytes are
- * read and discarded.
+ * everything written to the socket from now on is the body, framed as the headers say; the connection ends with it. The
+ * client's bytes are read and discarded. A client that closes its half goes on reading: see {@link whenHalfClosed}.
  *
  * Resolves with undefined if the connection closed meanwhile. The response and its request must not be used afterwards.
  */
@@ -54,17 +54,38 @@ export async function detachFromHttp(response: ServerResponse): Promise<Socket |
   socket.setNoDelay(true);
   // A reset needs no handling of its own: 'close' follows.
   socket.on('error', () => socket.destroy());
-  socket.on('end', () => socket.end());
   socket.resume();
   socket.write(head(response));
   return socket;
+}
+
+/**
+ * Lets the client close its half while its request is being looked at: `node:http` would end the connection.
+ *
+ * @returns takes this back, for a response that is not detached after all
+ */
+export function allowHalfOpen(response: ServerResponse): () => void {
+  const { socket } = response;
+  if (socket === null) return () => undefined;
+  const listeners = socket.rawListeners('end').filter(({ name }) => HTTP_LISTENER.test(name));
+  for (const listener of listeners) socket.off('end', listener as () => void);
+  return () => {
+    for (const listener of listeners) socket.on('end', listener as () => void);
+    if (socket.readableEnded) response.setHeader('Connection', 'close');
+  };
+}
+
+/** Calls back once when the client of a detached connection has closed its half, or has done so already. */
+export function whenHalfClosed(socket: Socket, then: () => void): void {
+  if (socket.readableEnded) then();
+  else socket.once('end', then);
 }
 
 function head(response: ServerResponse): string {
   const lines = ['HTTP/1.1 200 OK', `Date: ${new Date().toUTCString()}`, 'Connection: close'];
   // Node checked names and values when they were set.
   for (const [name, value] of Object.entries(response.getHeaders())) {
-    if (/^(connection|transfer-encoding|content-length|date)$/i.test(name)) continue;
+    if (/^(connection|content-length|date)$/i.test(name)) continue;
     for (const each of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${each}`);
   }
   return `${lines.join('\r\n')}\r\n\r\n`;

@@ -8,25 +8,29 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { parseCursor } from '@axiom-streaming/protocol/cursor';
+import type { Topic } from '@axiom-streaming/protocol/topic';
+import type { ClientConnection } from '../../auth/client-connections.js';
 import type { Gate } from '../../auth/gate.js';
 import { HubError } from '../../errors.js';
-import { requireRead } from '../../hub/access.js';
+import { type Principal, requireRead } from '../../hub/access.js';
 import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
 import { checkConflatable, requestedConflation } from '../../hub/operations/conflation-rules.js';
-import { parseRequest } from '../../hub/operations/fields.js';
-import { subscribe, subscribeRequest } from '../../hub/operations/subscribe.js';
+import { subscribe } from '../../hub/operations/subscribe.js';
 import { tooManyTopics } from '../../hub/operations/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
-import { detachFromHttp } from './detach-from-http.js';
+import { allowHalfOpen, detachFromHttp, whenHalfClosed } from './detach-from-http.js';
 import { SseSink } from './sse-sink.js';
 import { EVENT_STREAM_HEADERS } from './stream-headers.js';
 import { refuseStream } from './stream-refusal.js';
+import { readQuery, type StreamRequest } from './stream-request.js';
 
 /** A comment line keeps proxies from closing a quiet stream as dead. */
 const COMMENT_EVERY_MS = 15_000;
+/** One to be answered, one to find a near client gone, one for a far client. Later ones are those of every stream. */
+const PROBES_AFTER_MS = [0, 100, 1_000];
 
 export interface SseOptions {
   readonly hub: Hub;
@@ -65,8 +69,52 @@ export class SseTransport {
    *   admission do; to be answered by {@link refuse}
    */
   async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
-    const { hub, admission, node, logger, direct, gate, maxTopics } = this.#options;
-    const { ticket, ...wanted } = readQuery(request, query);
+    const { admission } = this.#options;
+    const refuseHalfOpen = allowHalfOpen(response);
+    try {
+      const wanted = readQuery(request, query);
+      const topics = this.#topicsOf(wanted);
+      const address = await admission.admit(request);
+      const credentials = { token: this.#tokenOf(request, wanted), ticket: wanted.ticket };
+      const client = await admission.open('sse', address, credentials, (principal) =>
+        requireReadAll(principal, topics),
+      );
+      await this.#begin(request, response, wanted, client);
+    } catch (error) {
+      refuseHalfOpen();
+      throw error;
+    }
+  }
+
+  /**
+   * Answers as {@link serve} would, without a stream. A ticket is not looked at, since that would use it up.
+   *
+   * @throws HubError as {@link serve}
+   */
+  async head(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+    const { admission, gate } = this.#options;
+    const wanted = readQuery(request, query);
+    const topics = this.#topicsOf(wanted);
+    const address = await admission.admit(request);
+    const token = this.#tokenOf(request, wanted);
+    if (token !== undefined || wanted.ticket === undefined)
+      requireReadAll(await gate.identify(token, address), topics);
+    response.writeHead(200, EVENT_STREAM_HEADERS).end();
+  }
+
+  /** Answers a request that {@link serve} refused. */
+  refuse(request: IncomingMessage, response: ServerResponse, error: HubError): void {
+    refuseStream(request, response, error);
+  }
+
+  close(): void {
+    clearInterval(this.#comments);
+    for (const subscriber of this.#streams.values()) subscriber.close(CLOSE.drain);
+  }
+
+  /** @throws HubError for topics that cannot be subscribed to */
+  #topicsOf(wanted: StreamRequest): Topic[] {
+    const { hub, maxTopics } = this.#options;
     const topics = wanted.topics.map((topic, i) => hub.topic(topic, `topics[${i}]`));
     checkConflatable(hub, topics, requestedConflation(wanted));
     if (topics.length > hub.limits.topicsPerConnection) throw tooManyTopics(hub);
@@ -75,22 +123,31 @@ export class SseTransport {
         field: 'topics',
       });
     }
-    const address = await admission.admit(request);
-    const token = gate.bearer(request) ?? (ticket === undefined ? gate.cookie(request) : undefined);
-    const client = await admission.open('sse', address, { token, ticket }, (principal) => {
-      for (const [i, topic] of topics.entries()) requireRead(principal, topic, `topics[${i}]`);
-    });
-    const badCursor = wanted.since !== undefined && parseCursor(wanted.since) === undefined;
+    return topics;
+  }
 
+  #tokenOf(request: IncomingMessage, { ticket }: StreamRequest): string | undefined {
+    const { gate } = this.#options;
+    return gate.bearer(request) ?? (ticket === undefined ? gate.cookie(request) : undefined);
+  }
+
+  async #begin(
+    request: IncomingMessage,
+    response: ServerResponse,
+    wanted: StreamRequest,
+    client: ClientConnection,
+  ): Promise<void> {
+    const { hub, direct } = this.#options;
+    const chunked = request.httpVersion !== '1.0';
     for (const [name, value] of Object.entries(EVENT_STREAM_HEADERS)) response.setHeader(name, value);
+    if (chunked) response.setHeader('Transfer-Encoding', 'chunked');
     const socket = await detachFromHttp(response);
     if (socket === undefined) {
       client.close();
       return;
     }
-    const sink = new SseSink(socket, direct);
-    const id = randomUUID();
-    const subscriber = hub.attach(id, sink, client);
+    const sink = new SseSink(socket, { direct, chunked });
+    const subscriber = hub.attach(randomUUID(), sink, client);
     client.bind(subscriber);
     this.#streams.set(sink, subscriber);
     socket.on('close', () => {
@@ -98,9 +155,18 @@ export class SseTransport {
       this.#streams.delete(sink);
       hub.detach(subscriber);
     });
-    sink.comment();
+    whenHalfClosed(socket, () => probe(sink));
+    await this.#subscribe(subscriber, sink, wanted);
+  }
+
+  async #subscribe(
+    subscriber: Subscriber,
+    sink: SseSink,
+    { since, ticket: _, ...rest }: StreamRequest,
+  ): Promise<void> {
+    const { hub, node, logger } = this.#options;
+    const badCursor = since !== undefined && parseCursor(since) === undefined;
     try {
-      const { since, ...rest } = wanted;
       await subscribe(
         hub,
         subscriber,
@@ -117,44 +183,20 @@ export class SseTransport {
         },
       );
     } catch (error) {
-      logger.error({ connection: id, error: String(error) }, 'sse: a stream could not be set up');
+      logger.error({ connection: subscriber.id, error: String(error) }, 'sse: a stream could not be set up');
       subscriber.close(CLOSE.setUpFailed);
     }
   }
-
-  /** Answers a request that {@link serve} refused. */
-  refuse(request: IncomingMessage, response: ServerResponse, error: HubError): void {
-    refuseStream(request, response, error);
-  }
-
-  close(): void {
-    clearInterval(this.#comments);
-    for (const subscriber of this.#streams.values()) subscriber.close(CLOSE.drain);
-  }
 }
 
-function readQuery(request: IncomingMessage, query: URLSearchParams) {
-  const header = request.headers['last-event-id'];
-  // The header that a browser adds when it reconnects is newer than the URL, which does not change.
-  const since =
-    (typeof header === 'string' && header) || query.get('lastEventId') || query.get('since') || undefined;
-  const topics = query.getAll('topics').flatMap((list) => list.split(',').filter((topic) => topic !== ''));
-  if (topics.length === 0) {
-    throw new HubError('bad_request', 'topics: is missing; for example /stream?topics=market:AAPL,news:*', {
-      field: 'topics',
-    });
-  }
-  const known = new Set(['topics', 'since', 'lastEventId', 'rewind', 'conflate', 'maxRate', 'ticket']);
-  for (const name of query.keys()) {
-    if (!known.has(name))
-      throw new HubError('bad_request', `${name}: is not a parameter of /stream`, { field: name });
-  }
-  const number = (name: string) => (query.has(name) ? Number(query.get(name)) : undefined);
-  const { since: _, ...rest } = parseRequest(subscribeRequest, {
-    topics,
-    rewind: number('rewind'),
-    conflate: query.get('conflate') ?? undefined,
-    maxRate: number('maxRate'),
-  });
-  return { ...rest, since, ticket: query.get('ticket') ?? undefined };
+function requireReadAll(principal: Principal, topics: readonly Topic[]): void {
+  for (const [i, topic] of topics.entries()) requireRead(principal, topic, `topics[${i}]`);
+}
+
+/**
+ * A client that has closed its half may go on reading, or may have gone: only the kernel of its machine knows. It answers
+ * what is sent to a program that has gone with a reset, which the next write finds.
+ */
+function probe(sink: SseSink): void {
+  for (const afterMs of PROBES_AFTER_MS) setTimeout(() => sink.comment(), afterMs).unref();
 }
