@@ -1,6 +1,6 @@
 /**
- * Runs the spec files that its arguments name, in this process, and tells its parent of each failure and of each file at
- * once. What specs write goes to standard output.
+ * Runs the spec files that its arguments name, in this process, and tells its parent at once what begins, of each failure
+ * and of each file. What specs write goes to standard output.
  */
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import Mocha from 'mocha';
@@ -48,6 +48,12 @@ class Teller {
     runner.on('suite', (suite) => {
       if (!suite.root) this.#begin(fileOf(suite));
     });
+    for (const event of ['test', 'hook'] as const) {
+      runner.on(event, (runnable) => {
+        const running = { file: fileOf(runnable), title: runnable.fullTitle() };
+        tell({ kind: 'running', running });
+      });
+    }
     runner.on('pass', () => {
       this.#passed += 1;
     });
@@ -86,6 +92,9 @@ const mocha = new Mocha({
   slow: options.slow,
   forbidOnly: true,
   reporter: Teller as never,
+});
+mocha.suite.on('pre-require', (_context, file) => {
+  tell({ kind: 'running', running: { file: sourceOf(file), title: undefined } });
 });
 for (const file of process.argv.slice(2)) mocha.addFile(file);
 await mocha.loadFilesAsync();

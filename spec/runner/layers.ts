@@ -29,6 +29,8 @@ export const LAYERS: readonly (readonly [of: string, layer: Layer])[] = [
   ['protocol/', 'unit'],
   ['redis/slots.spec.ts', 'unit'],
   ['redis/target.spec.ts', 'unit'],
+  // It starts processes that hang and crash.
+  ['runner/run-files.spec.ts', 'quick'],
   ['runner/', 'unit'],
   ['wild/accounting.spec.ts', 'unit'],
 

@@ -19,7 +19,17 @@ export interface FileResult {
   readonly skipped: readonly string[];
 }
 
+/** What a process does just now. */
+export interface Running {
+  /** Below `spec/`. */
+  readonly file: string;
+  /** Of the spec, or of the hook. Undefined while the file is loaded. */
+  readonly title: string | undefined;
+}
+
 export type Told =
+  /** A file is loaded, or a spec or a hook begins. */
+  | { readonly kind: 'running'; readonly running: Running }
   | { readonly kind: 'failure'; readonly failure: Failure }
   | { readonly kind: 'file'; readonly result: FileResult }
   /** All files have been run; the process ends now, unless something is left open. */

@@ -1,13 +1,15 @@
 /** Runs jobs, several at a time, each in a process of its own, and prints each result as soon as it is there. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Failure, FileResult, Told } from './messages.js';
+import type { Failure, FileResult, Running, Told } from './messages.js';
 
 const CHILD = fileURLToPath(new URL('child.js', import.meta.url));
 /** After its last spec a process has this long to end: what keeps it alive was left open. */
 const ENDS_WITHIN_MS = 60_000;
-/** Nothing takes this long; a process that hangs where Mocha's own limit does not reach is ended. */
+/** Nothing takes this long between one spec and the next; what hangs where Mocha's own limit does not reach is ended. */
 const GIVEN_UP_AFTER_MS = 20 * 60_000;
+/** Specs of the unit layer take milliseconds. Mocha's own limit is shorter, and names what is waited for. */
+export const UNIT_GIVEN_UP_AFTER_MS = 200_000;
 
 /** What one process runs. */
 export interface Job {
@@ -15,6 +17,8 @@ export interface Job {
   readonly command: readonly string[];
   /** Spec files below `spec/`; without any, the command is judged by its exit code. */
   readonly files: readonly string[];
+  /** It is ended when it has told of nothing for this long, ms. Default 20 minutes. */
+  readonly givenUpAfterMs?: number;
 }
 
 /** What has been run so far. */
@@ -26,10 +30,15 @@ export interface Outcome {
 }
 
 /** A job that runs spec files with Mocha. */
-export function specJob(files: readonly string[]): Job {
+export function specJob(files: readonly string[], givenUpAfterMs = GIVEN_UP_AFTER_MS): Job {
   const compiled = files.map((file) => `dist/spec/${file.replace(/\.ts$/, '.js')}`);
   const name = files.length === 1 ? files[0]! : `${files.length} files`;
-  return { name, files, command: [process.execPath, '--enable-source-maps', CHILD, ...compiled] };
+  return {
+    name,
+    files,
+    givenUpAfterMs,
+    command: [process.execPath, '--enable-source-maps', CHILD, ...compiled],
+  };
 }
 
 /**
@@ -54,69 +63,144 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGTERM');
 });
 
+/** A process of a job, and what it has told. */
+class JobProcess {
+  readonly #job: Job;
+  readonly #child: ChildProcess;
+  readonly #fail: (failure: Failure) => void;
+  readonly #told = new Set<string>();
+  #running: Running | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #gaveUp = false;
+  #ended = false;
+  #failed = 0;
+  output = '';
+
+  constructor(
+    job: Job,
+    {
+      onResult,
+      onFailure,
+    }: { onResult: (result: FileResult) => void; onFailure: (failure: Failure) => void },
+  ) {
+    this.#job = job;
+    const [command, ...args] = job.command as [string, ...string[]];
+    this.#child = spawn(command, args, {
+      stdio: this.isSpec ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
+      shell: !this.isSpec && process.platform === 'win32',
+    });
+    this.#fail = (failure) => {
+      this.#failed += 1;
+      onFailure(failure);
+    };
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream!.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+      });
+    }
+    this.#child.on('message', (message: Told) => this.#hear(message, onResult));
+    this.#waitFor(job.givenUpAfterMs ?? GIVEN_UP_AFTER_MS);
+  }
+
+  get isSpec(): boolean {
+    return this.#job.files.length > 0;
+  }
+
+  /** Resolves when the process has ended and has been judged. */
+  async judged(): Promise<{ code: number | NodeJS.Signals }> {
+    running.add(this.#child);
+    const code = await new Promise<number | NodeJS.Signals>((resolve) => {
+      this.#child.once('error', (error) => {
+        this.output += error.message;
+        resolve(1);
+      });
+      this.#child.once('close', (status, signal) => resolve(status ?? signal ?? 1));
+    });
+    clearTimeout(this.#timer);
+    running.delete(this.#child);
+    if (!this.isSpec) {
+      if (code !== 0)
+        this.#fail({ file: this.#job.name, title: this.#how(code), error: this.output.slice(-20_000) });
+    } else this.#judgeSpecs(code);
+    return { code };
+  }
+
+  #hear(message: Told, onResult: (result: FileResult) => void): void {
+    this.#waitFor(this.#job.givenUpAfterMs ?? GIVEN_UP_AFTER_MS);
+    switch (message.kind) {
+      case 'running':
+        this.#running = message.running;
+        return;
+      case 'failure':
+        this.#fail(message.failure);
+        return;
+      case 'file':
+        this.#told.add(message.result.file);
+        onResult(message.result);
+        return;
+      case 'end':
+        this.#ended = true;
+        this.#waitFor(ENDS_WITHIN_MS);
+    }
+  }
+
+  /** Ends the process unless it tells of something within so much time, ms. */
+  #waitFor(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#gaveUp = true;
+      this.#child.kill('SIGKILL');
+    }, ms);
+  }
+
+  #how(code: number | NodeJS.Signals): string {
+    const ms = this.#job.givenUpAfterMs ?? GIVEN_UP_AFTER_MS;
+    return this.#gaveUp ? `hung: nothing moved for ${seconds(ms).trim()}` : `the process ended with ${code}`;
+  }
+
+  #judgeSpecs(code: number | NodeJS.Signals): void {
+    const { name, files } = this.#job;
+    const error = this.output.slice(-8_000);
+    const left = files.filter((file) => !this.#told.has(file));
+    if (!this.#ended) {
+      // A process that several files share is judged by the one that it was at.
+      const { file, title = 'while it was loaded' } = this.#running ?? {
+        file: name,
+        title: 'before any spec',
+      };
+      const others = left.filter((other) => other !== file);
+      const unrun = others.length === 0 ? '' : `\nnot run for that reason:\n  ${others.join('\n  ')}`;
+      this.#fail({ file, title: `${title}: ${this.#how(code)}`, error: `${error}${unrun}` });
+    } else if (typeof code === 'string') {
+      const oneOf = files.length === 1 ? '' : `\nby one of these files:\n  ${files.join('\n  ')}`;
+      this.#fail({ file: name, title: 'does not end: something was left open', error: `${error}${oneOf}` });
+    } else {
+      for (const file of left) this.#fail({ file, title: 'has no spec that was run', error });
+      if (code !== 0 && this.#failed === 0)
+        this.#fail({ file: name, title: `ended with ${code}`, error: this.output });
+    }
+  }
+}
+
 async function runJob(job: Job, outcome: Outcome, print: (text: string) => void): Promise<void> {
   const started = performance.now();
-  const [command, ...args] = job.command as [string, ...string[]];
-  const isSpec = job.files.length > 0;
-  const child = spawn(command, args, {
-    stdio: isSpec ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
-    shell: !isSpec && process.platform === 'win32',
-  });
-  running.add(child);
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream!.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  const told = new Set<string>();
-  let failed = 0;
-  let giveUp = setTimeout(() => child.kill('SIGKILL'), GIVEN_UP_AFTER_MS);
-  let ended = false;
-  const fail = (failure: Failure) => {
-    failed += 1;
+  const onResult = (result: FileResult) => {
+    outcome.results.push(result);
+    print(line(result));
+  };
+  const onFailure = (failure: Failure) => {
     outcome.failures.push(failure);
     print(`\nFAILED  ${failure.file}: ${failure.title}\n${indented(failure.error)}\n\n`);
   };
-  child.on('message', (message: Told) => {
-    if (message.kind === 'failure') fail(message.failure);
-    else if (message.kind === 'file') {
-      told.add(message.result.file);
-      outcome.results.push(message.result);
-      print(line(message.result));
-    } else {
-      ended = true;
-      clearTimeout(giveUp);
-      giveUp = setTimeout(() => child.kill('SIGKILL'), ENDS_WITHIN_MS);
-    }
-  });
-  const code = await new Promise<number | NodeJS.Signals>((resolve) => {
-    child.once('error', (error) => {
-      output += error.message;
-      resolve(1);
-    });
-    child.once('close', (status, signal) => resolve(status ?? signal ?? 1));
-  });
-  clearTimeout(giveUp);
-  running.delete(child);
-  const ms = performance.now() - started;
-  if (!isSpec) {
-    const result = { file: job.name, ms, passed: 0, failed: code === 0 ? 0 : 1, skipped: [] };
-    outcome.results.push(result);
-    if (code !== 0) fail({ file: job.name, title: `ended with ${code}`, error: output.slice(-20_000) });
-    print(line(result));
-  } else if (!ended) {
-    fail({ file: job.name, title: `ended with ${code} before its last spec`, error: output.slice(-8_000) });
-  } else if (typeof code === 'string') {
-    fail({ file: job.name, title: 'does not end: something was left open', error: output.slice(-8_000) });
-  } else {
-    for (const file of job.files.filter((name) => !told.has(name))) {
-      fail({ file, title: 'has no spec that was run', error: output.slice(-8_000) });
-    }
-    if (code !== 0 && failed === 0) fail({ file: job.name, title: `ended with ${code}`, error: output });
+  const child = new JobProcess(job, { onResult, onFailure });
+  const { code } = await child.judged();
+  if (!child.isSpec) {
+    const ms = performance.now() - started;
+    onResult({ file: job.name, ms, passed: 0, failed: code === 0 ? 0 : 1, skipped: [] });
   }
+  const { output } = child;
   for (const reason of output.match(/^.*\bSKIPPED\b.*$/gm) ?? []) outcome.reasons.add(reason.trim());
-  if (output.trim() !== '' && (isSpec || code === 0)) print(`${indented(output)}\n`);
+  if (output.trim() !== '' && (child.isSpec || code === 0)) print(`${indented(output)}\n`);
 }
 
 function line({ file, ms, passed, failed, skipped }: FileResult): string {

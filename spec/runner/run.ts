@@ -11,7 +11,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { installTools } from './install.js';
 import { type Selection, type SpecFile, selected } from './layers.js';
-import { type Job, type Outcome, runJobs, seconds, specJob } from './run-files.js';
+import { type Job, type Outcome, runJobs, seconds, specJob, UNIT_GIVEN_UP_AFTER_MS } from './run-files.js';
 
 /** Specs wait more than they compute. */
 const JOBS = availableParallelism() + 1;
@@ -30,14 +30,13 @@ function print(text: string): void {
 
 /** The jobs of some files: those of the unit layer share processes, since starting one takes longer than most of them. */
 function jobsOf(files: readonly SpecFile[], { each, jobs, reverse }: Options): Job[] {
-  const [unit, others] = [
-    files.filter(({ layer }) => layer === 'unit' && !each),
-    files.filter(({ layer }) => layer !== 'unit' || each),
-  ];
+  const ordered = reverse ? [...files].reverse() : files;
+  const unit = ordered.filter(({ layer }) => layer === 'unit' && !each);
+  const others = ordered.filter(({ layer }) => layer !== 'unit' || each).map(({ path }) => specJob([path]));
   const shares = Array.from({ length: Math.min(jobs, unit.length) }, () => [] as string[]);
   for (const [i, { path }] of unit.entries()) shares[i % shares.length]!.push(path);
-  const list = [...others.map(({ path }) => specJob([path])), ...shares.map(specJob)];
-  return reverse ? list.reverse() : list;
+  const shared = shares.map((share) => specJob(share, UNIT_GIVEN_UP_AFTER_MS));
+  return reverse ? [...shared, ...others] : [...others, ...shared];
 }
 
 /** What a full run does beyond specs, where the package has the script. */
