@@ -139,7 +139,13 @@ const ROOMS = [
   ],
   // The command line is a client of the hub, and uses the client library as any other would.
   ['cli/', ['cli/', 'auth/', 'local-cluster/', 'config/', 'main.ts', 'manifest.ts', 'type cluster/']],
-  ['main.ts', ['node/start-node.ts', 'config/config.ts', 'logger.ts', 'manifest.ts', 'stop-signal.ts']],
+  [
+    'main.ts',
+    [
+      ...['node/start-node.ts', 'node/watchdog.ts', 'config/config.ts', 'logger.ts', 'manifest.ts'],
+      'stop-signal.ts',
+    ],
+  ],
 ];
 
 /** Where below `server/` each package may be imported. */

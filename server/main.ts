@@ -4,6 +4,7 @@ import { ConfigError, readConfig, secretsOf } from './config/config.js';
 import { createLogger } from './logger.js';
 import { VERSION } from './manifest.js';
 import { NODE_STOPS_WITHIN_MS, startNode } from './node/start-node.js';
+import { startWatchdog } from './node/watchdog.js';
 import { stopSignal } from './stop-signal.js';
 
 /** Longest time from the first signal to the end of the process. */
@@ -12,6 +13,7 @@ const STOP_DEADLINE_MS = NODE_STOPS_WITHIN_MS + 1_000;
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const logger = createLogger(config.logging.level, config.node.id, secretsOf(config));
+  startWatchdog({ limitMs: config.node.watchdogMs, node: config.node.id }, logger);
   const stopping = stopSignal(logger, STOP_DEADLINE_MS);
   const app = await startNode(config, logger, {}, stopping).catch((error: unknown): never => {
     if (!stopping.aborted || error !== stopping.reason) throw error;

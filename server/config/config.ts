@@ -16,6 +16,8 @@ export interface Config {
     readonly id: string;
     /** Longest time over which a stopping node spreads the end of its connections. */
     readonly drainMs: number;
+    /** How long the event loop may stand still before the process ends itself. 0: for ever. */
+    readonly watchdogMs: number;
   };
   readonly http: {
     readonly host: string;
@@ -126,7 +128,11 @@ function inGroups(
   read: { publicKey: string; development: boolean; apiKeys: StoredKeys },
 ): Omit<Config, 'streams' | 'tracing'> {
   return {
-    node: { id: values.NODE_ID || `${hostname()}-${process.pid}`, drainMs: values.DRAIN_MS },
+    node: {
+      id: values.NODE_ID || `${hostname()}-${process.pid}`,
+      drainMs: values.DRAIN_MS,
+      watchdogMs: values.WATCHDOG_MS,
+    },
     http: {
       host: values.HOST,
       port: values.PORT,

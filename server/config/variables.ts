@@ -202,6 +202,11 @@ export const VARIABLES = {
     'Longest time over which a stopping node spreads the end of its connections.',
     whole(0, 30_000),
   ),
+  WATCHDOG_MS: variable(
+    '10000',
+    'How long the event loop may stand still before the node ends itself, so that its clients are served elsewhere; 0: for ever.',
+    whole(0, 600_000).refine((ms) => ms === 0 || ms >= 1_000, 'must be 0, or at least 1000'),
+  ),
   MAX_MESSAGE_BYTES: variable('65536', 'Largest `data` of a message, as JSON.', whole(1, 16 * MIB)),
   MAX_BATCH_ITEMS: variable('1000', 'Most messages in one batch.', whole(1, 100_000)),
   MAX_BATCH_BYTES: variable('8388608', 'Largest body of a batch.', whole(1, 256 * MIB)),
@@ -297,8 +302,8 @@ export const VARIABLES = {
     onOff,
   ),
   PING_INTERVAL_MS: variable(
-    '25000',
-    'Heartbeat of Socket.IO and WebSocket connections.',
+    '15000',
+    'Heartbeat of Socket.IO and WebSocket connections. NGINX takes a connection for dead after 20 s of silence, so at most 15000 behind it.',
     whole(100, 300_000),
   ),
   PING_TIMEOUT_MS: variable('20000', 'Time to answer a heartbeat.', whole(100, 300_000)),

@@ -60,6 +60,8 @@ export function nginx(options: NginxOptions): ManagedProcess {
     const template = readFileSync(join(TEMPLATES, `${file.split('/').at(-1)}.template`), 'utf8');
     writeFileSync(join(dir, file), renderTemplate(template, values));
   };
+  const servers = (rules: string) =>
+    nodePorts.map((nodePort) => `server 127.0.0.1:${nodePort} ${rules};`).join('\n    ');
   if (tls !== undefined) render('tls.conf', { HUB_TLS_DIR: tls.certificates });
   render('http/hub.conf', {
     HUB_LISTEN: `${host}:${port}`,
@@ -67,12 +69,9 @@ export function nginx(options: NginxOptions): ManagedProcess {
     HUB_TLS:
       tls === undefined ? '' : `listen ${host}:${tls.port} ssl http2; include ${join(dir, 'tls.conf')};`,
     HUB_HSTS: tls?.hsts ?? '',
-    HUB_UPSTREAM_SERVERS: nodePorts
-      .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=2 fail_timeout=1s;`)
-      .join('\n    '),
-    HUB_CONNECTION_SERVERS: nodePorts
-      .map((nodePort) => `server 127.0.0.1:${nodePort} max_fails=0;`)
-      .join('\n    '),
+    HUB_UPSTREAM_SERVERS: servers('max_fails=1 fail_timeout=1s'),
+    HUB_LIVING_SERVERS: servers('max_fails=1 fail_timeout=3s'),
+    HUB_CONNECTION_SERVERS: servers('max_fails=0'),
     HUB_ALLOWED_ORIGINS: allowedOrigins
       .map((origin) => `${originPattern(origin)} $http_origin;`)
       .join('\n    '),

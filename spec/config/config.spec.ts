@@ -72,12 +72,13 @@ describe('The configuration', () => {
         handshakesPerSecond: 1_000,
         topicsPerEventStream: 1_000,
         sessionMs: 120_000,
-        pingIntervalMs: 25_000,
+        pingIntervalMs: 15_000,
         pingTimeoutMs: 20_000,
         direct: true,
       },
     });
     expect(node.drainMs).to.equal(5_000);
+    expect(node.watchdogMs).to.equal(10_000);
     expect(node.id).to.match(new RegExp(`-${process.pid}$`));
     expect(streams.map(({ name, class: streamClass }) => `${name} ${streamClass}`)).to.deep.equal([
       'market state',

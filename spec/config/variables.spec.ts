@@ -58,6 +58,9 @@ describe('The table of variables', () => {
     expect(mistakesOf({ PING_INTERVAL_MS: '99' })).to.deep.equal([
       'PING_INTERVAL_MS: must be at least 100 (it is "99")',
     ]);
+    expect(mistakesOf({ WATCHDOG_MS: '999' })).to.deep.equal([
+      'WATCHDOG_MS: must be 0, or at least 1000 (it is "999")',
+    ]);
   });
 
   /** A value of each variable that differs from its default. */

@@ -32,8 +32,8 @@ const EARLY_MS = 200;
 
 const MEND = {
   buffering: `location = /stream { proxy_buffering off; gzip off; }   # and no proxy_ignore_headers X-Accel-Buffering`,
-  readTimeout: `location ~ ^/(socket\\.io|msgpack|ws|stream) { proxy_read_timeout 1h; proxy_send_timeout 1h; }
-Any limit above 25 s will do; other proxies call it "idle timeout".`,
+  readTimeout: `location ~ ^/(socket\\.io|msgpack|ws|stream) { proxy_read_timeout 20s; proxy_send_timeout 1h; }
+Any limit above 15 s will do; other proxies call it "idle timeout".`,
   stickiness: `upstream hub { ip_hash; server …; server …; }   # or another rule that sends a client to one node
 If there is another proxy in front of this one: set_real_ip_from its address; real_ip_header X-Forwarded-For;`,
   upgrade: `proxy_http_version 1.1;

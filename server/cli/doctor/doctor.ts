@@ -7,8 +7,8 @@ import { globalOptions, type Surroundings, type Terminal } from '../output.js';
 import { CHECKS, type Patient } from './checks.js';
 import type { Finding } from './finding.js';
 
-/** The hub sends a heartbeat on every connection at least every 25 s; watching a little longer shows if it arrives. */
-const WAIT_S = 28;
+/** The hub sends a heartbeat on every connection at least every 15 s; watching a little longer shows if it arrives. */
+const WAIT_S = 18;
 const MARKS = {
   ok: ['green', '✓'],
   warning: ['yellow', '!'],

@@ -21,6 +21,8 @@ import { WebSocketSink } from './websocket-sink.js';
 export const WEBSOCKET_PATH = '/ws';
 /** Most requests of one connection that may wait for their answers. */
 const MAX_PENDING_REQUESTS = 256;
+/** A ping is this part of its interval late at most. Proxies cut connections that are silent for a little longer. */
+const LOOKS_PER_PING = 15;
 
 export interface WebSocketOptions {
   readonly hub: Hub;
@@ -61,7 +63,7 @@ export class WebSocketTransport {
     });
     this.#heartbeat = setInterval(
       () => this.#ping(),
-      Math.min(options.pingIntervalMs, options.pingTimeoutMs) / 4,
+      Math.min(options.pingIntervalMs, options.pingTimeoutMs) / LOOKS_PER_PING,
     );
     this.#heartbeat.unref();
   }

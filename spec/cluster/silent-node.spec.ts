@@ -1,0 +1,108 @@
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import type { LocalCluster, LocalNode } from '../../server/local-cluster/local-cluster.js';
+import { nextAddress, type TestClient, type TestSubscription, TRANSPORTS } from '../support/client.js';
+import { nodeNamed, startTestCluster, subscribeOnNode } from '../support/cluster.js';
+import { Publishing } from '../support/publishing.js';
+import { subscribeSocketIo } from '../support/socketio-client.js';
+import { until } from '../support/wait.js';
+
+const HANG = fileURLToPath(new URL('../support/hang-on-signal.js', import.meta.url));
+const PER_SECOND = 50;
+
+const CAUSES = [
+  {
+    name: 'is stopped by SIGSTOP',
+    withinMs: 30_000,
+    hang: ({ process }: LocalNode) => process.signal('SIGSTOP'),
+    mend: async ({ process }: LocalNode) => process.signal('SIGCONT'),
+  },
+  {
+    name: 'has an event loop that does not turn',
+    withinMs: 15_000,
+    hang: ({ process }: LocalNode) => process.signal('SIGUSR2'),
+    // It has ended itself.
+    mend: ({ process }: LocalNode) => process.start(),
+  },
+] as const;
+
+describe('A node that', function () {
+  this.timeout(300_000);
+  let cluster: LocalCluster;
+  /** Clients of another node, to whom nobody publishes anything. */
+  const quiet: TestClient[] = [];
+
+  before(async () => {
+    // With the heartbeats that people have.
+    cluster = await startTestCluster({ nodeArgs: ['--import', HANG] });
+    for (const transport of TRANSPORTS)
+      quiet.push(await subscribeOnNode(cluster, 'node2', transport, { topics: ['news:quiet'] }));
+    quiet.push(await pollingOn('node2', { topics: ['news:quiet'] }));
+  });
+
+  after(async () => {
+    for (const client of quiet) client.close();
+    await cluster?.stop();
+  });
+
+  for (const { name, withinMs, hang, mend } of CAUSES) {
+    it(`${name} loses its clients to another one within ${withinMs / 1000} s, and they miss nothing`, async () => {
+      const topic = `signals:${name.replaceAll(' ', '-')}`;
+      const silent = nodeNamed(cluster, 'node1');
+      const clients = new Map<string, TestClient>();
+      for (const transport of TRANSPORTS)
+        clients.set(transport, await subscribeOnNode(cluster, silent.name, transport, { topics: [topic] }));
+      const survivor = nodeNamed(cluster, 'node3');
+      const publishing = new Publishing(survivor.url, topic, PER_SECOND);
+      publishing.start();
+      try {
+        const all = (holds: (client: TestClient) => boolean) => [...clients.values()].every(holds);
+        await until('messages flow', () => all(({ seen }) => seen.messages.length >= 50));
+
+        hang(silent);
+        const hungAt = performance.now();
+        const servedAfter: Record<string, number> = {};
+        await until(
+          'all are served by another node',
+          () => {
+            for (const [client, { seen, node }] of clients) {
+              if (node !== silent.name && seen.nodes.length > 1)
+                servedAfter[client] ??= Math.round(performance.now() - hungAt);
+            }
+            return Object.keys(servedAfter).length === clients.size;
+          },
+          { withinMs, instead: () => servedAfter },
+        );
+        console.log(`      served elsewhere after, ms: ${JSON.stringify(servedAfter)}`);
+        const published = await publishing.stop();
+        await until('everything has arrived', () => all(({ seen }) => seen.messages.length >= published));
+
+        for (const { seen } of clients.values()) {
+          expect(seen.data()).to.deep.equal(Array.from({ length: published }, (_, n) => n));
+        }
+        expect(Math.max(...Object.values(servedAfter))).to.be.below(withinMs);
+      } finally {
+        await publishing.stop().catch(() => undefined);
+        for (const client of clients.values()) client.close();
+        await mend(silent);
+      }
+    });
+  }
+
+  it('does not make NGINX cut connections on which nothing is published', () => {
+    expect(quiet.map(({ transport, seen: { losses } }) => [transport, losses])).to.deep.equal([
+      ...TRANSPORTS.map((transport) => [transport, 0]),
+      ['socketio', 0],
+    ]);
+  });
+
+  /** A Socket.IO client that never upgrades: each of its requests has to find its node. */
+  async function pollingOn(node: string, subscription: TestSubscription): Promise<TestClient> {
+    for (;;) {
+      const options = { url: cluster.url, address: nextAddress(), transports: ['polling'] } as const;
+      const client = await subscribeSocketIo(options, subscription);
+      if (client.node === node) return client;
+      client.close();
+    }
+  }
+});
