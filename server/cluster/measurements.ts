@@ -38,7 +38,7 @@ export function measurements(sources: MeasurementSources): () => NodeReport {
       startedAt,
       version,
       connections: connections(),
-      subscriptions: sum([...hub.subscribers.values()].map(({ topicCount }) => topicCount)),
+      subscriptions: hub.counters.subscriptions,
       published: now.published,
       received: now.received,
       delivered: now.delivered,

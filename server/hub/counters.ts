@@ -33,6 +33,8 @@ export interface SlowCounters {
 export interface HubCounters extends TailCounters {
   /** Messages received from the log, by stream. */
   readonly received: Map<string, number>;
+  /** Topics that connections read now, each counted per connection. */
+  subscriptions: number;
   readonly slowConsumers: SlowCounters;
   readonly recoveries: Map<NotRecovered | 'recovered', number>;
   /** Connections that ended: the name of the close code, or `client` if the client or the network ended it. */
@@ -50,6 +52,7 @@ export function hubCounters(streams: readonly string[]): HubCounters {
     disconnects: new Map(
       ['client', ...Object.values(CLOSE).map(({ name }) => name)].map((name) => [name, 0]),
     ),
+    subscriptions: 0,
     gapFills: 0,
     epochRotations: 0,
     epochChanges: 0,

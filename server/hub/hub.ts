@@ -328,6 +328,7 @@ export class Hub implements TailListener, LogListener {
   ): void {
     const before = new Set(reader.keys);
     reader.setKeys(keys, conflations);
+    this.counters.subscriptions += reader.keys.size - before.size;
     this.streams.get(reader.tail.stream)?.fanout.update(reader, before);
   }
 

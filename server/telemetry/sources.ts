@@ -52,7 +52,7 @@ function hubReaders(sources: MetricSources): Readers {
     axiom_connections: (set) => {
       for (const [transport, count] of Object.entries(connections())) set({ transport }, count);
     },
-    axiom_subscriptions: (set) => set({}, subscriptions(hub)),
+    axiom_subscriptions: (set) => set({}, hub.counters.subscriptions),
     axiom_disconnects_total: (set) => each(hub.counters.disconnects, (code, count) => set({ code }, count)),
     axiom_connections_ended_total: (set) => each(gate.ended, (reason, count) => set({ reason }, count)),
     axiom_handshakes_refused_total: (set) => {
@@ -115,12 +115,6 @@ function redisReaders(link: RedisLink): Readers {
     axiom_redis_ping_seconds: (set) => set({}, link.pingMs / 1000),
     axiom_redis_reconnects_total: (set) => set({}, link.reconnects),
   };
-}
-
-function subscriptions(hub: Hub): number {
-  let sum = 0;
-  for (const subscriber of hub.subscribers.values()) sum += subscriber.topicCount;
-  return sum;
 }
 
 function byStream(

@@ -19,6 +19,8 @@ export function sessionCursor(target: Target): void {
         await first.socket.timeout(5_000).emitWithAck('subscribe', { topics: [b] });
         const pid = (first.socket as unknown as { _pid: string })._pid;
         first.cut();
+        // It would come back for its session, and end the one that has it by then.
+        first.close();
 
         const { events, seen } = await visitor().connectSocketIo({ auth: { pid, offset: '-' } });
         const told = events[0]?.[1] as { recovered: boolean };

@@ -16,7 +16,7 @@ import { WebSocketTestClient } from '../support/websocket-client.js';
 const README = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
 const CONNECTIONS = 10_000;
 const SCRAPES = 20;
-/** What a scrape may cost with all connections, in times of what it costs with none. */
+/** What a scrape may cost with all connections, in times of what it costs with none: a larger heap is dearer to read. */
 const MOST_TIMES = 3;
 
 describe('The metrics', () => {
@@ -87,7 +87,10 @@ describe('The metrics', () => {
     await until('it is counted', async () => (await count('bad_request')) === 1);
   });
 
-  /** Median CPU time of a scrape, ms; it leaves out collections. Client and server are one process here. */
+  /**
+   * CPU time of the cheapest scrape, ms: collections and whatever else the machine does only add to it. Client and
+   * server are one process here.
+   */
   async function costOfScrape(): Promise<number> {
     const costs: number[] = [];
     for (let i = 0; i < SCRAPES; i++) {
@@ -96,7 +99,7 @@ describe('The metrics', () => {
       const { user, system } = process.cpuUsage(before);
       costs.push((user + system) / 1_000);
     }
-    return costs.sort((a, b) => a - b)[SCRAPES / 2]!;
+    return Math.min(...costs);
   }
 
   it(`cost about as much to read from a node with ${CONNECTIONS} connections as from one with none`, async () => {
