@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { type TestClient, TRANSPORTS } from '../support/client.js';
 import { call } from '../support/http.js';
-import { connectSocketIo, request, type SocketIoTestClient } from '../support/socketio-client.js';
+import { connectSocketIo, type SocketIoTestClient } from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { patient, until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
@@ -74,10 +74,10 @@ describe('A token on a live connection', () => {
     const client = kept(
       await connectSocketIo({ url: app.url, token: await token({ subscribe: ['portfolio:*'] }) }),
     );
-    await request(client.socket, 'subscribe', {
+    await client.request('subscribe', {
       topics: ['portfolio:*', 'portfolio:w1', 'portfolio:w2', 'news:*'],
     });
-    const ack = await request(client.socket, 'auth', { token: await token({ subscribe: ['portfolio:w1'] }) });
+    const ack = await client.request('auth', { token: await token({ subscribe: ['portfolio:w1'] }) });
     expect(ack.ended).to.have.members(['portfolio:*', 'portfolio:w2']);
     expect(ack.topics).to.have.members(['portfolio:w1', 'news:*']);
     await publish('portfolio:w2', 'not for you');
@@ -91,14 +91,12 @@ describe('A token on a live connection', () => {
     const client = kept(
       await connectSocketIo({ url: app.url, token: await token({ subscribe: ['portfolio:p1'] }) }),
     );
-    await request(client.socket, 'subscribe', { topics: ['portfolio:p1'] });
-    const ack = await request(client.socket, 'auth', {
+    await client.request('subscribe', { topics: ['portfolio:p1'] });
+    const ack = await client.request('auth', {
       token: await token({ sub: 'bob', subscribe: ['portfolio:*'] }),
     });
     expect(ack.error?.code).to.equal('denied');
-    expect((await request(client.socket, 'subscribe', { topics: ['portfolio:*'] })).error?.code).to.equal(
-      'denied',
-    );
+    expect((await client.request('subscribe', { topics: ['portfolio:*'] })).error?.code).to.equal('denied');
   });
 
   for (const transport of TRANSPORTS) {

@@ -8,7 +8,7 @@ import { freePorts } from '../../server/local-cluster/ports.js';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { call } from '../support/http.js';
-import { connectSocketIo, request } from '../support/socketio-client.js';
+import { connectSocketIo } from '../support/socketio-client.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
 import { ANONYMOUS, atMost, bearer, startSecuredApp, token } from './support.js';
 
@@ -273,7 +273,7 @@ describe('Limits by address', () => {
     clients.push(client);
     const started = performance.now();
     const acks = await Promise.all(
-      Array.from({ length: 30 }, (_, n) => request(client.socket, 'publish', { topic: 'news:a', data: n })),
+      Array.from({ length: 30 }, (_, n) => client.request('publish', { topic: 'news:a', data: n })),
     );
     expect(acks.filter(({ ok }) => ok).length).to.be.within(10, atMost(10, started));
     expect(acks.at(-1)!.error?.code).to.equal('rate_limited');
@@ -327,7 +327,7 @@ describe('A node in production', () => {
       await ask('GET', `/stream?topics=nothing`, { Cookie: `axiom_token=${credential}` });
     }
     const client = await connectSocketIo({ url, token: text });
-    await request(client.socket, 'auth', { token: `${text}y` });
+    await client.request('auth', { token: `${text}y` });
     client.close();
     await node.stop('SIGTERM');
     const everything = [...lines, ...seen].join('\n');

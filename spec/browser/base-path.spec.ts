@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@axiom-streaming/client';
 import { expect } from 'chai';
-import { EventSource } from 'eventsource';
 import type { Browser, Page } from 'playwright-core';
 import { findProgram, ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { freePorts } from '../../server/local-cluster/ports.js';
@@ -15,6 +14,7 @@ import { startTestApp } from '../http/test-app.js';
 import { launchChromium } from '../support/chromium.js';
 import { SPEC_KEY } from '../support/credentials.js';
 import { publish } from '../support/http.js';
+import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
 
 const LINES = codeBlockWith('docs/OPERATIONS.md', 'location /hub/');
@@ -119,11 +119,9 @@ for (const [name, change] of [
     }
 
     it('serves EventSource, which resumes by its address', async () => {
-      const events = new EventSource(`${url}/stream?topics=market:AAPL&rewind=1`);
-      const seen: string[] = [];
-      events.onmessage = ({ data }) => seen.push(data as string);
-      await until('it comes', () => seen.length > 0);
-      events.close();
+      const client = await subscribeOver('sse', { url }, { topics: ['market:AAPL'], rewind: 1 });
+      await client.received(1);
+      client.close();
     });
 
     it('serves the command line', async () => {

@@ -5,12 +5,7 @@ import { silentLogger } from '../../server/logger.js';
 import { RedisLink } from '../../server/redis/redis-link.js';
 import { startTestCluster } from '../support/cluster.js';
 import { publish } from '../support/http.js';
-import {
-  connectSocketIo,
-  request,
-  type SocketIoTestClient,
-  subscribeSocketIo,
-} from '../support/socketio-client.js';
+import { connectSocketIo, type SocketIoTestClient, subscribeSocketIo } from '../support/socketio-client.js';
 import { until } from '../support/wait.js';
 
 describe('Ordinary Socket.IO beside the hub', () => {
@@ -49,7 +44,7 @@ describe('Ordinary Socket.IO beside the hub', () => {
 
   it('does not reach those who have unsubscribed', async () => {
     const [first] = clients;
-    expect((await request(first!.socket, 'unsubscribe', { topics: ['market:AAPL'] })).ok).to.equal(true);
+    expect((await first!.request('unsubscribe', { topics: ['market:AAPL'] })).ok).to.equal(true);
     let reached = 0;
     for (const { socket } of clients) socket.on('resumed', () => (reached += 1));
     const { pubClient } = link.forAdapter((error) => expect.fail(String(error)));
@@ -91,7 +86,7 @@ describe('Ordinary Socket.IO beside the hub', () => {
   it('upgrades from polling, and delivers in order before, during and after the upgrade', async () => {
     const client = await connectSocketIo({ url: cluster.url, transports: ['polling', 'websocket'] });
     clients.push(client);
-    expect((await request(client.socket, 'subscribe', { topics: ['signals:*'] })).ok).to.equal(true);
+    expect((await client.request('subscribe', { topics: ['signals:*'] })).ok).to.equal(true);
     for (let n = 0; n < 200; n++) await publish(cluster.nodes[n % 3]!.url, 'signals:upgrade', n);
     await until('all have arrived', () => client.seen.messages.length === 200);
     expect(client.seen.data()).to.deep.equal(Array.from({ length: 200 }, (_, n) => n));

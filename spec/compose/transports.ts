@@ -1,6 +1,6 @@
 import { TRANSPORTS } from '../support/client.js';
 import { publish } from '../support/http.js';
-import { connectSocketIo, request } from '../support/socketio-client.js';
+import { connectSocketIo } from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
 import { check, type Hub } from './hub.js';
@@ -19,7 +19,7 @@ export async function* readEverywhere({ url, token }: Hub): AsyncGenerator<strin
   }
   for (const [name, options] of SOCKETS) {
     const client = await connectSocketIo({ url, token, ...options });
-    const ack = await request(client.socket, 'subscribe', { topics: [TOPIC] });
+    const ack = await client.request('subscribe', { topics: [TOPIC] });
     check(ack.ok, ack);
     await publish(url, TOPIC, name, headers);
     await until(`${name} has it`, () => client.seen.data(TOPIC).includes(name));

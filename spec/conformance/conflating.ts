@@ -1,7 +1,6 @@
 import type { Message } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
 import { TRANSPORTS } from '../support/client.js';
-import { request as socketIoRequest } from '../support/socketio-client.js';
 import { until } from '../support/wait.js';
 import { needsStream, type Target } from './target.js';
 import { eachTestHasVisitor, messagesOf, SOCKETS } from './visitor.js';
@@ -133,7 +132,7 @@ export function conflating(target: Target): void {
     it('is taken up by Socket.IO with its session', async () => {
       const topic = target.topic('news');
       const client = await visitor().connectSocketIo();
-      await socketIoRequest(client.socket, 'subscribe', {
+      await client.request('subscribe', {
         topics: [topic],
         conflate: 'latest',
         maxRate: RATE,

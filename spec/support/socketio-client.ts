@@ -69,7 +69,7 @@ export class SocketIoTestClient extends BaseTestClient implements TestSocket {
   }
 
   request(operation: string, body: object): Promise<Ack> {
-    return request(this.socket, operation, body);
+    return this.socket.timeout(ANSWER_WITHIN_MS).emitWithAck(operation, body) as Promise<Ack>;
   }
 
   stall(): void {
@@ -159,9 +159,4 @@ export async function subscribeSocketIo(
     throw error;
   }
   return client;
-}
-
-/** One request and its acknowledgement. */
-export function request(socket: Socket, operation: string, body: unknown): Promise<Ack> {
-  return socket.timeout(ANSWER_WITHIN_MS).emitWithAck(operation, body) as Promise<Ack>;
 }

@@ -9,7 +9,7 @@ import { startSecuredApp } from '../auth/support.js';
 import type { TestClient } from '../support/client.js';
 import { startTestCluster, subscribeOnNode } from '../support/cluster.js';
 import { publish, publishAll } from '../support/http.js';
-import { connectSocketIo, request } from '../support/socketio-client.js';
+import { connectSocketIo } from '../support/socketio-client.js';
 import { until } from '../support/wait.js';
 
 interface Attribute {
@@ -158,7 +158,7 @@ describe('Tracing', () => {
       const { traceId, parent, traceparent } = newTrace();
       const client = await connectSocketIo({ url: cluster.url });
       try {
-        const answer = await request(client.socket, 'publish', { topic: 'news:a', data: 1, traceparent });
+        const answer = await client.request('publish', { topic: 'news:a', data: 1, traceparent });
         expect(answer.ok).to.equal(true);
         await expectTree(traceId, parent, Number(answer.seq));
       } finally {

@@ -6,12 +6,7 @@ import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { publish } from '../support/http.js';
 import { propertyOptions } from '../support/size.js';
-import {
-  connectSocketIo,
-  request,
-  type SocketIoTestClient,
-  subscribeSocketIo,
-} from '../support/socketio-client.js';
+import { connectSocketIo, type SocketIoTestClient, subscribeSocketIo } from '../support/socketio-client.js';
 import { patient, until } from '../support/wait.js';
 
 const pack = (value: unknown) =>
@@ -106,13 +101,13 @@ describe('Socket.IO with MessagePack', () => {
   it('publishes, reads history and is refused as over JSON', async () => {
     const client = await connectSocketIo({ url: app.url, msgpack: true });
     clients.push(client);
-    expect(await request(client.socket, 'publish', { topic: 'news:packed', data: { a: 1 } })).to.include({
+    expect(await client.request('publish', { topic: 'news:packed', data: { a: 1 } })).to.include({
       ok: true,
       seq: 13,
     });
-    const history = await request(client.socket, 'history', { topic: 'news:packed' });
+    const history = await client.request('history', { topic: 'news:packed' });
     expect((history.messages as { data: unknown }[]).map(({ data }) => data)).to.deep.equal([{ a: 1 }]);
-    const refused = await request(client.socket, 'subscribe', { topics: ['sport:a'] });
+    const refused = await client.request('subscribe', { topics: ['sport:a'] });
     expect(refused.error).to.include({ code: 'unknown_stream', field: 'topics[0]' });
   });
 

@@ -20,6 +20,7 @@ describe('A client that answers no ping', () => {
     it(`is ended, and counted under that cause: ${path}`, async () => {
       const count = () => app.hub.counters.disconnects.get('no_pong') ?? 0;
       const before = count();
+      // Raw: the clients of the specs answer pings, as every client does.
       const socket = new WebSocket(app.url.replace('http', 'ws') + path, { autoPong: false });
       socket.on('open', () => {
         if (hello !== undefined) socket.send(hello);
