@@ -177,17 +177,27 @@ export class RedisHa {
     throw new Error(`nobody is master of ${key}`);
   }
 
-  /** Cuts the replicas of a master off, so that they keep what they have. @returns what lets them follow again */
-  async holdReplicas(master: number): Promise<() => Promise<void>> {
-    const held: number[] = [];
+  /** The ports of the replicas of a master that run. */
+  async replicasOf(master: number): Promise<number[]> {
+    const found: number[] = [];
     for (const [port, { running }] of this.#servers) {
       if (!running) continue;
       const [, at] = /master_port:(\d+)/.exec(await this.ask(port, 'INFO', 'replication')) ?? [];
-      if (Number(at) !== master) continue;
-      held.push(port);
-      // The master asks for none, and so refuses this one when the replica comes back.
-      await this.ask(port, 'CONFIG', 'SET', 'masterauth', 'wrong');
+      if (Number(at) === master) found.push(port);
     }
+    return found;
+  }
+
+  /** Whether anybody is subscribed at a server. */
+  async hasSubscribers(port: number): Promise<boolean> {
+    return (await this.ask(port, 'CLIENT', 'LIST', 'TYPE', 'pubsub')) !== '';
+  }
+
+  /** Cuts the replicas of a master off, so that they keep what they have. @returns what lets them follow again */
+  async holdReplicas(master: number): Promise<() => Promise<void>> {
+    const held = await this.replicasOf(master);
+    // The master asks for none, and so refuses this one when the replica comes back.
+    for (const port of held) await this.ask(port, 'CONFIG', 'SET', 'masterauth', 'wrong');
     await this.ask(master, 'CLIENT', 'KILL', 'TYPE', 'replica');
     return async () => {
       for (const port of held) await this.ask(port, 'CONFIG', 'SET', 'masterauth', '');
@@ -196,9 +206,7 @@ export class RedisHa {
 
   /** Hands a master's slots over to its replica, in agreement with it. */
   async handOver(master: number): Promise<void> {
-    for (const port of this.#servers.keys()) {
-      const [, at] = /master_port:(\d+)/.exec(await this.ask(port, 'INFO', 'replication')) ?? [];
-      if (Number(at) !== master) continue;
+    for (const port of await this.replicasOf(master)) {
       // It refuses while it has not caught up with its master.
       const isReady = async () => /master_link_status:up/.test(await this.ask(port, 'INFO', 'replication'));
       await until('the replica follows', isReady);
