@@ -23,7 +23,7 @@ export async function openClient(
       const refused = error !== undefined && !/^(unreachable|timeout)$/.test(error.code);
       reject(
         refused
-          ? new CliError(error.code, `${error.code}: ${error.message}`)
+          ? new CliError(error.code, `refused (${error.code}): ${error.message}`)
           : new CliError(
               'unreachable',
               `${url} could not be reached: ${error?.message ?? 'no answer'}`,

@@ -159,7 +159,7 @@ describe('The command line', () => {
 
   const ENDS: readonly (readonly [what: string, args: readonly string[], code: number, says: RegExp])[] = [
     ['the hub refuses', ['sub', 'nothing:a'], 1, /unknown_stream/],
-    ['a token is not accepted', ['--token', 'wrong', 'pub', 'news:a', '1'], 1, /token_invalid/],
+    ['a token is not accepted', ['--token', 'wrong', 'pub', 'news:a', '1'], 1, /refused \(token_invalid\)/],
     ['an option is wrong', ['sub', 'news:a', '--rewind', '0'], 2, /whole number from 1/],
     [
       'options exclude each other',

@@ -1,5 +1,5 @@
 import { createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { ConnectOptions, Gap, HubMessage } from '@axiom-streaming/client';
 import { connect, type HubClient } from '@axiom-streaming/client';
 import { expect } from 'chai';
@@ -102,10 +102,80 @@ describe('The client library', () => {
     await client.subscribe('news:goes-on').ready;
   });
 
-  it('refuses to publish where there is no connection, instead of keeping it for later', async () => {
-    const client = open({ url: 'http://127.0.0.1:9' });
-    const error = await client.publish('news:a', 1).catch((thrown: unknown) => thrown);
-    expect(error).to.include({ code: 'unreachable' });
+  describe('while there is no connection', () => {
+    const refusalOf = (promise: Promise<unknown>) =>
+      promise.then(
+        () => 'none',
+        (thrown: unknown) => thrown,
+      );
+
+    for (const transport of ['socketio', 'websocket', 'sse'] as const) {
+      it(`publishes and reads history in the order of the README, over ${transport}`, async () => {
+        const client = open({ transport });
+        const seen: unknown[] = [];
+        const subscription = client.subscribe(`news:first-${transport}`, ({ data }) => seen.push(data));
+        const { seq } = await client.publish(`news:first-${transport}`, 'Hello');
+        const { messages } = await client.history(`news:first-${transport}`);
+        expect(messages.map((message) => [message.seq, message.data])).to.deep.equal([[seq, 'Hello']]);
+        await subscription.ready;
+      });
+    }
+
+    it('publishes in the order in which it was asked to, what a listener adds on connecting last', async () => {
+      const client = open();
+      let last: Promise<unknown> | undefined;
+      client.on('status', ({ state }) => {
+        if (state === 'connected') last ??= client.publish('news:order', 'on connecting');
+      });
+      await Promise.all(['a', 'b', 'c'].map((data) => client.publish('news:order', data)));
+      await last;
+      const { messages } = await client.history('news:order');
+      expect(messages.map(({ data }) => data)).to.deep.equal(['a', 'b', 'c', 'on connecting']);
+    });
+
+    it('refuses what none is made for in time, and says why there is none', async () => {
+      const client = open({ url: 'http://127.0.0.1:9', connectionWaitMs: 300 });
+      expect(await refusalOf(client.publish('news:a', 1))).to.include({ code: 'unreachable' });
+      expect(await refusalOf(client.history('news:a'))).to.include({ code: 'unreachable' });
+    });
+
+    it('holds a mebibyte for later, and refuses the rest at once', async () => {
+      const client = open({ url: 'http://127.0.0.1:9', connectionWaitMs: 60_000 });
+      const held = refusalOf(client.publish('news:a', 'x'.repeat(1_000_000)));
+      expect(await refusalOf(client.publish('news:a', 'x'.repeat(100_000)))).to.include({
+        code: 'overloaded',
+      });
+      client.close();
+      expect(await held).to.include({ code: 'closed' });
+      expect(await refusalOf(client.publish('news:a', 1))).to.include({ code: 'closed' });
+    });
+
+    it('is ready once it is connected, again after a loss, and never after its end', async () => {
+      const client = open({ url: proxy.url, transport: 'websocket' });
+      await client.ready;
+      expect(client.status.state).to.equal('connected');
+      await client.ready;
+
+      proxy.blocked = /./;
+      proxy.cut();
+      await until(
+        'it is away',
+        () => client.status.state === 'connecting' || client.status.state === 'reconnecting',
+      );
+      let isReady = false;
+      const again = client.ready.then(() => {
+        isReady = true;
+      });
+      const { attempt } = client.status;
+      await until('it has tried again', () => client.status.attempt > attempt);
+      expect(isReady).to.equal(false);
+      proxy.blocked = /^$/;
+      await again;
+      expect(client.status.state).to.match(/connected|recovering/);
+
+      client.close();
+      expect(await refusalOf(client.ready)).to.include({ code: 'closed' });
+    });
   });
 
   it('goes on from the cursor of another client, on another transport', async () => {
@@ -166,6 +236,7 @@ class BlockingProxy {
   readonly seen: { readonly path: string; readonly token: string | undefined }[] = [];
   blocked = /^$/;
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
 
   private constructor(server: Server) {
     this.#server = server;
@@ -176,6 +247,10 @@ class BlockingProxy {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const proxy = new BlockingProxy(server);
+    server.on('connection', (socket) => {
+      proxy.#sockets.add(socket);
+      socket.on('close', () => proxy.#sockets.delete(socket));
+    });
     server.on('request', (incoming, outgoing) => {
       const { method, headers, url: path = '/' } = incoming;
       proxy.seen.push({ path, token: headers.authorization });
@@ -207,7 +282,13 @@ class BlockingProxy {
     return proxy;
   }
 
+  /** Ends the connections that there are. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   close(): void {
+    this.cut();
     this.#server.close();
     this.#server.closeAllConnections();
   }

@@ -87,6 +87,9 @@ describe('The client library, where tokens end', () => {
       const { client } = open({ transport, token: 'no token at all' });
       await until('it is closed', () => client.status.state === 'closed');
       expect(client.status.error).to.include({ code: 'token_invalid' });
+      const refused = await client.ready.catch((error: unknown) => error);
+      expect(refused, 'what waits for it is refused for the same reason').to.equal(client.status.error);
+      expect(await client.publish(TOPIC, 1).catch((error: unknown) => error)).to.equal(refused);
     });
 
     it(`reads over ${transport} without a token what is public, and is refused the rest`, async () => {

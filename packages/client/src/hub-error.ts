@@ -11,6 +11,11 @@ export class HubError extends Error {
   }
 }
 
+/** What was thrown, as an error of the library: anything but a refusal means that there is no connection. */
+export function toHubError(error: unknown): HubError {
+  return error instanceof HubError ? error : new HubError('unreachable', String(error));
+}
+
 /** Errors after which the same request may succeed. */
 export function mayPass({ code }: HubError): boolean {
   return /^(\w+_unavailable|overloaded|internal|timeout|unreachable|rate_limited)$/.test(code);

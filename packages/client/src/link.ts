@@ -2,32 +2,37 @@
  * One connection over one transport, from its making to its end. It knows nothing of recovery: the client makes a new
  * one and subscribes with its cursors.
  */
-import type { DegradedInfo, GapInfo, WelcomeInfo } from '@axiom-streaming/protocol/message';
-import { HubError } from './hub-error.js';
-import type { Place, Reading } from './reading.js';
-import type { HubMessage, Transport } from './types.js';
+import type { Answers } from '@axiom-streaming/protocol/answers';
+import type { EventFrame } from '@axiom-streaming/protocol/frames';
+import type { OperationName, Requests } from '@axiom-streaming/protocol/requests';
+import type { HubError } from './hub-error.js';
+import type { Place, Reader } from './reading.js';
+import type { Subscribed, Transport } from './types.js';
 
-/** An acknowledgement as it comes over the wire. */
-export type Ack = { readonly ok: boolean; readonly error?: HubError } & Record<string, unknown>;
+/** The protocol's answers. Over SSE a cursor may be refused without the subscription. */
+export type LinkAnswers = Omit<Answers, 'subscribe'> & { readonly subscribe: Subscribed };
+
+/** An acknowledgement whose error can be thrown; also what becomes of a request that gets none. */
+export type Outcome<Name extends OperationName> =
+  | (LinkAnswers[Name] & { readonly ok: true })
+  | { readonly ok: false; readonly error: HubError };
+
+export type Done<Name extends OperationName> = (outcome: Outcome<Name>) => void;
 
 /** What one request is for. An event without a scope is for all that read its topic on this link. */
 export interface Scope {
-  readonly readings: Set<Reading>;
+  readonly readings: Set<Reader>;
   readonly place: Place;
 }
 
 /** What a link tells its client. */
 export interface LinkListener {
-  /** It is there. `node` is empty where it is only known with the first subscription. */
-  welcome(info: WelcomeInfo): void;
+  /**
+   * The hub's events, each as the frame of a WebSocket. `welcome` means that the link is there; its `node` is empty where
+   * it is only known with the first subscription.
+   */
+  event(frame: EventFrame, scope?: Scope): void;
   node(name: string): void;
-  message(message: HubMessage, cursor: string, scope?: Scope): void;
-  position(cursor: string, scope?: Scope): void;
-  gap(info: GapInfo, scope?: Scope): void;
-  degraded(info: DegradedInfo): void;
-  /** The token is about to end. */
-  expiring(): void;
-  drain(info: { readonly reconnectInMs: number }): void;
   /** Told once. `final`: to connect again in the same way is of no use. */
   closed(error: HubError, final?: boolean): void;
 }
@@ -49,18 +54,13 @@ export interface Link {
    *
    * @param scope what a `subscribe` is for
    */
-  request(operation: string, body: object, done: (ack: Ack) => void, scope?: Scope): void;
+  request<Name extends OperationName>(
+    operation: Name,
+    body: Requests[Name],
+    done: Done<Name>,
+    scope?: Scope,
+  ): void;
   /** A reading is over. Only where {@link cursorPerRequest}: on the others topics are unsubscribed from. */
-  release?(reading: Reading): void;
+  release?(reading: Reader): void;
   close(): void;
-}
-
-/** The body of an acknowledgement, with its error as one that can be thrown. */
-export function readAck(body: Record<string, unknown>): Ack {
-  const error = body.error as { code: string; message: string; field?: string } | undefined;
-  if (body.ok === true) return body as Ack;
-  return {
-    ok: false,
-    error: new HubError(error?.code ?? 'internal', error?.message ?? 'refused', error?.field),
-  };
 }

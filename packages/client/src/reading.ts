@@ -1,4 +1,5 @@
 /** One subscription of a user: what was asked for, where it is, and the queue of its iterator. */
+import type { SubscribeRequest } from '@axiom-streaming/protocol/requests';
 import type { HubError } from './hub-error.js';
 import type { Gap, HubMessage, Subscribed, SubscribeOptions, Subscription } from './types.js';
 
@@ -9,9 +10,24 @@ export interface Place {
   cursor: string | undefined;
 }
 
+/** A subscription as the client sees it, whatever its data. */
+export interface Reader {
+  readonly topics: readonly string[];
+  readonly begun: boolean;
+  place: Place;
+  /** The request that begins it, or goes on with it, without its topics. */
+  request(): Omit<SubscribeRequest, 'topics'>;
+  subscribed(answer: Subscribed, place: Place): void;
+  /** @returns false for a repeat */
+  take(message: HubMessage, cursor: string): boolean;
+  gap(gap: Gap): void;
+  /** @param error why it ends, where its user has not asked for it */
+  close(error?: HubError): void;
+}
+
 export type OnMessage<Data> = (message: HubMessage<Data>, cursor: string) => void;
 
-export class Reading<Data = unknown> implements Subscription<Data> {
+export class Reading<Data = unknown> implements Subscription<Data>, Reader {
   readonly topics: readonly string[];
   readonly ready: Promise<Subscribed>;
   /** The hub has acknowledged it once: from then on it goes on from its cursor, not from where it was asked to begin. */
@@ -19,7 +35,7 @@ export class Reading<Data = unknown> implements Subscription<Data> {
   place: Place;
   readonly #options: SubscribeOptions;
   readonly #onMessage: OnMessage<Data> | undefined;
-  readonly #release: (reading: Reading) => void;
+  readonly #release: (reading: Reader) => void;
   /** Newest seq by topic: what a resumed connection repeats is not told twice. */
   readonly #seqs = new Map<string, number>();
   #queue: HubMessage<Data>[] = [];
@@ -32,7 +48,7 @@ export class Reading<Data = unknown> implements Subscription<Data> {
     topics: readonly string[],
     options: SubscribeOptions,
     onMessage: OnMessage<Data> | undefined,
-    release: (reading: Reading) => void,
+    release: (reading: Reader) => void,
   ) {
     this.topics = [...new Set(topics)];
     this.place = { cursor: options.since };
@@ -51,8 +67,7 @@ export class Reading<Data = unknown> implements Subscription<Data> {
     return this.place.cursor;
   }
 
-  /** The request that begins it, or goes on with it, without its topics. */
-  request(): object {
+  request(): Omit<SubscribeRequest, 'topics'> {
     const { rewind, conflate, maxRate } = this.#options;
     return {
       ...(this.cursor === undefined ? { rewind: this.begun ? undefined : rewind } : { since: this.cursor }),
@@ -67,7 +82,6 @@ export class Reading<Data = unknown> implements Subscription<Data> {
     this.#resolve(answer);
   }
 
-  /** @returns false for a repeat. */
   take(message: HubMessage, cursor: string): boolean {
     const { topic, seq } = message;
     const last = this.#seqs.get(topic);
@@ -80,21 +94,21 @@ export class Reading<Data = unknown> implements Subscription<Data> {
   }
 
   gap(gap: Gap): void {
-    // Their numbering may have begun anew.
+    // What is lost of a stream that goes on is no reason to be told again what was told; any other may count from 1 again.
+    const goesOn = gap.from !== undefined || /^(trimmed|limit)$/.test(gap.reason);
     for (const topic of this.#seqs.keys()) {
-      if (topic.startsWith(`${gap.stream}:`) && gap.from === undefined) this.#seqs.delete(topic);
+      if (!goesOn && topic.startsWith(`${gap.stream}:`)) this.#seqs.delete(topic);
     }
     const { onGap } = this.#options;
     if (onGap !== undefined) guarded(() => onGap(gap));
   }
 
-  /** @param error why it ends, where its user has not asked for it */
   close(error?: HubError): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
     if (error !== undefined) this.#reject(error);
     this.#wake?.();
-    this.#release(this as Reading);
+    this.#release(this);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<HubMessage<Data>> {

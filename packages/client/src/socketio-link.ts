@@ -1,6 +1,7 @@
 /** Socket.IO. The package is loaded when it is wanted, so a page that never uses it does not carry it. */
 import { HubError } from './hub-error.js';
-import { type Link, type LinkOptions, readAck } from './link.js';
+import type { Link, LinkOptions } from './link.js';
+import { isEvent, isRecord, readAck, readError } from './wire.js';
 
 export async function openSocketIo({ url, token, listener }: LinkOptions): Promise<Link> {
   const { io } = await import('socket.io-client');
@@ -15,29 +16,28 @@ export async function openSocketIo({ url, token, listener }: LinkOptions): Promi
     ...(token === undefined ? {} : { auth: { token } }),
   });
   socket
-    .on('connect_error', ({ message, data }: Error & { data?: { code: string; message: string } }) => {
-      const refused = data ?? { code: 'unreachable', message: `Socket.IO: ${message}` };
-      listener.closed(new HubError(refused.code, refused.message));
+    .on('connect_error', (error: Error & { readonly data?: unknown }) => {
+      listener.closed(readError(error.data, 'unreachable', `Socket.IO: ${error.message}`));
     })
-    .on('disconnect', (reason) => listener.closed(new HubError('unreachable', `Socket.IO: ${reason}`)));
-  for (const event of ['welcome', 'message', 'position', 'gap', 'degraded', 'drain', 'expiring'] as const) {
-    socket.on(event, listener[event] as () => void);
-  }
-  const request: Link['request'] = (operation, body, done) => {
-    // It is timed out as well where the connection is lost before it.
-    socket.timeout(10_000).emit(operation, body, (error: unknown, ack: Record<string, unknown>) => {
-      done(error === null ? readAck(ack) : { ok: false, error: new HubError('timeout', 'no answer') });
+    .on('disconnect', (reason) => listener.closed(new HubError('unreachable', `Socket.IO: ${reason}`)))
+    .onAny((op: string, first: unknown, cursor: unknown = first) => {
+      const frame: unknown =
+        op === 'message' ? { op, message: first, cursor } : { ...(isRecord(first) && first), op, cursor };
+      if (isEvent(frame)) listener.event(frame);
     });
-  };
   return {
     transport: 'socketio',
     get via() {
       return socket.io.engine?.transport?.name ?? '';
     },
-    request,
+    request: (operation, body, done) => {
+      // It is timed out as well where the connection is lost before it.
+      socket.timeout(10_000).emit(operation, body, (error: unknown, ack: unknown) => {
+        done(readAck(error === null ? ack : { code: 'timeout', message: 'no answer' }, operation));
+      });
+    },
     close: () => {
-      socket.off();
-      socket.disconnect();
+      socket.offAny().off().disconnect();
     },
   };
 }

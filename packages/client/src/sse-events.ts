@@ -1,5 +1,6 @@
 /**
- * Reads the events of a response until it ends.
+ * Reads the events of a response until it ends: `text/event-stream` as the standard has it, but for `retry`, and for a CR
+ * alone as the end of a line.
  *
  * @param silenceMs longest time without a byte, comments included
  * @throws Error where the stream breaks or falls silent
@@ -7,12 +8,14 @@
 export async function readEvents(
   response: Response,
   silenceMs: number,
-  take: (name: never, data: string, id: string) => void,
+  take: (name: string, data: string, id: string) => void,
 ): Promise<void> {
   const reader = response.body!.getReader();
   const decoder = new TextDecoder();
   let text = '';
   let id = '';
+  let name = '';
+  let data = '';
   for (;;) {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const silence = new Promise<never>((_, reject) => {
@@ -20,16 +23,17 @@ export async function readEvents(
     });
     const { done, value } = await Promise.race([reader.read(), silence]).finally(() => clearTimeout(timer));
     if (done) return;
-    const blocks = (text + decoder.decode(value, { stream: true })).split('\n\n');
-    text = blocks.pop() ?? '';
-    for (const block of blocks) {
-      let [name, data] = ['message', ''];
-      for (const line of block.split('\n')) {
-        if (line.startsWith('data: ')) data += line.slice(6);
-        else if (line.startsWith('event: ')) name = line.slice(7);
-        else if (line.startsWith('id: ')) id = line.slice(4);
+    const lines = (text + decoder.decode(value, { stream: true })).split(/\r?\n/);
+    text = lines.pop() ?? '';
+    for (const line of lines) {
+      const [, field, content = ''] = /^([^:]*):? ?(.*)/s.exec(line) ?? [];
+      if (field === 'data') data += `\n${content}`;
+      else if (field === 'event') name = content;
+      else if (field === 'id') id = content;
+      else if (line === '') {
+        if (data !== '') take(name || 'message', data.slice(1), id);
+        name = data = '';
       }
-      if (data !== '') take(name as never, data, id);
     }
   }
 }

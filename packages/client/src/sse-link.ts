@@ -4,11 +4,14 @@
  * Topics are fixed in the address of a stream, so each request is a stream of its own, with a cursor of its own. The
  * end of any of them is the end of the link: they are all on one node.
  */
-import type { WelcomeInfo } from '@axiom-streaming/protocol/message';
-import { HubError } from './hub-error.js';
-import type { Ack, Link, LinkListener, LinkOptions, Scope } from './link.js';
-import type { Reading } from './reading.js';
+import type { OpeningInfo } from '@axiom-streaming/protocol/frames';
+import type { StreamInfo } from '@axiom-streaming/protocol/message';
+import type { OperationName, Requests, SubscribeRequest } from '@axiom-streaming/protocol/requests';
+import { HubError, toHubError } from './hub-error.js';
+import type { Done, Link, LinkOptions, Scope } from './link.js';
+import type { Reader } from './reading.js';
 import { readEvents } from './sse-events.js';
+import { isEvent, isRecord, parse, readAck, readError } from './wire.js';
 
 /** The hub sends a comment every 15 s. */
 const SILENCE_MS = 45_000;
@@ -19,12 +22,29 @@ export async function openSse(options: LinkOptions): Promise<Link> {
   return link;
 }
 
+type Operations = {
+  readonly [Name in OperationName]: (body: Requests[Name], done: Done<Name>, scope: Scope) => void;
+};
+
 class SseLink implements Link {
   readonly transport = 'sse';
   readonly cursorPerRequest = true;
   readonly #options: LinkOptions;
   readonly #streams = new Map<Scope, AbortController>();
   readonly #abort = new AbortController();
+  readonly #operations: Operations = {
+    subscribe: (body, done, scope) => void this.#stream(body, done, scope),
+    publish: ({ topic, data, id }, done) => {
+      const headers: Record<string, string> = id === undefined ? {} : { 'Idempotency-Key': id };
+      const init = { method: 'POST', body: JSON.stringify(data), headers };
+      void this.#call('publish', `${pathOf(topic)}`, done, init);
+    },
+    history: ({ topic, ...rest }, done) =>
+      void this.#call('history', `${pathOf(topic)}?${query(rest)}`, done),
+    // A stream that is closed, or opened again, does as much.
+    unsubscribe: (_, done) => done(readAck(UNSUPPORTED, 'unsubscribe')),
+    auth: (_, done) => done(readAck(UNSUPPORTED, 'auth')),
+  };
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -34,24 +54,24 @@ class SseLink implements Link {
   async open(): Promise<void> {
     const { listener } = this.#options;
     try {
-      const { streams } = (await (await this.#fetch('/api/streams')).json()) as Pick<WelcomeInfo, 'streams'>;
+      const answer: { streams: readonly StreamInfo[] } = await (await this.#fetch('/api/streams')).json();
       // Which node it is says each stream for itself: the next request may meet another.
-      listener.welcome({ node: '', connection: '', streams });
+      listener.event({ op: 'welcome', node: '', connection: '', streams: answer.streams, cursor: '' });
     } catch (error) {
       listener.closed(toHubError(error));
     }
   }
 
-  request(operation: string, body: object, done: (ack: Ack) => void, scope?: Scope): void {
-    if (operation === 'subscribe') void this.#stream(body, done, scope ?? NOBODY);
-    else
-      this.#call(operation, body as never).then(
-        (answer) => done({ ok: true, ...answer }),
-        (error: unknown) => done({ ok: false, error: toHubError(error) }),
-      );
+  request<Name extends OperationName>(
+    operation: Name,
+    body: Requests[Name],
+    done: Done<Name>,
+    scope: Scope = NOBODY,
+  ): void {
+    this.#operations[operation](body, done, scope);
   }
 
-  release(reading: Reading): void {
+  release(reading: Reader): void {
     for (const [scope, abort] of this.#streams) {
       if (scope.readings.delete(reading) && scope.readings.size === 0) {
         this.#streams.delete(scope);
@@ -66,24 +86,25 @@ class SseLink implements Link {
     this.#streams.clear();
   }
 
-  async #stream(body: object, done: (ack: Ack) => void, scope: Scope): Promise<void> {
+  async #stream(body: SubscribeRequest, done: Done<'subscribe'>, scope: Scope): Promise<void> {
     const { listener } = this.#options;
     const abort = new AbortController();
     this.#streams.set(scope, abort);
     let begun = false;
-    const take = (name: keyof LinkListener, data: string, id: string) => {
-      const value: unknown = JSON.parse(data);
-      if (name === 'message') listener.message(value as never, id, scope);
-      else if (name === 'position' && !begun) {
+    const take = (op: string, data: string, cursor: string) => {
+      const value = parse(data);
+      if (op === 'position' && !begun && isOpening(value)) {
         begun = true;
-        const answer = value as WelcomeInfo & { readonly cursor: string };
-        const { reason, topics = [] } = answer;
-        listener.node(answer.node);
-        // Only a cursor that is none is refused as a whole; the topics begin anew then.
-        const lost = reason === undefined ? {} : { recovered: false, reason };
-        done({ ok: true, cursor: id, topics: topics.map((verdict) => ({ ...verdict, ...lost })) });
-      } else if (name === 'position') listener.position(id, scope);
-      else if (name !== 'closed') listener[name]?.(value as never, scope);
+        const { node, reason, topics } = value;
+        listener.node(node);
+        // Only a cursor that is none is refused as a whole; the topics begin without one then.
+        const lost = reason && ({ recovered: false, reason } as const);
+        done({ ok: true, cursor, topics: lost ? topics.map(({ topic }) => ({ topic, ...lost })) : topics });
+        return;
+      }
+      const frame: unknown =
+        op === 'message' ? { op, message: value, cursor } : { ...(isRecord(value) && value), op };
+      if (isEvent(frame)) listener.event(frame, scope);
     };
     let error = new HubError('unreachable', 'SSE: the stream ended');
     try {
@@ -100,19 +121,17 @@ class SseLink implements Link {
     }
   }
 
-  async #call(operation: string, body: { topic: string; data?: unknown; id?: string }): Promise<object> {
-    const path = `/api/topics/${encodeURIComponent(body.topic)}/messages`;
-    if (operation === 'history') {
-      const { topic: _, ...rest } = body;
-      return (await this.#fetch(`${path}?${query(rest)}`)).json() as Promise<object>;
+  async #call<Name extends OperationName>(named: Name, path: string, done: Done<Name>, init?: Init) {
+    try {
+      const answer: unknown = await (await this.#fetch(path, init)).json();
+      done(readAck({ ...(isRecord(answer) && answer), ok: true }, named));
+    } catch (error) {
+      done({ ok: false, error: toHubError(error) });
     }
-    const headers: Record<string, string> = body.id === undefined ? {} : { 'Idempotency-Key': body.id };
-    const init = { method: 'POST', body: JSON.stringify(body.data), headers };
-    return (await this.#fetch(path, init)).json() as Promise<object>;
   }
 
   /** @throws HubError where the answer is no success. */
-  async #fetch(path: string, init: { headers?: Record<string, string> } & Omit<RequestInit, 'headers'> = {}) {
+  async #fetch(path: string, init: Init = {}): Promise<Response> {
     const { url, token } = this.#options;
     const response = await fetch(url + path, {
       signal: this.#abort.signal,
@@ -120,23 +139,25 @@ class SseLink implements Link {
       headers: { ...init.headers, ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) },
     });
     if (response.ok) return response;
-    const problem = (await response.json().catch(() => ({}))) as {
-      code?: string;
-      detail?: string;
-      field?: string;
-    };
-    const { code = 'unreachable', detail = `the hub answers ${response.status}`, field } = problem;
-    throw new HubError(code, detail, field);
+    const problem: unknown = await response.json().catch(() => undefined);
+    throw readError(problem, 'unreachable', `the hub answers ${response.status}`);
   }
 }
 
+type Init = { headers?: Record<string, string> } & Omit<RequestInit, 'headers'>;
+
 const NOBODY: Scope = { readings: new Set(), place: { cursor: undefined } };
+const UNSUPPORTED = { code: 'unsupported' };
+
+function pathOf(topic: string): string {
+  return `/api/topics/${encodeURIComponent(topic)}/messages`;
+}
 
 /** Without what is undefined. Lists become comma-separated. */
 function query(body: object): string {
-  return String(new URLSearchParams(JSON.parse(JSON.stringify(body)) as Record<string, string>));
+  return String(new URLSearchParams(JSON.parse(JSON.stringify(body))));
 }
 
-function toHubError(error: unknown): HubError {
-  return error instanceof HubError ? error : new HubError('unreachable', `SSE: ${(error as Error).message}`);
+function isOpening(value: unknown): value is OpeningInfo {
+  return isRecord(value) && Array.isArray(value.topics);
 }

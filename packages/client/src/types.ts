@@ -2,7 +2,15 @@
 
 export type { DemoStreams } from '@axiom-streaming/protocol/demo-data';
 
-import type { DegradedInfo, GapInfo, TopicVerdict, WelcomeInfo } from '@axiom-streaming/protocol/message';
+import type { HistoryAnswer, PublishAnswer } from '@axiom-streaming/protocol/answers';
+import type {
+  DegradedInfo,
+  DrainInfo,
+  GapInfo,
+  Message,
+  TopicVerdict,
+  WelcomeInfo,
+} from '@axiom-streaming/protocol/message';
 import type { HubError } from './hub-error.js';
 
 /** How a connection is made. */
@@ -16,17 +24,7 @@ export type DataOf<Streams, Topic extends string> = Topic extends `${infer Name}
   : unknown;
 
 /** One message of a stream. */
-export interface HubMessage<Data = unknown> {
-  /** `stream:key` */
-  readonly topic: string;
-  /** Contiguous from 1 per stream and epoch. */
-  readonly seq: number;
-  /** When the log took it: ms since the Unix epoch. */
-  readonly time: number;
-  readonly data: Data;
-  /** How many older messages of the topic were folded into this one; missing where nothing conflates. */
-  readonly conflated?: number;
-}
+export type HubMessage<Data = unknown> = Message<Data>;
 
 /** A token, or how to get one. It is asked at each connection, when the hub says that a token is about to end, and after one was refused. */
 export type TokenSource = string | (() => string | undefined | Promise<string | undefined>);
@@ -41,6 +39,11 @@ export interface ConnectOptions {
   readonly token?: TokenSource;
   /** Longest time that one attempt to connect may take, ms; default 8,000. */
   readonly connectTimeoutMs?: number;
+  /**
+   * How long `publish` and `history` wait for a connection, ms; default 10,000. After that they are refused, and nothing
+   * was sent. At most 1 MiB waits.
+   */
+  readonly connectionWaitMs?: number;
   /** Longest pause between two attempts, ms; default 10,000. */
   readonly maxBackoffMs?: number;
 }
@@ -67,7 +70,7 @@ export type Gap = Omit<GapInfo, 'reason' | 'epoch'> & { readonly reason: string;
 export interface Recovery {
   /** Nothing is missing on any topic. */
   readonly recovered: boolean;
-  readonly topics: readonly TopicVerdict[];
+  readonly topics: readonly Verdict[];
   /** Messages that had been missed and are here now. */
   readonly missed: number;
   readonly awayMs: number;
@@ -100,34 +103,25 @@ export interface ClientEvents {
   recovered: Recovery;
   gap: Gap;
   degraded: DegradedInfo;
-  drain: { readonly reconnectInMs: number };
+  drain: DrainInfo;
 }
+
+/** What became of a topic: the protocol's verdict, or that the hub does not know the cursor. */
+export type Verdict =
+  | TopicVerdict
+  | { readonly topic: string; readonly recovered: false; readonly reason: 'bad_cursor' };
 
 /** What a subscription was answered with. */
 export interface Subscribed {
-  readonly topics: readonly TopicVerdict[];
+  readonly topics: readonly Verdict[];
   readonly cursor: string;
 }
 
 /** What a publication was answered with. */
-export interface Published {
-  readonly topic: string;
-  readonly seq: number;
-  readonly epoch: string;
-  readonly time: number;
-  readonly duplicate?: boolean;
-}
+export type Published = PublishAnswer;
 
 /** One page of the past. */
-export interface History<Data = unknown> {
-  readonly topic: string;
-  readonly messages: readonly HubMessage<Data>[];
-  /** To go on from: `since` of the next call, or of `subscribe`. */
-  readonly cursor: string;
-  readonly more: boolean;
-  readonly recovered?: boolean;
-  readonly reason?: string;
-}
+export type History<Data = unknown> = HistoryAnswer<Data>;
 
 /** Topics that are read. Iterating it gives the messages, where no callback was given. */
 export interface Subscription<Data = unknown> extends AsyncIterable<HubMessage<Data>> {

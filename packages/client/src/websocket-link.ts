@@ -1,58 +1,42 @@
 /** A plain WebSocket. */
-import type { WelcomeInfo } from '@axiom-streaming/protocol/message';
+import type { EventFrame } from '@axiom-streaming/protocol/frames';
+import type { OperationName, Requests } from '@axiom-streaming/protocol/requests';
 import { HubError } from './hub-error.js';
-import { type Ack, type Link, type LinkListener, type LinkOptions, readAck } from './link.js';
-import type { HubMessage } from './types.js';
+import type { Done, Link, LinkListener, LinkOptions } from './link.js';
+import { isAck, isEvent, parse, readAck } from './wire.js';
 
-/** After so long without a frame the hub is asked whether it is there: a browser does not see pings. */
+/** After this time without a frame the hub is asked whether it is there: a browser does not see pings. */
 const SILENCE_MS = 30_000;
 const ANSWER_MS = 10_000;
 /** Close codes after which to come back is of no use before something is changed: `bad_request`, `token`, `denied`. */
 const FINAL = [4400, 4401, 4403];
+/** Not a literal where it is imported: no bundler puts it into a page. */
 const PACKAGE = 'ws';
 
-/** The part of the standard that is used, and that the package `ws` has as well. */
-interface Socket {
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: ((event: { code: number; reason: string }) => void) | null;
-  onerror: (() => void) | null;
-  readonly readyState: number;
-  send(text: string): void;
-  close(): void;
-}
-
-interface Frame {
-  readonly op: keyof LinkListener | 'ack';
-  readonly id?: number;
-  readonly cursor: string;
-  readonly message: HubMessage;
-}
-
 export async function openWebSocket({ url, token, listener }: LinkOptions): Promise<Link> {
-  const { WebSocket = undefined } = globalThis as { WebSocket?: new (url: string) => Socket };
-  // Node.js before 22 has none of its own.
-  const Class =
-    WebSocket ??
-    ((await import(/* @vite-ignore */ PACKAGE)) as { default: new (url: string) => Socket }).default;
-  return new WebSocketLink(new Class(`${url.replace(/^http/, 'ws')}/ws`), token, listener);
+  // Node.js before 22 has none of its own; that of the package has all that is used of the standard.
+  const { default: Socket }: { default: typeof WebSocket } = globalThis.WebSocket
+    ? { default: WebSocket }
+    : await import(/* @vite-ignore */ PACKAGE);
+  return new WebSocketLink(new Socket(`${url.replace(/^http/, 'ws')}/ws`), token, listener);
 }
 
 class WebSocketLink implements Link {
   readonly transport = 'websocket';
-  readonly #socket: Socket;
+  readonly #socket: WebSocket;
   readonly #token: string | undefined;
   readonly #listener: LinkListener;
-  readonly #pending = new Map<number, (ack: Ack) => void>();
+  readonly #pending = new Map<unknown, (ack: unknown) => void>();
   #nextId = 1;
   #silence: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(socket: Socket, token: string | undefined, listener: LinkListener) {
+  constructor(socket: WebSocket, token: string | undefined, listener: LinkListener) {
     this.#socket = socket;
     this.#token = token;
     this.#listener = listener;
     socket.onmessage = ({ data }) => {
       this.#listen();
-      this.#take(JSON.parse(String(data)) as Frame);
+      this.#take(parse(data));
     };
     // What it says is said by the close event that follows.
     socket.onerror = () => undefined;
@@ -64,11 +48,11 @@ class WebSocketLink implements Link {
     };
   }
 
-  request(operation: string, body: object, done: (ack: Ack) => void): void {
+  request<Name extends OperationName>(operation: Name, body: Requests[Name], done: Done<Name>): void {
     const id = this.#nextId++;
-    this.#pending.set(id, done);
+    this.#pending.set(id, (ack) => done(readAck(ack, operation)));
     // Here `id` is the request's; a publication's has another name.
-    const { id: messageId, ...rest } = body as { id?: string };
+    const { id: messageId, ...rest } = { id: undefined, ...body };
     this.#socket.send(JSON.stringify({ ...rest, messageId, op: operation, id }));
   }
 
@@ -79,31 +63,26 @@ class WebSocketLink implements Link {
     this.#socket.close();
   }
 
-  #take(frame: Frame): void {
-    const { op } = frame;
-    if (op === 'message') this.#listener.message(frame.message, frame.cursor);
-    else if (op === 'position') this.#listener.position(frame.cursor);
-    else if (op === 'ack') this.#acknowledged(frame);
-    else if (op === 'welcome') this.#welcomed(frame as never);
-    else if (op !== 'closed') this.#listener[op]?.(frame as never);
+  #take(frame: unknown): void {
+    if (isAck(frame)) {
+      const done = this.#pending.get(frame.id);
+      this.#pending.delete(frame.id);
+      done?.(frame);
+    } else if (isEvent(frame)) {
+      if (frame.op === 'welcome') this.#welcomed(frame);
+      else this.#listener.event(frame);
+    }
   }
 
   /** With a token the connection is there when the hub has taken it: what is asked before would be refused. */
-  #welcomed(info: WelcomeInfo): void {
+  #welcomed(frame: EventFrame & { readonly op: 'welcome' }): void {
     const token = this.#token;
-    if (!token) this.#listener.welcome(info);
+    if (!token) this.#listener.event(frame);
     else
       this.request('auth', { token }, (ack) => {
-        if (ack.error) this.#refused(ack.error);
-        else this.#listener.welcome({ ...info, streams: ack.streams as WelcomeInfo['streams'] });
+        if (ack.ok) this.#listener.event({ ...frame, streams: ack.streams });
+        else this.#refused(ack.error);
       });
-  }
-
-  #acknowledged(frame: Frame): void {
-    const id = frame.id ?? 0;
-    const done = this.#pending.get(id);
-    this.#pending.delete(id);
-    done?.(readAck(frame as unknown as Record<string, unknown>));
   }
 
   #listen(): void {
@@ -130,7 +109,6 @@ class WebSocketLink implements Link {
     clearTimeout(this.#silence);
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    const error = new HubError('unreachable', 'the connection was lost');
-    for (const done of pending) done({ ok: false, error });
+    for (const done of pending) done({ code: 'unreachable', message: 'the connection was lost' });
   }
 }

@@ -25,16 +25,20 @@ export function StatusLine() {
 
 function headline(connection: ConnectionStore): [string, string] {
   const { status, recovery, degraded, gaps, events } = connection;
-  const error = status.error?.message;
+  const { code = '', message: error = '' } = status.error ?? {};
   switch (status.state) {
     case 'connecting':
-      return status.attempt > 1
-        ? ['bad', `The hub cannot be reached, trying again by itself: ${error ?? ''}`]
-        : ['', 'Connecting …'];
+      if (status.attempt <= 1) return ['', 'Connecting …'];
+      return /^(unreachable|timeout)?$/.test(code)
+        ? ['bad', `The hub cannot be reached, trying again by itself: ${error}`]
+        : ['bad', `The hub has refused the connection (${code}), trying again by itself: ${error}`];
     case 'reconnecting':
       return ['warning', 'Connection lost, reconnecting by itself. What is shown is not live.'];
     case 'closed':
-      return ['bad', `Not connected: ${error ?? 'closed'}. Open the connection panel to connect again.`];
+      return [
+        'bad',
+        `Not connected: ${code ? `refused (${code}), ${error}` : 'closed'}. Open the connection panel to connect again.`,
+      ];
     case 'recovering':
       return ['warning', `Back on ${status.node ?? 'a node'}, catching up …`];
     default:

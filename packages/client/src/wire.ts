@@ -1,0 +1,66 @@
+/**
+ * What comes over the network, looked at once, where it enters. From here on it has the types of the protocol; a frame
+ * that does not fit them is ignored, as one of a later version would be.
+ */
+import type { EventFrame } from '@axiom-streaming/protocol/frames';
+import type { OperationName } from '@axiom-streaming/protocol/requests';
+import { HubError } from './hub-error.js';
+import type { LinkAnswers, Outcome } from './link.js';
+
+/** An acknowledgement's error, the `data` of a `connect_error`, or problem details. */
+interface Told {
+  readonly code: string;
+  readonly message?: string;
+  readonly detail?: string;
+  readonly field?: string;
+}
+
+/** @returns undefined where it is no JSON */
+export function parse(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Whether it has what the client reads of an event. Names are not judged: what has another is passed over. */
+export function isEvent(value: unknown): value is EventFrame {
+  if (!isRecord(value)) return false;
+  const { op, cursor, message, stream, topics } = value;
+  if (op === 'gap') return typeof stream === 'string' && Array.isArray(topics);
+  if (op === 'message' && !(isRecord(message) && typeof message.topic === 'string')) return false;
+  return typeof op === 'string' && (typeof cursor === 'string' || !/^(message|position)$/.test(op));
+}
+
+export function isAck(value: unknown): value is { readonly op: 'ack'; readonly id?: unknown } {
+  return isRecord(value) && value.op === 'ack';
+}
+
+/** @param named the operation, whose answer it is */
+export function readAck<Name extends OperationName>(ack: unknown, named: Name): Outcome<Name> {
+  if (isAnswer(ack, named)) return ack;
+  return { ok: false, error: readError(isRecord(ack) ? ack.error : ack, 'internal', `refused: ${named}`) };
+}
+
+/** The error that the hub tells, or else another. */
+export function readError(value: unknown, code: string, message: string): HubError {
+  return isTold(value)
+    ? new HubError(value.code, value.message ?? value.detail ?? message, value.field)
+    : new HubError(code, message);
+}
+
+function isAnswer<Name extends OperationName>(
+  value: unknown,
+  named: Name,
+): value is LinkAnswers[Name] & { readonly ok: true } {
+  return isRecord(value) && value.ok === true && (named !== 'subscribe' || Array.isArray(value.topics));
+}
+
+function isTold(value: unknown): value is Told {
+  return isRecord(value) && typeof value.code === 'string';
+}
