@@ -15,8 +15,8 @@ interface ErrorKind {
 export const ERRORS = {
   bad_request: { status: 400, title: 'The request is malformed', retry: false },
   bad_json: { status: 400, title: 'The body is not JSON', retry: false },
-  bad_topic: { status: 400, title: 'This is no topic', retry: false },
-  bad_cursor: { status: 400, title: 'This is no cursor of this hub', retry: false },
+  bad_topic: { status: 400, title: 'This is not a topic', retry: false },
+  bad_cursor: { status: 400, title: 'This is not a cursor of this hub', retry: false },
   unknown_op: { status: 400, title: 'There is no such operation', retry: false },
   token_missing: { status: 401, title: 'A token is needed', retry: false },
   token_invalid: { status: 401, title: 'The token is not accepted', retry: false },

@@ -1,4 +1,4 @@
-/** The archive as nodes read it. Its tables are written by the archive connector alone. */
+/** The archive as nodes read it. Only the archive connector writes its tables. */
 import { HubError } from '../errors.js';
 import type { LogEntry } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
@@ -36,7 +36,7 @@ export class PostgresArchive implements Archive {
       );
       return rows.map(({ seq, time, key, data }) => ({ seq: Number(seq), time: Number(time), key, data }));
     } catch (error) {
-      throw new HubError('log_unavailable', 'the archive is out of reach', { cause: error });
+      throw new HubError('log_unavailable', 'the archive is unreachable', { cause: error });
     }
   }
 

@@ -21,7 +21,7 @@ export class ArchiveTables {
     this.#client = client;
   }
 
-  /** Where a stream stands, with the message there. */
+  /** The position that a stream is archived up to, with the message there. */
   async position(stream: string): Promise<(ArchivePosition & { last: LogEntry | undefined }) | undefined> {
     const { rows } = await this.#client.query<{ epoch: string; seq: string }>(
       'SELECT epoch, seq FROM hub.archive_position WHERE stream = $1',
@@ -44,10 +44,10 @@ export class ArchiveTables {
   }
 
   /**
-   * Writes messages without a hole and moves the position, in one transaction.
+   * Writes consecutive messages and moves the position, in one transaction.
    *
-   * @param before where the stream is believed to stand; undefined: nowhere
-   * @throws Error where it stands elsewhere: somebody else writes.
+   * @param before the expected position of the stream; undefined: nothing is archived
+   * @throws Error if the position is another one: somebody else writes too.
    */
   async write(
     stream: string,
@@ -80,7 +80,7 @@ export class ArchiveTables {
     });
   }
 
-  /** Drops the days before `day` (`2026-11-24`). @returns how many */
+  /** Drops the days before `day` (`2026-11-24`). @returns how many days */
   async dropBefore(day: string): Promise<number> {
     const client = this.#client;
     const { rows } = await client.query<{ name: string }>(
@@ -90,7 +90,7 @@ export class ArchiveTables {
     );
     for (const { name } of rows) {
       await inTransaction(client, async () => {
-        // What is left of a stretch begins after the last message that goes.
+        // The rest of a range begins after the last message that is dropped.
         await client.query(
           `UPDATE hub.archive_range r SET first = gone.last + 1
            FROM (SELECT stream, epoch, max(seq) AS last FROM hub."${name}" GROUP BY stream, epoch) gone
@@ -149,7 +149,7 @@ function* rowsOf(stream: string, epoch: string, entries: readonly LogEntry[]): G
   }
 }
 
-/** Sends rows by COPY. @param rows text lines as `COPY … FROM STDIN` reads them, without their line ends */
+/** Sends rows by COPY. @param rows lines of text as `COPY … FROM STDIN` reads them, without line ends */
 async function copyRows(client: Postgres, statement: string, rows: Iterable<string>): Promise<void> {
   await pipeline(
     Readable.from(

@@ -1,16 +1,16 @@
 /**
- * A log that goes back further than the one it wraps: what that has trimmed is read from an archive.
+ * A log that goes back further than the one it wraps: messages that were trimmed are read from an archive.
  *
- * Recoveries and history read here. Followers of a stream do not: its order is that of the log alone, and an
- * archive that is away must not disturb it.
+ * Recoveries and history use it. Followers of a stream do not: the log alone sets the order, and an archive that is
+ * unreachable must not disturb them.
  */
 
 import type { LogEntry, LogTop, StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
 
-/** Where messages are kept that the log may have trimmed. */
+/** Keeps messages that the log may have trimmed. */
 export interface Archive {
-  /** The first seq of the unbroken stretch that holds `seq`, or undefined where it is not archived. */
+  /** The first seq of the unbroken range that contains `seq`, or undefined if `seq` is not archived. */
   firstOf(stream: string, epoch: string, seq: number): Promise<number | undefined>;
 
   /** Entries with `from <= seq <= to`, ascending, at most `limit`. @throws HubError `log_unavailable`. */
@@ -25,10 +25,10 @@ export class ArchivedLog implements ReadableLog {
   readonly #archive: Archive;
   readonly #streams: ReadonlySet<string>;
   readonly #logger: Logger;
-  /** By stream: what the archive last said. It grows at its end alone, so while it is away this still holds. */
+  /** By stream: the archive's last answer. It only grows at its end, so the answer holds while it is unreachable. */
   readonly #known = new Map<string, { epoch: string; first: number; seq: number }>();
 
-  /** @param options.streams names of those that are archived */
+  /** @param options.streams names of the archived streams */
   constructor(options: {
     log: ReadableLog;
     archive: Archive;
@@ -41,7 +41,7 @@ export class ArchivedLog implements ReadableLog {
     this.#logger = options.logger;
   }
 
-  /** The top of the log. `first` is that of the archive where it reaches up to the log without a hole. */
+  /** The top of the log. If the archive reaches the log without a gap, `first` is the archive's. */
   async check(stream: string, ownSeq: number): Promise<LogTop> {
     const top = await this.#log.check(stream, ownSeq);
     if (top.epoch === null || top.first <= 1 || !this.#streams.has(stream)) return top;
@@ -65,7 +65,7 @@ export class ArchivedLog implements ReadableLog {
       if (first !== undefined) this.#known.set(stream, { epoch, first, seq });
       return first;
     } catch (error) {
-      this.#logger.warn({ stream, error: String(error) }, 'archive: it does not answer');
+      this.#logger.warn({ stream, error: String(error) }, 'the archive does not answer');
       const known = this.#known.get(stream);
       return known?.epoch === epoch ? known.first : undefined;
     }

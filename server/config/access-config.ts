@@ -6,7 +6,7 @@ import type { Environment } from './variables.js';
 
 const TOKEN_SOURCES = ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWKS_URL'] as const;
 
-/** Adds what makes no sense together to the mistakes. @returns whether the hub is for development */
+/** Reports settings that contradict one another. @returns whether the hub is in development mode */
 export function checkAccess(environment: Environment, host: string, mistakes: string[]): boolean {
   const sources = TOKEN_SOURCES.filter((name) => environment[name]);
   const development = sources.length === 0 && !environment.API_KEYS_FILE;
@@ -16,20 +16,22 @@ export function checkAccess(environment: Environment, host: string, mistakes: st
     );
   }
   if (environment.JWKS_URL && !environment.JWT_ISSUER) {
-    mistakes.push('JWT_ISSUER: must be set with JWKS_URL, whose keys may sign for others as well');
+    mistakes.push(
+      'JWT_ISSUER: must be set with JWKS_URL, because its keys may also sign tokens of other issuers',
+    );
   }
   if (!development && environment.PUBLISH_KEY) {
     mistakes.push('PUBLISH_KEY: is for development; tokens or API_KEYS_FILE are configured, so leave it out');
   }
   if (development && host !== 'localhost' && !isLoopback(host)) {
     mistakes.push(
-      `HOST: "${host}" can be reached by others, and nothing says who may read and write; set JWT_SECRET (\`openssl rand -base64 32\` makes one), JWT_PUBLIC_KEY, JWKS_URL or API_KEYS_FILE`,
+      `HOST: "${host}" can be reached from other machines, and nothing says who may read and write; set JWT_SECRET (\`openssl rand -base64 32\` makes one), JWT_PUBLIC_KEY, JWKS_URL or API_KEYS_FILE`,
     );
   }
   return development;
 }
 
-/** The file of keys. Its mistakes are added to the others. */
+/** Reads the file of API keys and reports its mistakes. */
 export function readApiKeys(file: string, mistakes: string[]): StoredKeys {
   try {
     return readKeysFile(file);
@@ -39,7 +41,7 @@ export function readApiKeys(file: string, mistakes: string[]): StoredKeys {
   }
 }
 
-/** PEM as it is, with its line breaks written as \\n, or from a file. */
+/** A PEM text, possibly with its line breaks written as \\n, or the path of a PEM file. */
 export function readPublicKey(text: string | undefined, mistakes: string[]): string {
   if (text === undefined || text === '') return '';
   if (text.includes('-----BEGIN')) return text.replaceAll('\\n', '\n');

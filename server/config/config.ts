@@ -1,4 +1,4 @@
-/** The configuration of a node, in groups: each is what one module takes. Its variables are in `variables.ts`. */
+/** The configuration of a node, in groups, one for each module that takes it. `variables.ts` lists the variables. */
 import { hostname } from 'node:os';
 import type { StoredKeys } from '../auth/api-keys.js';
 import type { GateLimits } from '../auth/gate.js';
@@ -14,23 +14,23 @@ export interface Config {
   readonly node: {
     /** Unique in the cluster. */
     readonly id: string;
-    /** Longest time over which a stopping node spreads the end of its connections. */
+    /** Longest time over which a stopping node spreads the closing of its connections. */
     readonly drainMs: number;
     /** How long the event loop may stand still before the process ends itself. 0: for ever. */
     readonly watchdogMs: number;
   };
   readonly http: {
     readonly host: string;
-    /** 0: a free one. */
+    /** 0: any free port. */
     readonly port: number;
     /** Path below which a proxy serves the hub, without a slash at the end. Empty: none. */
     readonly basePath: string;
-    /** Proxies whose X-Forwarded-For is believed: `loopback`, `uniquelocal`, addresses, networks. */
+    /** Proxies whose X-Forwarded-For is trusted: `loopback`, `uniquelocal`, addresses, networks. */
     readonly trustedProxies: readonly string[];
-    /** What `/metrics` asks for. Empty: it is for private networks and administrators. */
+    /** Bearer token that `/metrics` requires. Empty: it is open to private networks and administrators. */
     readonly metricsToken: string;
   };
-  /** Empty: one node alone, with its log in memory. */
+  /** Empty: a single node, with its log in memory. */
   readonly redis: { readonly url: string };
   /** Empty: none. */
   readonly archive: { readonly url: string };
@@ -38,19 +38,19 @@ export interface Config {
   readonly streams: readonly StreamConfig[];
   readonly feeds: { readonly isOn: boolean; readonly intervalMs: number };
   readonly access: {
-    /** Nothing says whose tokens are accepted: this machine alone is served, and may read everything. */
+    /** No kind of token or key is configured: only this machine is served, and it may read everything. */
     readonly development: boolean;
     readonly apiKeys: StoredKeys;
-    /** In development. Empty: each start makes one. */
+    /** For development. Empty: a new one is made at each start. */
     readonly publishKey: string;
-    /** Origins beside its own whose pages may use the hub; `*`: all of them. */
+    /** Other origins whose pages may use the hub; `*`: all of them. */
     readonly allowedOrigins: readonly string[];
   };
   readonly tokens: TokenKeyConfig & {
     readonly audience: string;
     /** Empty: any. */
     readonly issuer: string;
-    /** A token that lasts longer from now is refused, and no revocation is kept longer than this. */
+    /** Longest remaining lifetime of a token that is accepted, and so the time that a revocation is kept. */
     readonly maxLifeMs: number;
   };
   /** What addresses, subjects and connections may do. */
@@ -58,7 +58,7 @@ export interface Config {
   /** What a node holds and does for its connections. */
   readonly limits: HubLimits;
   readonly publishing: {
-    /** Of `data`, as JSON. */
+    /** Largest `data` of a message, as JSON. */
     readonly maxMessageBytes: number;
     readonly maxBatchItems: number;
     readonly maxBatchBytes: number;
@@ -66,20 +66,20 @@ export interface Config {
   readonly transports: {
     /** New connections of all transports. */
     readonly handshakesPerSecond: number;
-    /** Most topics in the address of one event stream. */
+    /** Most topics in the URL of one event stream. */
     readonly topicsPerEventStream: number;
-    /** How long a Socket.IO client may be away and still be recovered. */
+    /** How long a Socket.IO client may be disconnected and still be recovered. */
     readonly sessionMs: number;
     readonly pingIntervalMs: number;
     readonly pingTimeoutMs: number;
-    /** Messages are written past the transports’ own buffers while those are empty. */
+    /** Whether messages go directly to the socket while the transport’s own buffer is empty. */
     readonly direct: boolean;
   };
-  /** Missing where nothing is traced. */
+  /** Undefined if tracing is off. */
   readonly tracing?: TracingConfig;
 }
 
-/** Everything that is wrong with a configuration, one line per mistake. */
+/** All mistakes of a configuration, one line each. */
 export class ConfigError extends Error {
   readonly mistakes: readonly string[];
 
@@ -89,19 +89,19 @@ export class ConfigError extends Error {
     this.mistakes = mistakes;
   }
 
-  /** What a program writes before it ends for it. */
+  /** What a program prints before it exits because of them. */
   get report(): string {
     return `The configuration is invalid:\n${this.mistakes.map((mistake) => `  ${mistake}`).join('\n')}\n`;
   }
 }
 
-/** The configured values that no line of the log may show. */
+/** The configured secrets, which no line of the log may show. */
 export function secretsOf({ tokens, http, access }: Config): string[] {
   return [tokens.secret, http.metricsToken, access.publishKey];
 }
 
 /**
- * Reads the configuration from an environment. Variables that are empty count as not set.
+ * Reads the configuration from an environment. Empty variables count as not set.
  *
  * @throws ConfigError with every mistake, not only the first.
  */
@@ -122,7 +122,7 @@ export function readConfig(environment: Environment): Config {
   };
 }
 
-/** @param read what is not in the variables themselves, but in files and in what they say together */
+/** @param read what comes from files, and what only several variables together can say */
 function inGroups(
   values: ValuesOf<typeof VARIABLES>,
   read: { publicKey: string; development: boolean; apiKeys: StoredKeys },

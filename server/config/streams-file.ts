@@ -18,7 +18,7 @@ const streamsFile = z.record(
   }),
 );
 
-/** Reads the catalogue. What is wrong in it is added to the mistakes, one line each. */
+/** Reads the catalogue and reports its mistakes, one line each. */
 export function readStreams(file: string, mistakes: string[]): StreamConfig[] {
   let content: unknown;
   try {
@@ -30,7 +30,7 @@ export function readStreams(file: string, mistakes: string[]): StreamConfig[] {
   const result = streamsFile.safeParse(content);
   if (!result.success) {
     for (const issue of result.error.issues) {
-      // What is wrong with a name is said inside of the issue.
+      // The reason why a name is refused is nested in the issue.
       const message =
         issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
       mistakes.push(`STREAMS_FILE: ${[file, ...issue.path.map(String)].join(' › ')}: ${message}`);

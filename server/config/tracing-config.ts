@@ -1,7 +1,7 @@
-/** What the standard `OTEL_…` variables say of tracing. The rest of them the OpenTelemetry packages read themselves. */
+/** The standard `OTEL_…` variables that the hub reads. The OpenTelemetry packages read the rest of them. */
 import type { Environment } from './variables.js';
 
-/** Where spans go. */
+/** Where spans are sent. */
 export interface TracingConfig {
   readonly exporter: 'otlp' | 'console';
 }
@@ -14,7 +14,7 @@ const SAMPLERS = [
 /**
  * Tracing is off unless an exporter or an endpoint is named. Mistakes are added to `mistakes`.
  *
- * @returns undefined where it is off
+ * @returns undefined if it is off
  */
 export function readTracing(environment: Environment, mistakes: string[]): TracingConfig | undefined {
   const endpoint = environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || environment.OTEL_EXPORTER_OTLP_ENDPOINT;

@@ -1,6 +1,6 @@
 /**
- * The environment variables of a node: one table, which README's is held to by a spec. What they become in the code is
- * in `config.ts`.
+ * The environment variables of a node, in one table; a spec checks that README's table is the same. `config.ts` says
+ * what they become in the code.
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
@@ -8,16 +8,16 @@ import { parseRedisUrl } from '../redis/target.js';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
-/** The environment of a process, or one that stands for it. */
+/** The environment of a process, or a substitute for it. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Variable {
-  /** Text of the default as the README shows it. */
+  /** Default, as text; the README shows it. */
   readonly default: string;
   readonly description: string;
   /** Reads the text of the variable. */
   readonly schema: z.ZodType;
-  /** No report repeats its value. */
+  /** Whether error messages must not repeat the value. */
   readonly isSecret: boolean;
 }
 
@@ -26,7 +26,7 @@ export function variable<T extends z.ZodType>(defaultText: string, description: 
   return { default: defaultText, description, schema, isSecret: false } satisfies Variable;
 }
 
-/** A row whose value is a secret, or holds one. */
+/** A row whose value is a secret, or contains one. */
 export function secret<T extends z.ZodType>(defaultText: string, description: string, schema: T) {
   return { default: defaultText, description, schema, isSecret: true } satisfies Variable;
 }
@@ -37,10 +37,10 @@ export type ValuesOf<Table extends Readonly<Record<string, Variable>>> = {
 };
 
 /**
- * Reads the variables of a table. Those that are empty count as not set.
+ * Reads the variables of a table. Empty ones count as not set.
  *
- * @param mistakes where one line is added for each variable that cannot be read
- * @returns their values; meaningless where a mistake was added
+ * @param mistakes gets one line for each variable that cannot be read
+ * @returns their values; meaningless if a mistake was added
  */
 export function readVariables<Table extends Readonly<Record<string, Variable>>>(
   table: Table,
@@ -57,7 +57,7 @@ export function readVariables<Table extends Readonly<Record<string, Variable>>>(
   return values as ValuesOf<Table>;
 }
 
-/** A whole number within bounds, both included. */
+/** A whole number from `min` to `max`, both inclusive. */
 export function whole(min: number, max: number) {
   return z
     .string()
@@ -81,7 +81,7 @@ function isOrigin(text: string): boolean {
   return text === '*' || (!text.includes('*') && URL.canParse(text) && new URL(text).origin === text);
 }
 
-/** What an HMAC is worth depends on its secret: shorter ones can be guessed. */
+/** An HMAC is only as strong as its secret: a shorter one can be guessed. */
 const MIN_SECRET_BYTES = 32;
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -90,7 +90,7 @@ const GIB = 1024 * MIB;
 /** Every variable, in the order of the README. Each schema reads text; the default is text as well. */
 export const VARIABLES = {
   HOST: variable('127.0.0.1', 'Address to listen on.', z.string().min(1)),
-  PORT: variable('8001', 'Port to listen on; 0 takes a free one.', whole(0, 65_535)),
+  PORT: variable('8001', 'Port to listen on; 0: any free one.', whole(0, 65_535)),
   BASE_PATH: variable(
     '',
     'Path below which a proxy serves the hub, e.g. `/hub`, whether the proxy strips it or not. Empty: `/`.',
@@ -98,12 +98,12 @@ export const VARIABLES = {
   ),
   NODE_ID: variable(
     '',
-    'Name of this node, unique in its cluster. Empty: made from host name and process id.',
+    'Name of this node, unique in its cluster. Empty: made from the host name and the process id.',
     z.string().regex(/^[A-Za-z0-9._-]{0,64}$/, 'may have 64 of A-Z a-z 0-9 . _ -'),
   ),
   REDIS_URL: secret(
     '',
-    'Redis for the stream log and the cluster: `redis://…`, `redis+sentinel://host,host/master` or `redis+cluster://host,host`. Empty: one node with a log in memory.',
+    'Redis for the stream log and the cluster: `redis://…`, `redis+sentinel://host,host/master` or `redis+cluster://host,host`. Empty: a single node with its log in memory.',
     z.string().superRefine((text, context) => {
       try {
         if (text !== '') parseRedisUrl(text);
@@ -114,16 +114,20 @@ export const VARIABLES = {
   ),
   ARCHIVE_URL: secret(
     '',
-    'PostgreSQL with the archive, `postgres://…`: what the log has trimmed of streams with `"archive": true` is read there. Empty: none.',
+    'PostgreSQL with the archive, `postgres://…`: messages of streams with `"archive": true` are read from it after the log has trimmed them. Empty: none.',
     z.string().regex(/^$|^postgres(ql)?:\/\/.+/, 'must begin with postgres://'),
   ),
   STREAMS_FILE: variable(
     '',
-    'JSON file with the streams. Empty: market, news, portfolio, signals, system.',
+    'JSON file that defines the streams. Empty: market, news, portfolio, signals, system.',
     z.string(),
   ),
   FEEDS: variable('on', 'Demo feeds, `on` or `off`.', onOff),
-  FEEDS_INTERVAL_MS: variable('1000', 'Time between two steps of the replayed prices.', whole(10, 3_600_000)),
+  FEEDS_INTERVAL_MS: variable(
+    '1000',
+    'Time between two steps of the replayed prices, in ms.',
+    whole(10, 3_600_000),
+  ),
   LOG_LEVEL: variable(
     'info',
     `One of ${LOG_LEVELS.join(', ')}.`,
@@ -131,7 +135,7 @@ export const VARIABLES = {
   ),
   TRUST_PROXY: variable(
     'loopback',
-    'Proxies whose X-Forwarded-For is believed: `loopback`, `uniquelocal`, addresses or networks, comma-separated.',
+    'Proxies whose X-Forwarded-For is trusted: `loopback`, `uniquelocal`, addresses or networks, comma-separated.',
     z
       .string()
       .transform((list) =>
@@ -147,7 +151,7 @@ export const VARIABLES = {
   ),
   JWT_SECRET: secret(
     '',
-    'Secret of HS256 tokens, 32 bytes or more.',
+    'Secret that signs HS256 tokens, 32 bytes or more.',
     z.string().refine((text) => text === '' || Buffer.byteLength(text) >= MIN_SECRET_BYTES, {
       message: `must have ${MIN_SECRET_BYTES} bytes or more; \`openssl rand -base64 32\` makes one`,
     }),
@@ -159,29 +163,29 @@ export const VARIABLES = {
   ),
   JWKS_URL: variable(
     '',
-    'Address of the key set of RS256, ES256 or EdDSA tokens.',
+    'URL of the key set (JWKS) of RS256, ES256 or EdDSA tokens.',
     z.string().regex(/^$|^https?:\/\/.+/, 'must begin with http:// or https://'),
   ),
   JWT_ISSUER: variable(
     '',
-    '`iss` that tokens must have. Empty: it is not looked at; with `JWKS_URL` it must be set.',
+    '`iss` that tokens must have. Empty: it is not checked; with `JWKS_URL` it must be set.',
     z.string(),
   ),
   JWT_AUDIENCE: variable('axiom-streaming', '`aud` that tokens must have.', z.string()),
   TOKEN_MAX_LIFE_MS: variable(
     '604800000',
-    'A token that lasts longer from now is refused; revocations are kept for this time.',
+    'Longest remaining lifetime of a token that is accepted; revocations are kept for this time.',
     whole(60_000, 31_536_000_000),
   ),
-  API_KEYS_FILE: variable('', 'JSON file with the hashed keys of services.', z.string()),
+  API_KEYS_FILE: variable('', 'JSON file with the hashed API keys of services.', z.string()),
   PUBLISH_KEY: secret(
     '',
-    'Without any of the above: the publish key. Empty: a new one at each start, which is printed.',
+    'The publish key, if none of the above is set. Empty: a new one is made and printed at each start.',
     z.string().regex(/^$|^[\x21-\x7e]{16,256}$/, 'must have 16 to 256 characters without spaces'),
   ),
   ALLOWED_ORIGINS: variable(
     '',
-    'Origins beside its own whose pages may use the hub, comma-separated; `*`: all of them.',
+    'Other origins whose pages may use the hub, comma-separated; `*`: all of them.',
     z
       .string()
       .transform((list) =>
@@ -194,31 +198,31 @@ export const VARIABLES = {
   ),
   METRICS_TOKEN: secret(
     '',
-    'Bearer token that `/metrics` asks for. Empty: it is for private networks and administrators.',
+    'Bearer token that `/metrics` requires. Empty: it is open to private networks and administrators.',
     z.string(),
   ),
   DRAIN_MS: variable(
     '5000',
-    'Longest time over which a stopping node spreads the end of its connections.',
+    'Longest time over which a stopping node spreads the closing of its connections.',
     whole(0, 30_000),
   ),
   WATCHDOG_MS: variable(
     '10000',
-    'How long the event loop may stand still before the node ends itself, so that its clients are served elsewhere; 0: for ever.',
+    'How long the event loop may stand still before the node ends itself, so that other nodes serve its clients; 0: forever.',
     whole(0, 600_000).refine((ms) => ms === 0 || ms >= 1_000, 'must be 0, or at least 1000'),
   ),
   MAX_MESSAGE_BYTES: variable('65536', 'Largest `data` of a message, as JSON.', whole(1, 16 * MIB)),
   MAX_BATCH_ITEMS: variable('1000', 'Most messages in one batch.', whole(1, 100_000)),
-  MAX_BATCH_BYTES: variable('8388608', 'Largest body of a batch.', whole(1, 256 * MIB)),
-  MAX_TOPICS_PER_CONNECTION: variable('1000', 'Most topics that one connection reads.', whole(1, 1_000_000)),
-  MAX_TOPICS_PER_EVENT_STREAM: variable(
+  MAX_BATCH_BYTES: variable('8388608', 'Largest body of a batch, in bytes.', whole(1, 256 * MIB)),
+  MAX_TOPICS_PER_CONNECTION: variable(
     '1000',
-    'Most topics in the address of one `/stream`.',
-    whole(1, 10_000),
+    'Most topics that one connection may read.',
+    whole(1, 1_000_000),
   ),
+  MAX_TOPICS_PER_EVENT_STREAM: variable('1000', 'Most topics in the URL of one `/stream`.', whole(1, 10_000)),
   MAX_CONNECTIONS_PER_ADDRESS: variable(
     '500',
-    'Most connections of one address to one node.',
+    'Most connections from one address to one node.',
     whole(1, 1_000_000),
   ),
   MAX_CONNECTIONS_PER_SUBJECT: variable(
@@ -228,82 +232,82 @@ export const VARIABLES = {
   ),
   MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS: variable(
     '50',
-    'Connections that one address may begin each second, and tokens that it may have wrong.',
+    'Connections that one address may open per second, and invalid tokens that it may present.',
     whole(1, 1_000_000),
   ),
   MAX_REQUESTS_PER_SECOND_PER_ADDRESS: variable(
     '200',
-    'Requests of one address to one node each second, over HTTP and sockets, that publish nothing.',
+    'Requests from one address to one node per second, over HTTP and sockets, except publications.',
     whole(1, 1_000_000),
   ),
   MAX_REQUESTS_PER_SECOND_PER_CONNECTION: variable(
     '500',
-    'Requests of one connection each second that publish nothing.',
+    'Requests from one connection per second, except publications.',
     whole(1, 1_000_000),
   ),
   MAX_PUBLISHES_PER_SECOND_PER_CONNECTION: variable(
     '10000',
-    'Messages that one connection may publish each second.',
+    'Messages that one connection may publish per second.',
     whole(1, 10_000_000),
   ),
   MAX_PUBLISHES_PER_SECOND_PER_SUBJECT: variable(
     '100000',
-    'Messages that one subject may publish each second, in the whole cluster.',
+    'Messages that one subject may publish per second, in the whole cluster.',
     whole(1, 10_000_000),
   ),
   UNAUTHENTICATED_MS: variable(
     '5000',
-    'How long a connection may be there without a token and read nothing; 0: for ever.',
+    'How long a connection without a token may stay open while it reads nothing; 0: forever.',
     whole(0, 600_000),
   ),
   CONNECTION_BUDGET_BYTES: variable(
     '1048576',
-    'What may wait for one connection before it is slow: conflated, told a gap or cut, by the class of each stream.',
+    'Bytes that may wait for one connection before it is slow; then, by the class of each stream, it is conflated, told of a gap or closed.',
     whole(64 * KIB, GIB),
   ),
   WINDOW_BYTES: variable(
     '16777216',
-    'Recent messages that a node keeps in memory, per stream.',
+    'Recent messages that a node keeps in memory, in bytes per stream.',
     whole(0, 4 * GIB),
   ),
   RECOVERY_MAX_MESSAGES: variable(
     '100000',
-    'Messages of a stream that one recovery may walk over; more is answered with `limit`.',
+    'Most messages of a stream that one recovery may scan; a longer one is answered with `limit`.',
     whole(1, 10_000_000),
   ),
   MAX_CONCURRENT_BACKFILLS: variable(
     '32',
-    'Connections of a node that are brought up to date at a time; the others take turns.',
+    'Connections of a node that catch up at the same time; the others wait for their turn.',
     whole(1, 100_000),
   ),
   MAX_HANDSHAKES_PER_SECOND: variable(
     '1000',
-    'New connections that a node takes per second; beyond it they are answered with 503.',
+    'New connections that a node accepts per second; further ones are answered with 503.',
     whole(1, 1_000_000),
   ),
   SESSION_MS: variable(
     '120000',
-    'How long a Socket.IO client may be away and still be recovered.',
+    'How long a Socket.IO client may be disconnected and still be recovered.',
     whole(1_000, 86_400_000),
   ),
   TOP_CHECK_MS: variable(
     '3000',
-    'Time between two comparisons of a node with the top of the log.',
+    'Time between two checks whether a node has the newest message of the log.',
     whole(50, 60_000),
   ),
   FLUSH_WINDOW_MS: variable(
     '10',
-    'Longest time that a message waits under load to be written together with others; 0: never.',
+    'Longest time that a message waits, under load, to be written together with others; 0: it does not wait.',
     whole(0, 1000),
   ),
   FAST_PATH: variable(
     'on',
-    'Write past the transports’ own buffers while they are empty. `off` is for diagnosis.',
+    'Write directly to the socket while the transport’s own buffer is empty. `off` is for diagnosis.',
     onOff,
   ),
   PING_INTERVAL_MS: variable(
     '15000',
-    'Heartbeat of Socket.IO and WebSocket connections. NGINX takes a connection for dead after 20 s of silence, so at most 15000 behind it.',
+    'Time between two heartbeats of Socket.IO and WebSocket connections. Behind NGINX at most 15000, since it closes a connection after 20 s of silence.',
     whole(100, 300_000),
   ),
   PING_TIMEOUT_MS: variable('20000', 'Time to answer a heartbeat.', whole(100, 300_000)),

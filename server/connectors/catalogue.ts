@@ -1,4 +1,4 @@
-/** Which connectors there are, and how each is made from the configuration. */
+/** The connectors, and how each is made from the configuration. */
 import type { StreamLog } from '../log/stream-log.js';
 import { loadOptional } from '../optional-packages.js';
 import type { RedisLink } from '../redis/redis-link.js';
@@ -11,9 +11,9 @@ export interface Parts extends Surroundings {
 }
 
 interface Connector {
-  /** What this connector misses in the configuration, one line each. */
+  /** What the configuration lacks for this connector, one line each. */
   mistakes(config: ConnectorConfig): string[];
-  /** Works until the signal aborts. @throws Error where a driver that it needs is not installed */
+  /** Runs until the signal aborts. @throws Error if a driver that it needs is not installed */
   run(config: ConnectorConfig, parts: Parts): Promise<void>;
 }
 
@@ -24,7 +24,9 @@ interface Definition<Module> extends Pick<Connector, 'mistakes'> {
   readonly run: (module: Module, config: ConnectorConfig, parts: Parts) => Promise<void>;
 }
 
-/** A connector whose module is loaded when it runs: the drivers of the others may not be installed. */
+/**
+ * A connector whose module is loaded when it runs, because the drivers of the other connectors may not be installed.
+ */
 function connector<Module>(name: string, { mistakes, packages, load, run }: Definition<Module>): Connector {
   return {
     mistakes,
@@ -37,7 +39,7 @@ function databaseMissing({ database }: ConnectorConfig): string[] {
   return database.url === '' ? ['DATABASE_URL: is missing'] : [];
 }
 
-/** What every connector that writes into the log is made of. */
+/** The parts of every connector that writes into the log. */
 function writing(config: ConnectorConfig, parts: Parts) {
   return {
     ...parts,

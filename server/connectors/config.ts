@@ -1,4 +1,6 @@
-/** The configuration of the connectors: beside the hub's own variables, these. README.md of docs/integrations shows them. */
+/**
+ * The variables of the connectors, in addition to the hub's own. The table in docs/integrations/README.md lists them.
+ */
 import { z } from 'zod';
 import { type Config, ConfigError, readConfig } from '../config/config.js';
 import {
@@ -15,10 +17,10 @@ import { parseTableMappings } from './postgres/table-mapping.js';
 
 const HOUR_MS = 3_600_000;
 
-const redisKey = z.string().regex(/^\S{1,128}$/, 'may have 128 characters, none of them white space');
+const redisKey = z.string().regex(/^\S{1,128}$/, 'may have 128 characters, none of them whitespace');
 const name = z.string().regex(/^[a-z0-9_]{1,63}$/, 'may have 63 of a-z 0-9 _');
 
-/** A text that is parsed by a function which throws an Error that says what is wrong. */
+/** A text that is parsed by `parse`, which throws an Error that says what is wrong. */
 function parsedBy<T>(parse: (text: string) => T) {
   return z.string().transform((text, context) => {
     try {
@@ -44,13 +46,13 @@ export const CONNECTOR_VARIABLES = {
   ),
   OUTBOX_POLL_MS: variable(
     '1000',
-    'Longest time that a row of the outbox waits where its notification was lost.',
+    'Longest time that a row of the outbox waits if its notification was lost.',
     whole(10, 600_000),
   ),
   OUTBOX_BATCH: variable('500', 'Most rows of the outbox in one batch.', whole(1, 10_000)),
   OUTBOX_KEEP_MS: variable(
     String(HOUR_MS),
-    'Time after which published rows are deleted; as long an id is unique.',
+    'Time after which published rows are deleted; an id is unique for this time.',
     whole(0, 30 * 24 * HOUR_MS),
   ),
   REPLICATION_TABLES: variable(
@@ -58,20 +60,24 @@ export const CONNECTOR_VARIABLES = {
     'Tables and their topics, comma-separated: `public.orders=signals:orders/{account}`.',
     parsedBy(parseTableMappings),
   ),
-  REPLICATION_SLOT: variable('axiom', 'Name of the replication slot; it is made where it is missing.', name),
-  REPLICATION_PUBLICATION: variable(
+  REPLICATION_SLOT: variable(
     'axiom',
-    'Name of the publication; it is made where it is missing.',
+    'Name of the replication slot; it is created if it does not exist.',
     name,
   ),
-  ARCHIVE_DAYS: variable('30', 'Days that the archive keeps beside today.', whole(1, 36_500)),
+  REPLICATION_PUBLICATION: variable(
+    'axiom',
+    'Name of the publication; it is created if it does not exist.',
+    name,
+  ),
+  ARCHIVE_DAYS: variable('30', 'Days that the archive keeps, in addition to today.', whole(1, 36_500)),
   ARCHIVE_POLL_MS: variable(
     '200',
-    'Time between two looks at the log when there was nothing new to archive.',
+    'Time between two reads of the log when there is nothing new to archive.',
     whole(10, 60_000),
   ),
-  INGEST_KEY: variable('hub:ingest', 'Key of the Redis Stream that is carried over.', redisKey),
-  INGEST_GROUP: variable('hub', 'Name of its consumer group; it is made where it is missing.', redisKey),
+  INGEST_KEY: variable('hub:ingest', 'Key of the Redis Stream whose entries are published.', redisKey),
+  INGEST_GROUP: variable('hub', 'Name of its consumer group; it is created if it does not exist.', redisKey),
   NEO4J_URL: secret(
     '',
     'Neo4j, `neo4j://…` or `bolt://…`; `neo4j+s://…` with TLS.',
@@ -80,8 +86,8 @@ export const CONNECTOR_VARIABLES = {
       .regex(/^$|^(neo4j|bolt)(\+s|\+ssc)?:\/\/.+/, 'must begin with neo4j:// or bolt://, or +s with TLS'),
   ),
   NEO4J_USER: variable('neo4j', 'User of Neo4j.', z.string()),
-  NEO4J_PASSWORD: secret('', 'Its password; empty where Neo4j asks for none.', z.string()),
-  NEO4J_DATABASE: variable('', "Database of Neo4j; empty: the user's own.", z.string()),
+  NEO4J_PASSWORD: secret('', 'Its password; empty if Neo4j requires none.', z.string()),
+  NEO4J_DATABASE: variable('', "Database of Neo4j; empty: the user's home database.", z.string()),
   NEO4J_ELEMENTS: variable(
     '',
     'What is captured in Neo4j Enterprise, comma-separated: `(:Person)=graph:person/{id}`; empty: change nodes.',
@@ -89,7 +95,7 @@ export const CONNECTOR_VARIABLES = {
   ),
   NEO4J_POLL_MS: variable(
     '200',
-    'Time between two looks at the graph when there was nothing new.',
+    'Time between two reads of the graph when there is nothing new.',
     whole(10, 60_000),
   ),
   NEO4J_BATCH: variable('500', 'Most changes of the graph in one batch.', whole(1, 10_000)),
@@ -97,11 +103,11 @@ export const CONNECTOR_VARIABLES = {
 
 type Values = ValuesOf<typeof CONNECTOR_VARIABLES>;
 
-/** The hub's configuration and, in groups of their own, that of the connectors. */
+/** The configuration of the hub, and that of the connectors in further groups. */
 export interface ConnectorConfig extends Config {
   /** PostgreSQL of the outbox, the replication and the archive. Empty: none. */
   readonly database: { readonly url: string };
-  /** Where the connector tells how it fares; port 0: nowhere. */
+  /** Where the connector serves its metrics and health; port 0: nowhere. */
   readonly status: { readonly host: string; readonly port: number };
   readonly outbox: { readonly pollMs: number; readonly batch: number; readonly keepMs: number };
   readonly replication: {
@@ -123,7 +129,7 @@ export interface ConnectorConfig extends Config {
   };
 }
 
-/** Reads both. @throws ConfigError with every mistake. */
+/** Reads the variables of the hub and of the connectors. @throws ConfigError with every mistake. */
 export function readConnectorConfig(environment: Environment): ConnectorConfig {
   const mistakes: string[] = [];
   const values = readVariables(CONNECTOR_VARIABLES, environment, mistakes);

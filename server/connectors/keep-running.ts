@@ -11,8 +11,8 @@ export interface Surroundings {
 }
 
 /**
- * Runs `attempt` until it is stopped: again after a pause when it fails, since whatever a connector reads from may be
- * away for a while. The pause grows unless the attempt called `works`.
+ * Runs `attempt` until it is stopped. When it fails, it runs again after a pause, because the source of a connector may
+ * be unreachable for a while. The pause grows unless the attempt called `works`.
  */
 export async function keepRunning(
   { logger, metrics, signal }: Surroundings,

@@ -1,4 +1,4 @@
-/** What a connector counts, as Prometheus reads it. */
+/** The metrics of a connector for Prometheus. */
 import { Counter, Gauge, Registry } from 'prom-client';
 
 export class ConnectorMetrics {
@@ -20,13 +20,13 @@ export class ConnectorMetrics {
     const registers = [this.#registry];
     this.#published = new Counter({
       name: 'axiom_connector_messages_total',
-      help: 'Messages that the connector carried over, by stream.',
+      help: 'Messages that the connector published or archived, by stream.',
       labelNames: ['stream'],
       registers,
     });
     this.#repeated = new Counter({
       name: 'axiom_connector_repeats_total',
-      help: 'Messages that were sent again and known already.',
+      help: 'Messages that were sent again and were in the log already.',
       registers,
     });
     this.#refused = new Counter({
@@ -41,12 +41,12 @@ export class ConnectorMetrics {
     });
     this.#lag = new Gauge({
       name: 'axiom_connector_lag_seconds',
-      help: 'Age of the oldest message that is still to be carried over; 0: none.',
+      help: 'Age of the oldest message that is still waiting in the source; 0: none.',
       registers,
     });
     this.#backlog = new Gauge({
       name: 'axiom_connector_backlog',
-      help: 'What is still to be carried over: rows, bytes of a replication slot, or messages, by unit.',
+      help: 'What is still waiting in the source, by unit: rows, bytes of a replication slot, or messages.',
       labelNames: ['unit'],
       registers,
     });

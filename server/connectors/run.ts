@@ -1,6 +1,6 @@
 /**
- * `npm run connector:…`: one connector as a process of its own. It may be killed and started again at any moment, and
- * run twice: the second waits, or does what is harmless twice.
+ * `npm run connector:…`: runs one connector. The process may be killed and restarted at any moment, and several may
+ * run: the second one waits, or repeats work that the log takes once.
  */
 import { ConfigError } from '../config/config.js';
 import { RedisStreamLog } from '../log/redis-stream-log.js';
@@ -12,7 +12,7 @@ import { readConnectorConfig } from './config.js';
 import { ConnectorMetrics } from './metrics.js';
 import { startStatusServer } from './status-server.js';
 
-/** As the nodes name the channel of a stream: that of its room in the Socket.IO adapter. */
+/** The nodes' name for the channel of a stream: that of its room in the Socket.IO adapter. */
 const channelOf = (stream: string) => `socket.io#/#${stream}#`;
 const STOP_DEADLINE_MS = 10_000;
 
@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   const name = process.argv[2] ?? '';
   if (!isConnector(name)) {
     throw new ConfigError([
-      `the connector "${name}" does not exist; there are ${Object.keys(CONNECTORS).join(', ')}`,
+      `the connector "${name}" does not exist; the connectors are ${Object.keys(CONNECTORS).join(', ')}`,
     ]);
   }
   const config = readConnectorConfig(process.env);
@@ -42,10 +42,10 @@ async function main(): Promise<void> {
     channelOf,
   });
   const status = config.status.port === 0 ? undefined : await startStatusServer(metrics, config.status);
-  // Pauses between attempts keep no process alive.
+  // Pauses between attempts do not keep the process alive.
   const alive = setInterval(() => undefined, 60_000);
 
-  process.stdout.write(`The connector "${name}" runs. Ctrl-C stops it.\n`);
+  process.stdout.write(`The connector "${name}" is running. Ctrl-C stops it.\n`);
   await CONNECTORS[name].run(config, { log, link, logger, metrics, signal: stopping });
   clearInterval(alive);
   status?.close();

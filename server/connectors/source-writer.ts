@@ -1,10 +1,10 @@
 /**
- * Writes what a source brings into the stream log: in order, each position once, as long as it takes.
+ * Writes the messages of a source into the stream log: in order, each position once, retrying until the log answers.
  *
- * The log keeps the last position of the source beside the messages (`Origin`), in one commit with them. So a connector
- * needs no memory of its own: after a `kill -9` at any moment it begins again at whatever its source still has, and the
- * log drops what it knows. Publishing over HTTP with an `Idempotency-Key` was rejected: an id is forgotten after five
- * minutes, and a connector may be down for a night.
+ * The log commits the last position of the source (`Origin`) together with the messages. So a connector keeps no state:
+ * after a `kill -9` at any moment it starts again with whatever its source still has, and the log drops what it already
+ * knows. Publishing over HTTP with an `Idempotency-Key` was rejected: an id is forgotten after five minutes, and a
+ * connector may be down for a night.
  */
 
 import type { ErrorBody } from '@axiom-streaming/protocol/errors';
@@ -24,22 +24,22 @@ export interface SourceMessage {
   readonly topic: string;
   /** JSON text. */
   readonly data: string;
-  /** Greater, byte by byte, than that of every message before it. */
+  /** Greater, compared byte by byte, than the positions of all messages before it. */
   readonly position: string;
-  /** A part of the source whose positions are in an order of their own; without one, all of the source is one. */
+  /** The part of the source within which positions are ordered; without one, the whole source is one part. */
   readonly series?: string;
-  /** The publisher's own id, remembered for five minutes. It is then what tells a repeat, not the position. */
+  /** The publisher's own id, remembered for five minutes. If given, it identifies a repeat instead of the position. */
   readonly id?: string;
 }
 
-/** What was refused, and will be however often it is tried; by index of the message. */
+/** Permanent refusals: trying again would not help. By index of the message. */
 export type Refusals = ReadonlyMap<number, ErrorBody>;
 
 export interface SourceWriterOptions {
   readonly log: StreamLog;
   /** Names of the hub's streams. */
   readonly streams: ReadonlySet<string>;
-  /** Name of the source in the log; whoever reads another copy of the data has another name. */
+  /** Name of the source in the log; each copy of the data has a name of its own. */
   readonly source: string;
   readonly maxMessageBytes: number;
   readonly logger: Logger;
@@ -59,10 +59,10 @@ export class SourceWriter {
   }
 
   /**
-   * Resolves when each message is committed, was committed before, or is refused. While the log is out of reach it
+   * Resolves when each message is committed, was committed before, or is refused. While the log is unreachable it
    * tries again, with backoff.
    *
-   * @throws Error when `signal` aborts; what is committed by then is not known.
+   * @throws Error when `signal` aborts; it is then unknown what was committed.
    */
   async write(messages: readonly SourceMessage[], signal: AbortSignal): Promise<Refusals> {
     const refused = new Map<number, ErrorBody>();
@@ -91,7 +91,7 @@ export class SourceWriter {
     const { metrics } = this.#options;
     for (let start = 0; start < items.length; start += CHUNK) {
       const chunk = items.slice(start, start + CHUNK);
-      // None of the next before all of these were answered: the log takes their positions for a high-water mark.
+      // The next ones wait until all of these are answered, because the log keeps only the highest position.
       const results = await this.#untilAnswered(stream, chunk, signal);
       results.forEach(({ status }, i) => {
         if (status === 'appended') metrics.published(stream);
@@ -113,7 +113,7 @@ export class SourceWriter {
         const mayPass =
           error instanceof HubError && (error.code === 'log_unavailable' || error.code === 'overloaded');
         if (!mayPass) throw error;
-        logger.warn({ stream, error: String(error) }, 'connector: the log does not answer, trying again');
+        logger.warn({ stream, error: String(error) }, 'connector: the log does not answer; trying again');
         await backoff.wait(signal);
       }
     }
@@ -125,7 +125,7 @@ export class SourceWriter {
     if (topic === undefined || topic.key === ALL_KEYS) {
       throw new HubError(
         'bad_topic',
-        `topic: "${text.slice(0, 200)}" is no topic of a message; a topic is ${TOPIC_FORM}`,
+        `topic: "${text.slice(0, 200)}" is not the topic of a message; a topic is ${TOPIC_FORM}`,
         { field: 'topic' },
       );
     }
@@ -156,5 +156,5 @@ export class SourceWriter {
 function refusalOf(status: 'conflict' | 'too_many_keys', stream: string): HubError {
   return status === 'conflict'
     ? new HubError('idempotency_conflict', 'id: was used for another message', { field: 'id' })
-    : new HubError('too_many_keys', `topic: "${stream}" takes no further key`, { field: 'topic' });
+    : new HubError('too_many_keys', `topic: "${stream}" cannot take another key`, { field: 'topic' });
 }

@@ -1,13 +1,13 @@
-/** How a topic is made from the values of a row: `signals:orders/{account}`. */
+/** Makes a topic from the values of a row: `signals:orders/{account}`. */
 import { STREAM_NAME } from '@axiom-streaming/protocol/topic';
 
 const FIELD = /\{([A-Za-z_][A-Za-z0-9_$]*)\}/g;
 
-/** A topic with holes. */
+/** A topic with placeholders. */
 export interface TopicTemplate {
   /** Names of the values that the topic is made from. */
   readonly fields: readonly string[];
-  /** The topic by the texts of the values; undefined where one of them is missing. */
+  /** The topic for these values, given as text; undefined if one of them is missing. */
   topicOf(values: ReadonlyMap<string, string>): string | undefined;
 }
 
@@ -15,9 +15,10 @@ export interface TopicTemplate {
 export function parseTopicTemplate(text: string): TopicTemplate {
   const colon = text.indexOf(':');
   const [stream, key] = [text.slice(0, colon), text.slice(colon + 1)];
-  if (colon < 0 || key === '' || !STREAM_NAME.test(stream)) throw new Error(`"${text}" is no stream:key`);
+  if (colon < 0 || key === '' || !STREAM_NAME.test(stream))
+    throw new Error(`"${text}" is not of the form stream:key`);
   if (!/^[A-Za-z0-9._/-]*$/.test(key.replace(FIELD, ''))) {
-    throw new Error(`the key of "${text}" has other characters than A-Z a-z 0-9 . _ - / and {name}`);
+    throw new Error(`the key of "${text}" may only have A-Z a-z 0-9 . _ - / and {name}`);
   }
   const fields = [...new Set([...key.matchAll(FIELD)].map(([, field = '']) => field))];
   return {
@@ -30,10 +31,10 @@ export function parseTopicTemplate(text: string): TopicTemplate {
 }
 
 /**
- * Several of them by what they are for, comma-separated: `public.orders=signals:orders/{account}`.
+ * Parses a comma-separated list of templates, each with what it is for: `public.orders=signals:orders/{account}`.
  *
- * @param nameOf what stands before `=`, parsed; undefined where it is not what it should be
- * @throws Error that names the entry which is wrong, or named twice
+ * @param nameOf parses what is before `=`; returns undefined if that is not valid
+ * @throws Error that names the entry that is wrong, or is there twice
  */
 export function parseMappings<T>(
   text: string,
@@ -49,7 +50,7 @@ export function parseMappings<T>(
       const equals = entry.indexOf('=');
       const name = entry.slice(0, equals).trim();
       const parsed = equals < 0 ? undefined : nameOf(name);
-      if (parsed === undefined) throw new Error(`"${entry}" is no mapping; one looks like ${example}`);
+      if (parsed === undefined) throw new Error(`"${entry}" is not a mapping; one looks like ${example}`);
       if (names.has(name)) throw new Error(`"${name}" is named twice`);
       names.add(name);
       try {

@@ -1,13 +1,13 @@
 /**
- * The real prices behind the demo: the S&P 500 by day (2000 to 2020) and five shares by month (2000 to 2010). The files
- * in `data/` are copies of two files of the package `vega-datasets`, which has 42 MB of others.
+ * The real prices behind the demo: the S&P 500 by day (2000 to 2020) and five shares by month (2000 to 2010). `data/`
+ * has copies of two files of the package `vega-datasets`, whose other files take 42 MB.
  */
 
 import { readFileSync } from 'node:fs';
 import type { PriceRow } from '@axiom-streaming/protocol/demo-data';
 import type { PriceSeries } from './series.js';
 
-/** Where the figures come from, as messages name it. */
+/** The source of the prices, as messages name it. */
 const PACKAGE = 'vega-datasets';
 const DAILY_FILE = 'sp500-2000.csv';
 const MONTHLY_FILE = 'stocks.csv';
@@ -32,7 +32,7 @@ function loadDaily(): PriceSeries {
       volume: cell('volume'),
     };
   });
-  if (rows.length === 0) throw new Error(`${PACKAGE}/${DAILY_FILE}: there are no rows`);
+  if (rows.length === 0) throw new Error(`${PACKAGE}/${DAILY_FILE}: has no rows`);
   return { symbol: 'SP500', frequency: 'daily', dataset: `${PACKAGE}/${DAILY_FILE}`, rows };
 }
 
@@ -55,7 +55,7 @@ function loadMonthly(): PriceSeries[] {
   }));
 }
 
-/** The rows of a file by the names of its columns. No cell of these files has a comma or a quote. */
+/** The rows of a file by the names of its columns. No cell of these files contains a comma or a quote. */
 function readCells(file: string): Cells[] {
   const text = readFileSync(new URL(`data/${file}`, import.meta.url), 'utf8');
   const [header = [], ...rows] = text
@@ -64,7 +64,7 @@ function readCells(file: string): Cells[] {
     .map((line) => line.split(','));
   return rows.map((cells, index) => {
     if (cells.length !== header.length) {
-      throw new Error(`${place(file, index)}: there are ${cells.length} cells, not ${header.length}`);
+      throw new Error(`${place(file, index)}: has ${cells.length} cells, not ${header.length}`);
     }
     return Object.fromEntries(header.map((column, i) => [column, cells[i]]));
   });
@@ -76,7 +76,10 @@ function textIn(cells: Cells, column: string, file: string, index: number): stri
   return text;
 }
 
-/** All figures of these files are prices and volumes: above zero, or a log return would be no number. */
+/**
+ * All figures of these files are prices and volumes. They must be above zero, because log returns are computed from
+ * them.
+ */
 function numberIn(cells: Cells, column: string, file: string, index: number): number {
   const text = textIn(cells, column, file, index);
   const value = Number(text);
@@ -90,11 +93,11 @@ function numberIn(cells: Cells, column: string, file: string, index: number): nu
 function isoDate(text: string, index: number): string {
   const [, name = '', day = '', year = ''] = /^([A-Z][a-z]{2}) (\d{1,2}) (\d{4})$/.exec(text) ?? [];
   const month = MONTHS.indexOf(name) + 1;
-  if (month === 0) throw new Error(`${place(MONTHLY_FILE, index)}: "${text}" is no date`);
+  if (month === 0) throw new Error(`${place(MONTHLY_FILE, index)}: "${text}" is not a date`);
   return `${year}-${String(month).padStart(2, '0')}-${day.padStart(2, '0')}`;
 }
 
-/** The line an editor shows: the header is line 1. */
+/** The line number that an editor shows: the header is line 1. */
 function place(file: string, index: number): string {
   return `${PACKAGE}/${file}:${index + 2}`;
 }

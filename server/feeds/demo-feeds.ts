@@ -9,21 +9,23 @@ import type { PriceSeries } from './series.js';
 import { signalsFeed } from './signals.js';
 import { systemFeed } from './system.js';
 
-/** A step of the replayed prices takes so long unless the caller says otherwise. */
+/** Default time of a step of the replayed prices. */
 export const REPLAY_INTERVAL_MS = 1_000;
 export const NEWS_INTERVAL_MS = 5_000;
 export const SYSTEM_INTERVAL_MS = 2_000;
 
 export interface DemoFeedsOptions {
-  /** The configured streams: a feed whose stream is not among them is left out. */
+  /** The configured streams. A feed whose stream is not among them is left out. */
   readonly streams: ReadonlySet<string>;
   /** The newest reports of all nodes that are alive. */
   readonly reports: () => readonly NodeReport[];
-  /** Of a step of `market`, `portfolio` and `signals`, which replay the same prices in step; default 1,000. */
+  /**
+   * Length of a step of `market`, `portfolio` and `signals`, which replay the same prices in step, ms; default 1,000.
+   */
   readonly intervalMs?: number | undefined;
 }
 
-/** Builds the demo feeds; reads the price files once, where a feed needs them. */
+/** Builds the demo feeds; reads the price files once, if a feed needs them. */
 export function demoFeeds({ streams, reports, intervalMs = REPLAY_INTERVAL_MS }: DemoFeedsOptions): Feed[] {
   let loaded: readonly PriceSeries[] | undefined;
   const series = () => {

@@ -3,14 +3,14 @@ import type { Feed } from './feed.js';
 import { type Outage, reasonOf } from './outage.js';
 import type { Timing } from './timing.js';
 
-/** What became of a feed's messages on this node, since its start. */
+/** The outcomes of a feed's messages on this node, since its start. */
 export interface FeedCounters {
   committed: number;
-  /** Known already: another node had published the tick. */
+  /** Already in the log: another node had published the tick. */
   duplicates: number;
-  /** Refused, or the log was out of reach. */
+  /** Refused, or the log was unreachable. */
   failed: number;
-  /** Ticks that were left out, since the one before was still on its way. */
+  /** Ticks that were skipped because the one before was still being published. */
   skippedTicks: number;
 }
 
@@ -26,8 +26,8 @@ export interface FeedTaskOptions {
 /**
  * Publishes a feed once per tick, for as long as its lease is held.
  *
- * What fails is not tried again: the next tick replaces it, so an outage makes neither a queue nor a storm. At most one
- * tick is on its way.
+ * A tick that fails is not tried again, because the next one replaces it; so an outage causes neither a queue nor a
+ * burst. At most one tick is in flight.
  */
 export class FeedTask {
   readonly counters: FeedCounters = { committed: 0, duplicates: 0, failed: 0, skippedTicks: 0 };
@@ -42,8 +42,8 @@ export class FeedTask {
   }
 
   /**
-   * Publishes the present tick, unless that was done, and comes back with the next one. Stops where the lease has ended;
-   * to be called whenever the lease was taken or prolonged.
+   * Publishes the current tick, unless that was done, and schedules the next one. Stops when the lease has expired; to
+   * be called each time the lease was taken or renewed.
    */
   readonly run = (): void => {
     this.#cancel?.();
@@ -52,7 +52,7 @@ export class FeedTask {
     const now = timing.now();
     const tick = Math.floor(now / feed.intervalMs);
     this.#cancel = timing.schedule(this.run, Math.max(1, (tick + 1) * feed.intervalMs - now));
-    // Timers may run a little early; and a lease that comes back within a tick finds it published.
+    // The tick is published already if a timer ran a little early, or if the lease was regained within the tick.
     if (tick === this.#lastTick) return;
     this.#lastTick = tick;
     if (this.#inFlight !== undefined) {
@@ -64,7 +64,7 @@ export class FeedTask {
     });
   };
 
-  /** Publishes no more; resolves when the tick that is on its way has its outcome. */
+  /** Stops publishing; resolves when the tick in flight has its outcome. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();
@@ -87,12 +87,12 @@ export class FeedTask {
     }
   }
 
-  /** @returns why the first of those that failed did, or undefined where none failed. */
+  /** @returns the reason of the first failure, or undefined if none failed. */
   #count(results: readonly PublishResult[]): string | undefined {
     let reason: string | undefined;
     for (const result of results) {
       if (result.ok) this.counters[result.duplicate ? 'duplicates' : 'committed'] += 1;
-      // The tick of a feed that measures was published by another node, with other figures.
+      // Another node published the tick of a feed that measures, with other figures.
       else if (result.error.code === 'idempotency_conflict') this.counters.duplicates += 1;
       else {
         this.counters.failed += 1;

@@ -8,21 +8,21 @@ export interface LeaseKeeperOptions {
   readonly name: string;
   readonly holder: string;
   readonly leaseMs: number;
-  /** The holder prolongs its lease so often. */
+  /** How often the holder renews its lease. */
   readonly renewMs: number;
   readonly timing: Timing;
   readonly logger: Logger;
-  /** Of the place where the leases are kept. */
+  /** The log lines about the store of the leases. */
   readonly outage: Outage;
-  /** Called whenever the lease was taken or prolonged. */
+  /** Called each time the lease was taken or renewed. */
   readonly onHeld: () => void;
 }
 
 /**
- * Takes a lease as soon as it is free, and prolongs it.
+ * Takes a lease as soon as it is free, and renews it.
  *
- * It believes in its lease no longer than the keeper of the leases does: a holder that cannot prolong it (Redis is
- * away, or the process stood still) stops by its own clock when another may have it.
+ * It never relies on its lease for longer than the store does: a holder that cannot renew it (Redis is unreachable, or
+ * the process was stalled) stops by its own clock before another node can take it.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
@@ -44,18 +44,18 @@ export class LeaseKeeper {
     this.#asking = this.#ask();
   }
 
-  /** Asks no more and gives the lease back; where that fails, the lease ends by itself. */
+  /** Stops asking and releases the lease; if that fails, the lease expires. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();
-    // An answer that is still on its way could take the lease after it was given back.
+    // A request in flight could take the lease after it was released.
     await this.#asking;
     this.#heldUntil = Number.NEGATIVE_INFINITY;
     const { leases, name, holder, logger } = this.#options;
     try {
       await leases.release(name, holder);
     } catch (error) {
-      logger.debug({ lease: name, error: reasonOf(error) }, 'feeds: a lease was not given back');
+      logger.debug({ lease: name, error: reasonOf(error) }, 'feeds: a lease could not be released');
     }
   }
 
@@ -72,7 +72,7 @@ export class LeaseKeeper {
       outage.failed(reasonOf(error));
     }
     if (this.#stopped) return;
-    // Who waits asks twice as often: the lease of a dead node and one wait together stay below 5 s.
+    // A waiting node asks twice as often, so that the lease of a dead node plus one wait stays below 5 s.
     this.#cancel = timing.schedule(
       () => {
         this.#asking = this.#ask();

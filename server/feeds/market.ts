@@ -1,10 +1,10 @@
 /**
  * `market:<symbol>`: real prices of the past, replayed.
  *
- * Each step moves every series on by one row of its own, a day of the index or a month of a share, and a series that
- * ends begins anew. Keeping the calendars in step instead would leave the shares silent for twenty steps of the index,
- * and for half of its years; so each message says its `frequency` and its `date`, and dates of two symbols are not
- * comparable.
+ * Each step advances every series by one row, which is a day of the index or a month of a share; a series starts over
+ * when it ends. If the calendars were kept in step instead, the shares would be silent for twenty steps at a time, and
+ * for half of the index's years. So each message has its `frequency` and its `date`, and the dates of two symbols are
+ * not comparable.
  */
 import type { MarketData } from '@axiom-streaming/protocol/demo-data';
 import { type Feed, publicationId, rowAt } from './feed.js';

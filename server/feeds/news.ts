@@ -1,4 +1,4 @@
-/** `news:<category>`: one sample headline after the other, round and round. */
+/** `news:<category>`: sample headlines, one after the other, in a loop. */
 import type { NewsData } from '@axiom-streaming/protocol/demo-data';
 import { type Feed, publicationId, rowAt } from './feed.js';
 import { HEADLINES } from './headlines.js';

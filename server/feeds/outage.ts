@@ -1,13 +1,13 @@
 import type { Logger } from '../logger.js';
 
-/** Says once that something began to fail, and once that it works again, however often it is tried in between. */
+/** Logs once that something began to fail, and once that it works again, no matter how often it is tried in between. */
 export class Outage {
   readonly #logger: Logger;
   readonly #fields: object;
   readonly #what: string;
   #failures = 0;
 
-  /** `what` is the subject of the log lines; `fields` go with each of them. */
+  /** `what` is the subject of the log lines; each of them has the `fields`. */
   constructor(logger: Logger, what: string, fields: object = {}) {
     this.#logger = logger;
     this.#what = what;

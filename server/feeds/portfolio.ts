@@ -1,16 +1,16 @@
 /**
  * `portfolio:sample`: a sample book, valued at the prices that `market` shows in the same step.
  *
- * The book holds shares of one calendar only, so that its value is a value of one date. The S&P 500 (daily) and GOOG
- * (on the market since 2004) are replayed at other dates in the same step; with them the book would be worth what it
- * never was on any day.
+ * The book holds only shares with the same calendar, so that its value is that of one date. In the same step the S&P
+ * 500 (daily) and GOOG (listed since 2004) are replayed at other dates; with them the book would mix prices of
+ * different days.
  */
 import type { Holding, PortfolioData, PositionData } from '@axiom-streaming/protocol/demo-data';
 import { type Feed, publicationId, rowAt } from './feed.js';
 import { closes, FREQUENCIES, type PriceSeries } from './series.js';
 import { annualisedVolatility, drawdowns, round, roundOrNull, valueAtRisk95 } from './statistics.js';
 
-/** The sample book: at the first prices some 10,000 dollars in each. */
+/** The sample book: about 10,000 dollars in each share, at the first prices. */
 export const SAMPLE_BOOK: readonly Holding[] = [
   { symbol: 'MSFT', quantity: 250 },
   { symbol: 'AMZN', quantity: 150 },
@@ -18,12 +18,12 @@ export const SAMPLE_BOOK: readonly Holding[] = [
   { symbol: 'AAPL', quantity: 400 },
 ];
 
-/** Steps that the value at risk looks back, where the pass has so many. */
+/** Steps that the value at risk looks back, or fewer near the start of a pass. */
 export const VAR_WINDOW = 250;
-/** Fewer steps have no worst twentieth. */
+/** Of fewer steps there is no worst twentieth. */
 export const VAR_MIN_STEPS = 20;
 
-/** The `portfolio` feed. @throws Error where the book's symbols are not known, or not all of one calendar. */
+/** The `portfolio` feed. @throws Error if the book's symbols are not known, or do not all have the same calendar. */
 export function portfolioFeed(
   series: readonly PriceSeries[],
   intervalMs: number,
@@ -86,7 +86,7 @@ function portfolioTable(series: readonly PriceSeries[], book: readonly Holding[]
   });
 }
 
-/** What the present positions would have gained in each of the last `steps` steps up to `row`. */
+/** What the current positions would have gained in each of the last `steps` steps up to `row`. */
 function simulate(
   held: readonly { quantity: number; prices: readonly number[] }[],
   row: number,

@@ -1,9 +1,9 @@
 /**
  * Runs feeds once per cluster: every node has a runner, and the one that holds the lease `feed:<name>` publishes.
  *
- * A lease outlives its holder by some seconds and a stalled holder may not know yet that it lost it, so for a moment
- * nobody or two nodes publish. Ids per tick make two harmless. A tick that nobody published is not made up for: the
- * feeds show the present, and a burst of old prices would not be it.
+ * A lease outlives a dead holder by some seconds, and a stalled holder may not know yet that it lost the lease, so for
+ * a moment no node or two nodes may publish. Ids per tick make two harmless. A tick that nobody published is not
+ * published later: the feeds show the present, not a burst of old prices.
  */
 import type { Leases } from '../cluster/leases.js';
 import type { Publisher } from '../hub/operations/publisher.js';
@@ -21,7 +21,7 @@ export const RENEW_MS = 1_200;
 export interface FeedRunnerOptions {
   readonly publisher: Pick<Publisher, 'publishAll'>;
   readonly leases: Leases;
-  /** The name of this node, unlike that of any other. */
+  /** The name of this node, unique in the cluster. */
   readonly holder: string;
   readonly feeds: readonly Feed[];
   readonly logger: Logger;
@@ -31,7 +31,7 @@ export interface FeedRunnerOptions {
   readonly renewMs?: number | undefined;
 }
 
-/** Runs once: a runner that was stopped is not started again. Its timers keep the process alive until it is stopped. */
+/** A runner that was stopped cannot be started again. Its timers keep the process alive until it is stopped. */
 export class FeedRunner {
   readonly #parts: readonly { name: string; keeper: LeaseKeeper; task: FeedTask }[];
   #started = false;
@@ -41,7 +41,7 @@ export class FeedRunner {
     const { publisher, leases, holder, feeds, logger, leaseMs = LEASE_MS, renewMs = RENEW_MS } = options;
     const { now = SYSTEM_TIMING.now, schedule = SYSTEM_TIMING.schedule } = options;
     const timing: Timing = { now, schedule };
-    // One for all: the leases are kept in one place, which is there for all of them or for none.
+    // One for all feeds: their leases are in one store, which is reachable for all of them or for none.
     const leaseOutage = new Outage(logger, 'feeds: taking leases');
     this.#parts = feeds.map((feed) => {
       const { name } = feed;
@@ -68,13 +68,13 @@ export class FeedRunner {
     for (const { keeper } of this.#parts) keeper.start();
   }
 
-  /** Publishes no more and gives the leases back, so that another node goes on at once. */
+  /** Stops publishing and releases the leases, so that another node continues at once. */
   stop(): Promise<void> {
     this.#stopping ??= this.#started ? this.#stop() : Promise.resolve();
     return this.#stopping;
   }
 
-  /** What became of each feed's messages on this node. */
+  /** The outcomes of each feed's messages on this node. */
   counters(): ReadonlyMap<string, Readonly<FeedCounters>> {
     return new Map(this.#parts.map(({ name, task }) => [name, task.counters]));
   }
@@ -82,7 +82,7 @@ export class FeedRunner {
   async #stop(): Promise<void> {
     await Promise.all(
       this.#parts.map(async ({ keeper, task }) => {
-        // The lease is given back last: until then the tick on its way is this node's.
+        // The lease is released last: until then the tick in flight is this node's.
         await task.stop();
         await keeper.stop();
       }),

@@ -1,13 +1,13 @@
-/** The price series that are replayed, and what their two frequencies mean for the figures computed from them. */
+/** The price series that are replayed, and what their two frequencies mean for the statistics. */
 import type { Frequency, PriceRow } from '@axiom-streaming/protocol/demo-data';
 
 /** Windows are counted in rows. */
 export interface FrequencyTraits {
-  /** Rows in a year, which annualises a volatility. */
+  /** Rows in a year, used to annualise a volatility. */
   readonly rowsPerYear: number;
-  /** Log returns that a volatility is computed from. */
+  /** Number of log returns that a volatility is computed from. */
   readonly volatilityWindow: number;
-  /** Rows of the two moving averages whose crossings are signals. */
+  /** Lengths, in rows, of the two moving averages whose crossings are signals. */
   readonly fastWindow: number;
   readonly slowWindow: number;
 }
@@ -26,7 +26,7 @@ export interface PriceSeries {
   readonly rows: readonly PriceRow[];
 }
 
-/** The closing prices alone. */
+/** The closing prices. */
 export function closes(series: PriceSeries): number[] {
   return series.rows.map(({ close }) => close);
 }

@@ -1,8 +1,9 @@
 /**
  * `signals:<symbol>`: crossings of two moving averages of the replayed prices, and a paper execution for each.
  *
- * A signal stands before its execution in the ledger; both are committed in one batch. The executions keep no book: each
- * is {@link PAPER_QUANTITY} at the row's close, without costs, so a sell may come first. Nothing is traded anywhere.
+ * In the ledger a signal precedes its execution; both are committed in one batch. Executions do not track positions:
+ * each is for {@link PAPER_QUANTITY} at the row's close, without costs, so a sell may come first. Nothing is really
+ * traded.
  */
 import type { ExecutionData, Side, SignalData } from '@axiom-streaming/protocol/demo-data';
 import type { Publication } from '../hub/operations/publisher.js';
@@ -13,7 +14,7 @@ import { movingAverage, roundOrNull } from './statistics.js';
 /** Shares, or units of the index, of a paper execution. */
 export const PAPER_QUANTITY = 100;
 
-/** The `signals` feed: most of its ticks have no message. */
+/** The `signals` feed: most ticks have no message. */
 export function signalsFeed(series: readonly PriceSeries[], intervalMs: number): Feed {
   const tables = series.map((one) => ({
     symbol: one.symbol,
@@ -32,8 +33,8 @@ export function signalsFeed(series: readonly PriceSeries[], intervalMs: number):
 }
 
 /**
- * The crossings of one pass by row. The side is where the fast average lies; equal averages keep the side they had, so
- * a touch is no crossing, and the first side of a pass is none either.
+ * The crossings of one pass, by row. The side says whether the fast average is above or below the slow one. Equal
+ * averages keep the previous side, so a touch is not a crossing; nor is the first side of a pass.
  */
 function crossings(series: PriceSeries): Map<number, SignalData> {
   const { symbol, frequency, rows } = series;
@@ -44,7 +45,8 @@ function crossings(series: PriceSeries): Map<number, SignalData> {
   const found = new Map<number, SignalData>();
   let last: Side | undefined;
   rows.forEach(({ date, close: price }, row) => {
-    // As they are sent: a reader who compares them finds the same side, and the last bits of a double are no crossing.
+    // Rounded as they are sent, so that readers see the same side, and the last bits of a double do not make a
+    // crossing.
     const fast = roundOrNull(fastAverage[row]!, 6);
     const slow = roundOrNull(slowAverage[row]!, 6);
     if (fast === null || slow === null || fast === slow) return;

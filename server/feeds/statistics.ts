@@ -1,6 +1,6 @@
-/** The figures of the feeds, as plain functions of price columns. */
+/** The statistics of the feeds, as pure functions of price columns. */
 
-/** Rounds to `digits` decimals, so that 1399.42 − 1455.22 is sent as it would be written. */
+/** Rounds to `digits` decimals, so that 1399.42 − 1455.22 is sent as −55.8. */
 export function round(value: number, digits: number): number {
   const scale = 10 ** digits;
   return Math.round(value * scale) / scale;
@@ -12,8 +12,8 @@ export function roundOrNull(value: number | null, digits: number): number | null
 }
 
 /**
- * For each row the mean of the `window` rows that end with it; null where the column has not so many yet. Each window
- * is summed anew: a running sum gathers rounding errors, which could invent a crossing.
+ * For each row the mean of the `window` rows that end with it; null while the column has fewer. Each window is summed
+ * from scratch: a running sum accumulates rounding errors, which could produce a false crossing.
  */
 export function movingAverage(values: readonly number[], window: number): (number | null)[] {
   return values.map((_, row) => (row + 1 < window ? null : mean(values.slice(row + 1 - window, row + 1))));
@@ -21,8 +21,8 @@ export function movingAverage(values: readonly number[], window: number): (numbe
 
 /**
  * For each row the annualised volatility of the `window` log returns that end with it, as a fraction (0.2 is 20 % a
- * year): their sample standard deviation (n − 1) times the root of `rowsPerYear`. Null where the column has not so many
- * returns yet.
+ * year): their sample standard deviation (n − 1) times the square root of `rowsPerYear`. Null while the column has
+ * fewer returns.
  */
 export function annualisedVolatility(
   prices: readonly number[],
@@ -35,7 +35,7 @@ export function annualisedVolatility(
   );
 }
 
-/** For each row how far it lies below the highest row so far, as a fraction: 0 at a peak, 0.25 a quarter below it. */
+/** For each row how far it is below the highest row so far, as a fraction: 0 at a peak, 0.25 a quarter below it. */
 export function drawdowns(values: readonly number[]): number[] {
   let peak = Number.NEGATIVE_INFINITY;
   return values.map((value) => {

@@ -1,8 +1,8 @@
 /**
- * `system:<node>`: what the nodes of the cluster measured of themselves.
+ * `system:<node>`: what the nodes of the cluster measured about themselves.
  *
- * The only feed that is no function of its tick: two nodes that publish the same tick have read different reports. The
- * ids still let only one of them in; the other is told `idempotency_conflict`, which the runner takes for a duplicate.
+ * The only feed that is not a function of its tick: two nodes that publish the same tick have read different reports.
+ * The ids still admit only one of them; the other gets `idempotency_conflict`, which the runner counts as a duplicate.
  */
 import type { SystemData } from '@axiom-streaming/protocol/demo-data';
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';

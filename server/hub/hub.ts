@@ -219,7 +219,7 @@ export class Hub implements TailListener, LogListener {
     const topic = parseTopic(text);
     if (topic === undefined) {
       const shown = text.slice(0, 200);
-      throw new HubError('bad_topic', `${field}: "${shown}" is no topic; a topic is ${TOPIC_FORM}`, {
+      throw new HubError('bad_topic', `${field}: "${shown}" is not a topic; a topic is ${TOPIC_FORM}`, {
         field,
       });
     }

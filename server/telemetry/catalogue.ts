@@ -1,9 +1,9 @@
 /**
- * The metrics: one table. README's is held to it by a spec. Names, units and types keep to the conventions of
- * Prometheus; no label has values without a bound: never a topic, a user or an address.
+ * The metrics, in one table; a spec checks that README's table is the same. Names, units and types follow the
+ * conventions of Prometheus. Every label has a bounded set of values: never a topic, a user or an address.
  */
 
-/** What a metric is, without where its figures come from. */
+/** What a metric is; `sources.ts` says where its values come from. */
 export interface MetricDefinition {
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly labels: readonly string[];
@@ -20,48 +20,48 @@ const histogram = define('histogram');
 
 /** Every metric, in the order of the README. */
 export const METRICS = {
-  axiom_build_info: gauge(['version', 'node'], 'Version and name of the node, in its labels.'),
+  axiom_build_info: gauge(['version', 'node'], 'Version and name of the node, as labels.'),
   axiom_connections: gauge(['transport'], 'Open connections.'),
   axiom_subscriptions: gauge([], 'Topics that connections read, each counted per connection.'),
   axiom_disconnects_total: counter(
     ['code'],
-    'Connections that ended, by the name of the close code; `client`: by the client or the network.',
+    'Connections that ended, by the name of the close code; `client`: ended by the client or the network.',
   ),
   axiom_connections_ended_total: counter(
     ['reason'],
-    'Connections that were ended for their token, or for the lack of one.',
+    'Connections that the hub ended because of their token, or because they had none.',
   ),
   axiom_handshakes_refused_total: counter(['reason'], 'New connections that were answered with 503.'),
   axiom_messages_published_total: counter(['stream', 'class'], 'Messages that this node committed.'),
   axiom_messages_refused_total: counter(['reason'], 'Publications that were refused.'),
   axiom_publish_duration_seconds: histogram([], 'Time from a publication to its commit in the log.'),
-  axiom_messages_received_total: counter(['stream', 'class'], 'Messages that this node took from the log.'),
+  axiom_messages_received_total: counter(['stream', 'class'], 'Messages that this node read from the log.'),
   axiom_messages_delivered_total: counter(['stream', 'class'], 'Messages written to connections.'),
   axiom_messages_conflated_total: counter(
     ['stream', 'class'],
-    'Messages that were folded into a newer one for a connection.',
+    'Messages that a newer one replaced before they were written to a connection.',
   ),
   axiom_messages_dropped_total: counter(
     ['stream', 'class'],
-    'Messages that a slow connection was told it would not get.',
+    'Messages that a slow connection did not get, and was told so.',
   ),
   axiom_delivery_latency_seconds: histogram(
     [],
     'Time from the commit of a message to its fan-out by this node.',
   ),
-  axiom_slow_consumers_total: counter(['action'], 'Connections that read too slowly, by what was done.'),
-  axiom_slow_connections: gauge([], 'Connections that are above their budget now.'),
-  axiom_recoveries_total: counter(['result'], 'Topics that were to be resumed, by verdict.'),
-  axiom_backfills: gauge(['state'], 'Connections that are being brought up to date.'),
+  axiom_slow_consumers_total: counter(['action'], 'Connections that read too slowly, by the action taken.'),
+  axiom_slow_connections: gauge([], 'Connections that are above their budget at the moment.'),
+  axiom_recoveries_total: counter(['result'], 'Topics that clients asked to resume, by verdict.'),
+  axiom_backfills: gauge(['state'], 'Connections that are catching up.'),
   axiom_gap_fills_total: counter([], 'Gaps that this node filled from the log.'),
   axiom_log_range_reads_total: counter([], 'Reads of the log for recoveries.'),
   axiom_lost_messages_total: counter([], 'Messages trimmed before this node had them.'),
   axiom_epoch_rotations_total: counter([], 'Epochs that this node began because the log had lost data.'),
   axiom_epoch_changes_total: counter([], 'Changes of a stream’s epoch that this node saw.'),
   axiom_window_bytes: gauge(['stream'], 'Recent messages in memory.'),
-  axiom_tokens_total: counter(['result'], 'Tokens and keys that came in.'),
+  axiom_tokens_total: counter(['result'], 'Tokens and keys that clients presented.'),
   axiom_auth_failures_total: counter(['reason'], 'Tokens and keys that were refused, by error code.'),
-  axiom_limits_refused_total: counter(['limit'], 'What was refused for a limit.'),
+  axiom_limits_refused_total: counter(['limit'], 'Refusals because of a limit.'),
   axiom_revocations: gauge([], 'Revocations in force.'),
   axiom_http_request_duration_seconds: histogram(
     ['method', 'route', 'status'],
@@ -70,7 +70,7 @@ export const METRICS = {
   axiom_errors_total: counter(['kind'], 'Errors that were answered or logged.'),
   axiom_redis_up: gauge([], '1 while Redis answers on both connections.'),
   axiom_redis_ping_seconds: gauge([], 'Round trip of the last probe.'),
-  axiom_redis_reconnects_total: counter([], 'Attempts to connect again.'),
+  axiom_redis_reconnects_total: counter([], 'Attempts to reconnect.'),
   axiom_draining: gauge([], '1 while the node is being shut down.'),
   nodejs_eventloop_lag_p99_seconds: gauge([], 'Delay of the event loop over the last 15 to 30 seconds.'),
   nodejs_gc_duration_seconds: histogram(['kind'], 'Pauses of the garbage collector.'),

@@ -1,6 +1,6 @@
 /**
- * Metrics for Prometheus. What happens on the hot path counts in plain numbers; they are read here when somebody asks.
- * `catalogue.ts` lists them.
+ * Metrics for Prometheus, as `catalogue.ts` lists them. The hot path only counts in plain numbers, which are read here
+ * at each scrape.
  */
 import {
   constants,
@@ -18,7 +18,7 @@ import { type MetricSources, type ReadMetric, readers } from './sources.js';
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 const PAUSE_BUCKETS_S = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 const LOOP_RESOLUTION_MS = 10;
-/** As often as Prometheus usually asks, so that it misses no lag and sees none for long. */
+/** The usual scrape interval of Prometheus, so that it misses no lag and sees none for longer than that. */
 const LOOP_WINDOW_MS = 15_000;
 
 const GC_KINDS: Readonly<Record<number, string>> = {
@@ -28,12 +28,12 @@ const GC_KINDS: Readonly<Record<number, string>> = {
   [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakcb',
 };
 
-/** The monitor measures from timer to timer: what is beyond its own period is lag. */
+/** The monitor measures the time between two timers: whatever exceeds its own period is lag. */
 function loopLagMs(histogram: IntervalHistogram): number {
   return Math.max(0, histogram.percentile(99) / 1e6 - LOOP_RESOLUTION_MS) || 0;
 }
 
-/** What is answered with an error, and what goes wrong where nobody waits for an answer. */
+/** The error codes of answers, and failures that nobody waits for an answer to. */
 const ERROR_KINDS = [
   ...(Object.keys(ERRORS) as ErrorCode[]),
   'malformed_payload',
@@ -41,7 +41,7 @@ const ERROR_KINDS = [
 ] as const;
 type ErrorKind = (typeof ERROR_KINDS)[number];
 
-/** Errors by kind. Every kind is there from the start, as 0, so that a first increase is seen. */
+/** Errors by kind. Every kind starts at 0, so that its first increase is visible. */
 export class ErrorCounts {
   readonly byKind = new Map<string, number>(ERROR_KINDS.map((kind) => [kind, 0]));
 
@@ -65,12 +65,12 @@ export class Metrics {
     this.#loopDelay.enable();
   }
 
-  /** One message came in `ms` after its commit. */
+  /** One message arrived `ms` after its commit. */
   delivered(ms: number): void {
     this.#delivery.observe(Math.max(0, ms) / 1000);
   }
 
-  /** One request to the log was answered after `ms`: what it carried is committed. */
+  /** One request to the log was answered after `ms`: its messages are committed. */
   committed(ms: number): void {
     this.#publish.observe(ms / 1000);
   }
@@ -87,7 +87,7 @@ export class Metrics {
     return lag;
   }
 
-  /** Says where the figures come from, and begins to watch the process. Once; {@link stop} ends it. */
+  /** Sets where the values come from, and starts to watch the process. Called once; {@link stop} ends it. */
   observe(sources: MetricSources): void {
     const own = { errors: this.errors.byKind, loopLagMs: this.#watchLoop() };
     const all = Object.entries(readers(sources, own)) as [ReadMetric, (set: AnySetter) => void][];
@@ -103,7 +103,7 @@ export class Metrics {
     this.#collections.observe({ entryTypes: ['gc'] });
   }
 
-  /** Ends what {@link observe} began. */
+  /** Undoes {@link observe}. */
   stop(): void {
     clearInterval(this.#lagWindow);
     this.#loopDelay.disable();
@@ -119,7 +119,7 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** @returns the lag of this window or the last, whichever is greater: so no reader takes it from another. */
+  /** @returns the greater lag of this window and the last, so that two readers do not take it from each other. */
   #watchLoop(): () => number {
     const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
     delay.enable();

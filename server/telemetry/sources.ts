@@ -1,4 +1,4 @@
-/** Where the figures come from: for each metric that is read when somebody asks, how. */
+/** Where the values come from: one reader for each metric that is read at a scrape. */
 import type { GateCounters } from '../auth/gate.js';
 import type { Hub, HubStream } from '../hub/hub.js';
 import type { PublishCounters } from '../hub/operations/publisher.js';
@@ -19,23 +19,23 @@ export interface MetricSources {
   readonly revocations: { readonly count: number };
 }
 
-/** When the process began, seconds since the Unix epoch. Taken once: two readings would differ by a hair. */
+/** When the process began, seconds since the Unix epoch. Taken once, because two readings would differ slightly. */
 const STARTED_S = Math.round(Date.now() / 1000 - process.uptime());
 
-/** What only the metrics themselves know. */
+/** Values that only the `Metrics` object has. */
 export interface OwnSources {
   readonly errors: ReadonlyMap<string, number>;
   readonly loopLagMs: () => number;
 }
 
-/** The metrics that are read: the histograms are observed as things happen. */
+/** The metrics that are read at a scrape; histograms are observed when something happens. */
 export type ReadMetric = MetricOf<'counter' | 'gauge'>;
 
 /** Sets a metric's values. */
 export type Readers = { [Name in ReadMetric]?: (set: Setter<Name>) => void };
 export type Setter<Name extends ReadMetric> = (labels: LabelsOf<Name>, value: number) => void;
 
-/** One reader for each metric; those of Redis are left out where there is none. */
+/** One reader for each metric; those of Redis are left out if there is none. */
 export function readers(sources: MetricSources, own: OwnSources): Readers {
   const { link } = sources;
   return {

@@ -1,9 +1,9 @@
 /**
- * Tracing by OpenTelemetry. Loaded only where it is configured: it is the one file that imports its packages, which take
- * a quarter of a second and some megabytes.
+ * Tracing with OpenTelemetry. This is the only file that imports its packages, and it is loaded only if tracing is
+ * configured: they take a quarter of a second and some megabytes.
  *
- * Contexts are handed on by hand, from span to span and through Redis. A context manager was rejected: it costs every
- * asynchronous step of the node, and group commit would mix what it follows.
+ * Contexts are passed explicitly, from span to span and through Redis. A context manager was rejected: it makes every
+ * asynchronous step of the node slower, and group commit would mix up the contexts that it tracks.
  */
 import { type Context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
@@ -23,12 +23,12 @@ const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 const SAMPLED = 1;
 const CLOSE_WITHIN_MS = 3_000;
 
-/** Tracing that must be closed, so that the last spans are sent. */
+/** Tracing; must be closed, so that the last spans are sent. */
 export interface StartedTracing extends Tracing {
   close(): Promise<void>;
 }
 
-/** Begins to trace. What fails to be sent is logged, and nothing else. */
+/** Starts tracing. A failure to send spans is only logged. */
 export function startTracing(
   { exporter }: TracingConfig,
   { node, version, logger }: { node: string; version: string; logger: Logger },
@@ -98,7 +98,7 @@ async function within<T>(span: Span, run: (span: TraceSpan) => Promise<T>): Prom
   }
 }
 
-/** As a `traceparent` header; undefined for a span that is not recorded: nobody is to follow it. */
+/** As a `traceparent` header; undefined for a span that is not recorded, so that nothing continues it. */
 function traceOf(span: Span): string | undefined {
   const { traceId, spanId, traceFlags } = span.spanContext();
   if ((traceFlags & SAMPLED) === 0) return undefined;

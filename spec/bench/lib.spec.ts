@@ -89,7 +89,7 @@ describe('An option of a bench', () => {
     expect(option('rounds', 5, ['node', 'bench.js'])).to.equal(5);
     expect(option('rounds', 5, ['node', 'bench.js', '--rounds', '2'])).to.equal(2);
     for (const wrong of [['--rounds'], ['--rounds', '0'], ['--rounds', '1.5'], ['--rounds', 'many']])
-      expect(() => option('rounds', 5, wrong)).to.throw('--rounds wants a whole number from 1');
+      expect(() => option('rounds', 5, wrong)).to.throw('--rounds must be a whole number from 1');
   });
 });
 

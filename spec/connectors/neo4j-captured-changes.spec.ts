@@ -188,7 +188,7 @@ describe('Captured changes over a stand-in for the session', () => {
     expect((await messages()).map(([key]) => key)).to.deep.equal(['person/3']);
     expect(graph.refused.map(({ topic, reason }) => [topic, reason.split(';')[0]])).to.deep.equal([
       ['-', 'a property that the topic is made from is missing'],
-      ['graph:person/a@b', 'bad_topic: topic: "graph:person/a@b" is no topic of a message'],
+      ['graph:person/a@b', 'bad_topic: topic: "graph:person/a@b" is not the topic of a message'],
     ]);
   });
 
@@ -205,6 +205,8 @@ describe('Captured changes over a stand-in for the session', () => {
     const failed = await captured
       .carryCapturedChanges({ ...options, elements }, () => undefined)
       .catch((error: Error) => error);
-    expect((failed as Error).message).to.match(/^NEO4J_ELEMENTS: this edition of Neo4j captures no changes/);
+    expect((failed as Error).message).to.match(
+      /^NEO4J_ELEMENTS: this edition of Neo4j does not capture changes/,
+    );
   });
 });

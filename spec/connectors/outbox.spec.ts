@@ -104,7 +104,7 @@ describe('The PostgreSQL outbox', () => {
     for (const topic of ['signals', 'signals:*', 'Signals:a', 'signals:a b']) {
       const refused = await publish(topic, 1).catch((error: Error) => error);
       expect((refused as Error).message, topic).to.equal(
-        `topic: "${topic}" is no topic; a topic is stream:key`,
+        `topic: "${topic}" is not a topic; a topic is stream:key`,
       );
     }
   });

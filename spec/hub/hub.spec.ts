@@ -327,7 +327,7 @@ describe('The hub', () => {
       .to.throw('There is no stream "sport"; there are: market, news, signals')
       .that.includes({ code: 'unknown_stream', field: 'topic' });
     expect(() => hub.topic('x'.repeat(500), 'topics[3]'))
-      .to.throw(/^topics\[3\]: "x{200}" is no topic; a topic is "stream:key"/)
+      .to.throw(/^topics\[3\]: "x{200}" is not a topic; a topic is "stream:key"/)
       .that.includes({ code: 'bad_topic' });
   });
 });

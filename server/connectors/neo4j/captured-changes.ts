@@ -1,10 +1,11 @@
 /**
- * Change data capture of Neo4j Enterprise: changes of nodes and relationships become messages, with nothing added to the
- * application.
+ * Change data capture of Neo4j Enterprise: changes of nodes and relationships become messages, without any change to
+ * the application.
  *
- * Changes are read in the order of their transactions. A change's position is that order, so the log takes none twice.
- * The identifier to go on from is kept in the graph itself, after the log has the messages; killed in between, the
- * connector gets the same ones again. It lies on a node that is never captured, since only mapped elements are.
+ * Changes are read in the order of their transactions. That order is the position of a change, so the log takes none
+ * twice. The identifier to continue from is saved in the graph itself once the log has the messages; if the connector
+ * is killed in between, it gets the same ones again. The node that holds it is never captured, because only mapped
+ * elements are.
  */
 import { sleep } from '../../time/backoff.js';
 import type { Surroundings } from '../keep-running.js';
@@ -12,18 +13,18 @@ import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../s
 import { type Graph, GraphError } from './driver.js';
 import type { ElementMapping } from './element-mapping.js';
 
-/** An identifier that nothing was found after is kept so often: older ones are given up with Neo4j's own log. */
+/** How often the identifier is saved while there are no changes: old ones become invalid as Neo4j drops its own log. */
 const KEEP_EVERY_MS = 30_000;
 const TRANSACTION_DIGITS = 20;
 const NUMBER_DIGITS = 10;
-/** What a change without a topic is reported under. */
+/** The topic that reports show for a change without one. */
 const NO_TOPIC = '-';
 const SOURCE = 'captured-changes';
 
 export const CONSTRAINT =
   'CREATE CONSTRAINT hub_source IF NOT EXISTS FOR (s:HubSource) REQUIRE s.name IS UNIQUE';
 export const CURRENT = 'CALL db.cdc.current() YIELD id RETURN id';
-/** `life` tells one history of the graph from another. */
+/** `life` identifies one history of the graph. */
 export const START = `
 MERGE (s:HubSource {name: $name})
 ON CREATE SET s.life = randomUUID(), s.from = $current
@@ -40,13 +41,13 @@ SET r.topic = refused.topic, r.data = refused.data, r.refused = refused.reason`;
 export interface CapturedChangesOptions extends Surroundings, Omit<SourceWriterOptions, 'source'> {
   readonly graph: Graph;
   readonly elements: readonly ElementMapping[];
-  /** Time between two looks at the graph when there was nothing new. */
+  /** Time between two reads of the graph when there is nothing new. */
   readonly pollMs: number;
   /** Most changes in one batch. */
   readonly batch: number;
 }
 
-/** A change as `db.cdc.query` tells it; of a node: `labels`, of a relationship: `type`, `start`, `end`. */
+/** A change as `db.cdc.query` returns it: a node has `labels`; a relationship has `type`, `start` and `end`. */
 export interface CapturedChange {
   readonly id: string;
   readonly txId: number;
@@ -71,7 +72,7 @@ interface State {
   readonly labels?: readonly string[];
 }
 
-/** Carries captured changes over until `signal` aborts. @throws Error where Neo4j fails, or captures nothing. */
+/** Publishes captured changes until `signal` aborts. @throws Error if Neo4j fails, or captures nothing. */
 export async function carryCapturedChanges(
   options: CapturedChangesOptions,
   works: () => void,
@@ -86,7 +87,7 @@ export async function carryCapturedChanges(
   const life = String(start?.life);
   let from = String(start?.from);
   const writer = new SourceWriter({ ...options, source: `neo4j:${life}` });
-  logger.info({ source: `neo4j:${life}` }, 'neo4j: at work, on captured changes');
+  logger.info({ source: `neo4j:${life}` }, 'neo4j: publishing captured changes');
   let keptAt = performance.now();
   let limit = batch;
   for (;;) {
@@ -104,7 +105,7 @@ export async function carryCapturedChanges(
     const [oldest] = changes;
     metrics.lag(oldest === undefined ? 0 : (Date.now() - Date.parse(oldest.time)) / 1000);
     if (oldest !== undefined) await write(changes);
-    // Nothing was selected up to where the graph stood before the question.
+    // No mapped change was committed before `top`, which was read before the query.
     const next = changes.at(-1)?.id ?? top;
     const isDue = changes.length > 0 || (next !== from && performance.now() - keptAt > KEEP_EVERY_MS);
     from = next;
@@ -129,8 +130,8 @@ export async function carryCapturedChanges(
 }
 
 /**
- * The changes without those of the last transaction, which may go on: an identifier is documented to point to a
- * transaction, and whether one may go on in the middle of it is not.
+ * The changes without those of the last transaction, which may have more: an identifier is documented to point to a
+ * transaction, but not whether reading may continue from the middle of one.
  */
 function wholeTransactions(changes: readonly CapturedChange[]): CapturedChange[] {
   const last = changes.at(-1)?.txId;
@@ -144,7 +145,7 @@ async function currentId(graph: Graph): Promise<string> {
   } catch (error) {
     if (error instanceof GraphError && error.code.endsWith('ProcedureNotFound')) {
       throw new Error(
-        'NEO4J_ELEMENTS: this edition of Neo4j captures no changes; leave it empty, and write change nodes',
+        'NEO4J_ELEMENTS: this edition of Neo4j does not capture changes; leave it empty, and write change nodes',
         { cause: error },
       );
     }

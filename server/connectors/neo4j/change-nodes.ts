@@ -1,16 +1,17 @@
 /**
- * Change nodes: the application writes them into the graph beside what it changes, in one transaction, and they become
- * messages in the order of each topic. For every edition of Neo4j: only Enterprise tells changes by itself.
+ * Change nodes: the application writes them into the graph in the same transaction as its changes, and they become
+ * messages in the order of each topic. They work with every edition of Neo4j; only Enterprise captures changes itself.
  *
- * Neo4j has no sequence, and shows a reader that walks over an index a later change without an earlier one that was
- * committed meanwhile. So the application takes the next number of the topic from a `HubTopic` node, which holds the
- * topic's transactions apart, and each change names the number before its own (`after`). A change whose predecessor was
- * neither sent nor seen waits for the next look: whatever is missing then, somebody has taken away.
+ * Neo4j has no sequences, and a reader that scans an index may see a later change but miss an earlier one that was
+ * committed meanwhile. So the application takes the next number of the topic from a `HubTopic` node, whose lock
+ * serialises the topic's transactions, and each change names the number before its own (`after`). A change whose
+ * predecessor was neither sent nor seen waits for the next read: if the predecessor is still missing then, somebody has
+ * deleted it.
  *
- * Numbers are from the clock (ms since the Unix epoch, or the last one and one more). So a graph that was restored to an
- * earlier moment goes on with greater ones, and the log takes nothing new for a repeat.
+ * Numbers come from the clock (ms since the Unix epoch, or the last number plus one). So a graph that was restored to
+ * an earlier moment continues with greater numbers, and the log does not mistake anything new for a repeat.
  *
- * Any number of connectors may run: they would do the same twice, and the log takes it once.
+ * Any number of connectors may run: they repeat one another's work, and the log takes each message once.
  */
 import type { ErrorBody } from '@axiom-streaming/protocol/errors';
 import { sleep } from '../../time/backoff.js';
@@ -22,13 +23,13 @@ const MEASURE_EVERY_MS = 5_000;
 const SET_ASIDE_EVERY_MS = 60_000;
 const NUMBER_DIGITS = 20;
 
-/** Also what makes the queries below fast. */
+/** They also make the queries below fast. */
 export const CONSTRAINTS = [
   'CREATE CONSTRAINT hub_topic IF NOT EXISTS FOR (t:HubTopic) REQUIRE t.topic IS UNIQUE',
   'CREATE CONSTRAINT hub_change IF NOT EXISTS FOR (c:HubChange) REQUIRE (c.topic, c.n) IS UNIQUE',
 ] as const;
 
-/** A page of changes: those of the topics after one, in the order of topics, the oldest of each first. */
+/** A page of changes of the topics after `$topic`, in the order of topics, the oldest of each first. */
 export const PAGE = `
 MATCH (c:HubChange) WHERE c.topic > $topic AND c.n <= ${Number.MAX_SAFE_INTEGER}
 WITH c ORDER BY c.topic, c.n LIMIT $limit
@@ -36,7 +37,7 @@ OPTIONAL MATCH (t:HubTopic {topic: c.topic})
 RETURN c.topic AS topic, c.n AS n, c.after AS after, c.data AS data, t.sent AS sent
 ORDER BY topic, n`;
 
-/** Takes changes away that are in the log, or sets them aside with a reason; `sent` never goes back. */
+/** Deletes changes that are in the log, or sets them aside with a reason; `sent` never decreases. */
 export const ACKNOWLEDGE = `
 UNWIND $topics AS topic
 MERGE (t:HubTopic {topic: topic.name})
@@ -50,14 +51,14 @@ FOREACH (_ IN CASE WHEN change.refused IS NULL THEN [1] ELSE [] END | DETACH DEL
 FOREACH (_ IN CASE WHEN change.refused IS NULL THEN [] ELSE [1] END |
   REMOVE c:HubChange SET c:HubChangeRefused, c.refused = change.refused)`;
 
-/** Sets aside what no page would ever show, since its topic or its number is none. @returns how many */
+/** Sets aside changes that no page would ever show, because their topic or number is not valid. @returns how many */
 export const SET_ASIDE = `
 MATCH (c:HubChange)
 WHERE c.topic = '' OR coalesce(toStringOrNull(c.topic) <> c.topic, true)
   OR coalesce(toIntegerOrNull(c.n) <> c.n OR c.n > ${Number.MAX_SAFE_INTEGER}, true)
 WITH c LIMIT $limit
 REMOVE c:HubChange
-SET c:HubChangeRefused, c.refused = 'bad_request: topic and n: are missing, or no text and no whole number'
+SET c:HubChangeRefused, c.refused = 'bad_request: topic and n: are missing, or not a text and a whole number'
 RETURN count(c) AS count`;
 
 export const COUNT = 'MATCH (c:HubChange) RETURN count(c) AS count';
@@ -65,7 +66,7 @@ export const DATABASE = 'CALL db.info() YIELD id RETURN id';
 
 export interface ChangeNodesOptions extends Surroundings, Omit<SourceWriterOptions, 'source'> {
   readonly graph: Graph;
-  /** Time between two looks at the graph when there was nothing new. */
+  /** Time between two reads of the graph when there is nothing new. */
   readonly pollMs: number;
   /** Most changes in one page. */
   readonly batch: number;
@@ -73,29 +74,29 @@ export interface ChangeNodesOptions extends Surroundings, Omit<SourceWriterOptio
 
 interface Change {
   readonly topic: string;
-  /** Number in the topic, ms since the Unix epoch when it was written. */
+  /** Number in the topic: ms since the Unix epoch when it was written. */
   readonly n: number;
   /** The number before it; 0 for the first of a topic. */
   readonly after: unknown;
   readonly data: unknown;
-  /** Up to which number the topic was sent; null: nothing yet. */
+  /** The last number of the topic that was sent; null: none yet. */
   readonly sent: number | null;
 }
 
-/** Carries change nodes over until `signal` aborts. @throws Error where Neo4j fails. */
+/** Publishes change nodes until `signal` aborts. @throws Error if Neo4j fails. */
 export async function carryChangeNodes(options: ChangeNodesOptions, works: () => void): Promise<void> {
   const { graph, logger, signal } = options;
   for (const constraint of CONSTRAINTS) await graph.run(constraint);
   const [database] = await graph.run(DATABASE);
   const source = `neo4j:${String(database?.id).slice(0, 16)}`;
-  logger.info({ source }, 'neo4j: at work, on change nodes');
+  logger.info({ source }, 'neo4j: publishing change nodes');
   await new ChangeNodes(options, source).run(works, signal);
 }
 
 class ChangeNodes {
   readonly #options: ChangeNodesOptions;
   readonly #writer: SourceWriter;
-  /** By topic: the change that waits, since the one before it was not seen. */
+  /** By topic: the change that waits because its predecessor was not seen. */
   #waiting = new Map<string, number>();
   #nextMeasuring = 0;
   #nextSettingAside = 0;
@@ -108,7 +109,7 @@ class ChangeNodes {
   async run(works: () => void, signal: AbortSignal): Promise<void> {
     const { pollMs, metrics } = this.#options;
     for (;;) {
-      // Once round all topics, so that a busy one delays the others by no more than its page.
+      // One round over all topics, so that a busy one delays the others by no more than its page.
       let topic: string | undefined = '';
       let sent = 0;
       let oldest = Number.POSITIVE_INFINITY;
@@ -132,19 +133,19 @@ class ChangeNodes {
     }
   }
 
-  /** @returns changes, and after which topic the next page begins */
+  /** @returns changes, and the topic after which the next page begins */
   async #page(topic: string): Promise<{ changes: Change[]; next: string | undefined }> {
     const { graph, batch } = this.#options;
     const changes = (await graph.run(PAGE, { topic, limit: batch })) as unknown as Change[];
     return { changes, next: changes.length < batch ? undefined : changes.at(-1)?.topic };
   }
 
-  /** The changes of one topic whose predecessors are known to be sent before them. */
+  /** The changes of one topic whose predecessors are known to have been sent. */
   #inTurn(topic: string, changes: readonly Change[], waiting: Map<string, number>): Change[] {
     const ready: Change[] = [];
     let last = changes[0]?.sent ?? 0;
     for (const change of changes) {
-      // What is at or below `sent` was sent already, and is only to be taken away.
+      // A change at or below `sent` was sent already, and only has to be deleted.
       const follows = change.n <= last || change.after === last || typeof change.after !== 'number';
       if (!follows) {
         if (this.#waiting.get(topic) !== change.n) {
@@ -153,7 +154,7 @@ class ChangeNodes {
         }
         this.#options.logger.warn(
           { topic, after: last, next: change.n },
-          'neo4j: a change between these two was taken away before it was sent',
+          'neo4j: a change between these two was deleted before it was sent',
         );
       }
       ready.push(change);
@@ -204,7 +205,7 @@ class ChangeNodes {
     const [left] = await graph.run(COUNT);
     const count = Number(left?.count ?? 0);
     metrics.backlog('messages', count);
-    // It looks at each change that waits: seldom, but at once where nothing else is there.
+    // Setting aside reads every waiting change, so it is rare, but happens at once if there is nothing else to do.
     if (count === 0 || (!isIdle && performance.now() < this.#nextSettingAside)) return;
     await this.#setAside();
     this.#nextSettingAside = performance.now() + SET_ASIDE_EVERY_MS;
@@ -240,7 +241,7 @@ function mistakeOf({ after, data }: Change): string | undefined {
     JSON.parse(data);
     return undefined;
   } catch (error) {
-    return `data: is no JSON: ${(error as Error).message}`;
+    return `data: is not JSON: ${(error as Error).message}`;
   }
 }
 

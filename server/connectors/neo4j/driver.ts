@@ -1,7 +1,7 @@
-/** Connections to Neo4j. What comes from there is turned into plain JSON values here. */
+/** Connections to Neo4j. Results are converted to plain JSON values here. */
 import neo4j, { type Driver, type EagerResult, type RecordShape } from 'neo4j-driver';
 
-/** What a query returns, by the names of its columns: JSON values, whole numbers beyond 2^53 as strings. */
+/** A row of a result, by the names of the columns: JSON values, with whole numbers beyond 2^53 as strings. */
 export type GraphRow = Readonly<Record<string, unknown>>;
 
 export type GraphParameters = Readonly<Record<string, unknown>>;
@@ -9,10 +9,10 @@ export type GraphParameters = Readonly<Record<string, unknown>>;
 /** One database of Neo4j. */
 export interface Graph {
   /**
-   * Runs a query in a transaction of its own, on the leader of a cluster; again, for some seconds, where Neo4j says that
+   * Runs a query in its own transaction, on the leader of a cluster. Retries it for some seconds if Neo4j says that
    * this may help (a deadlock, a change of leader).
    *
-   * @throws GraphError where Neo4j refuses, cannot be reached or does not answer within 30 s.
+   * @throws GraphError if Neo4j refuses, cannot be reached or does not answer within 30 s.
    */
   run(query: string, parameters?: GraphParameters): Promise<GraphRow[]>;
   close(): Promise<void>;
@@ -41,10 +41,10 @@ export interface Neo4jOptions {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const RETRY_MS = 5_000;
-/** A server that is stopped without a word answers nothing, and the driver waits for ever. */
+/** A server that vanished without closing its connections never answers, and the driver would wait for ever. */
 const DEADLINE_MS = 30_000;
 
-/** A database. Nothing is connected before the first query. */
+/** A database. It connects with the first query. */
 export function connectNeo4j({ url, user, password, database }: Neo4jOptions): Graph {
   const driver = neo4j.driver(url, password === '' ? undefined : neo4j.auth.basic(user, password), {
     useBigInt: true,
@@ -105,8 +105,8 @@ function withIntegers(value: unknown): unknown {
 }
 
 /**
- * A value of the driver as JSON has it: times as ISO 8601, bytes as base64, points and vectors by their numbers; what is
- * no number of JSON (`NaN`, whole numbers beyond 2^53) as text.
+ * A value of the driver as JSON: times as ISO 8601, bytes as base64, points and vectors as their numbers. Numbers that
+ * JSON does not have (`NaN`) or does not keep exactly (whole numbers beyond 2^53) become text.
  */
 export function jsonOf(value: unknown): unknown {
   if (typeof value === 'bigint') {

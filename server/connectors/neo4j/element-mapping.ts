@@ -1,4 +1,4 @@
-/** Which nodes and relationships become which topic: `(:Person)=graph:person/{id}, [:KNOWS]=graph:knows`. */
+/** Maps nodes and relationships to topics: `(:Person)=graph:person/{id}, [:KNOWS]=graph:knows`. */
 import { parseMappings, type TopicTemplate } from '../topic-template.js';
 
 /** The nodes with a label, or the relationships of a type; their topic is made from properties. */
@@ -11,7 +11,7 @@ export interface ElementMapping extends TopicTemplate {
 const NODE = /^\(:([\p{L}_][\p{L}\p{N}_]*)\)$/u;
 const RELATIONSHIP = /^\[:([\p{L}_][\p{L}\p{N}_]*)\]$/u;
 
-/** @throws Error that names the entry which is wrong. */
+/** @throws Error that names the entry that is wrong. */
 export function parseElementMappings(text: string): ElementMapping[] {
   return parseMappings(text, elementOf, '(:Person)=graph:person/{id}');
 }

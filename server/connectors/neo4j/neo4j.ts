@@ -1,4 +1,4 @@
-/** Changes of a graph in Neo4j become messages: as its edition tells them, or as the application writes them. */
+/** Changes of a graph in Neo4j become messages: captured by Neo4j Enterprise, or written by the application. */
 
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import type { SourceWriterOptions } from '../source-writer.js';
@@ -11,13 +11,13 @@ export interface Neo4jConnectorOptions
   extends Surroundings,
     Omit<SourceWriterOptions, 'source'>,
     Neo4jOptions {
-  /** What is captured, in an edition that can; empty: change nodes are carried over. */
+  /** What Neo4j Enterprise captures; empty: change nodes are published. */
   readonly elements: readonly ElementMapping[];
   readonly pollMs: number;
   readonly batch: number;
 }
 
-/** Carries changes over until `signal` aborts. */
+/** Publishes changes until `signal` aborts. */
 export function runNeo4j(options: Neo4jConnectorOptions): Promise<void> {
   return keepRunning(options, async (works) => {
     const graph = connectNeo4j(options);

@@ -4,7 +4,11 @@ import { sleep } from '../../time/backoff.js';
 
 const POLL_MS = 250;
 
-/** Resolves when this session holds an advisory lock; it does until the session ends. @throws Error when `signal` aborts. */
+/**
+ * Resolves when this session holds an advisory lock, which it keeps until it ends.
+ *
+ * @throws Error when `signal` aborts.
+ */
 export async function waitForLock(
   client: Postgres,
   lock: number,
@@ -15,7 +19,7 @@ export async function waitForLock(
     signal.throwIfAborted();
     const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1) AS held', [lock]);
     if (rows[0]?.held === true) return;
-    if (attempt === 0) logger.info('connector: another one is at work; waiting to take over');
+    if (attempt === 0) logger.info('connector: another one is running; waiting to take over');
     await sleep(POLL_MS, signal);
   }
 }

@@ -1,9 +1,9 @@
 /**
  * The archive: a consumer of the log that writes streams to PostgreSQL, each message once by (stream, epoch, seq).
  *
- * It needs nothing of the hub but the log, and keeps its position in the transaction that writes the messages: killed at
- * any moment, it goes on after the last message that is there. It asks for new messages instead of following the
- * announcements: those are lost with a connection, the log is not.
+ * It needs only the log of the hub, and saves its position in the transaction that writes the messages: if it is killed
+ * at any moment, it continues after the last message in the archive. It polls the log instead of listening to
+ * announcements, which are lost when a connection is.
  */
 
 import { type ArchivePosition, ArchiveTables, dayOf } from '../../archive/archive-tables.js';
@@ -14,7 +14,7 @@ import { sleep } from '../../time/backoff.js';
 import { keepRunning, type Surroundings } from '../keep-running.js';
 import { waitForLock } from './advisory-lock.js';
 
-/** Any number: the archive connector that works holds this advisory lock. */
+/** An arbitrary number: the active archive connector holds this advisory lock. */
 const ARCHIVE_LOCK = 7_206_127;
 const BATCH = 2_000;
 const DAY_MS = 86_400_000;
@@ -23,11 +23,11 @@ const CLEAN_EVERY_MS = 60_000;
 export interface ArchiveOptions extends Surroundings {
   readonly url: string;
   readonly log: Pick<StreamLog, 'check' | 'range'>;
-  /** Names of the streams that are archived. */
+  /** Names of the archived streams. */
   readonly streams: readonly string[];
-  /** Time between two looks at the log when there was nothing new. */
+  /** Time between two reads of the log when there is nothing new. */
   readonly pollMs: number;
-  /** Days that are kept, beside today. */
+  /** Days that are kept, in addition to today. */
   readonly days: number;
 }
 
@@ -49,11 +49,11 @@ export function runArchive(options: ArchiveOptions): Promise<void> {
       await migrate(client, new URL('migrations/', import.meta.url));
       await waitForLock(client, ARCHIVE_LOCK, signal, logger);
       const tables = new ArchiveTables(client);
-      // A counter that begins at its first increase hides that increase.
+      // A counter that does not exist before its first increase hides that increase.
       for (const stream of streams) metrics.missed(stream, 0);
       const archived = streams.map((stream) => new ArchivedStream(stream, { ...options, log, tables }));
       for (const stream of archived) await stream.load();
-      logger.info({ streams }, 'archive: at work');
+      logger.info({ streams }, 'archive: archiving');
       let nextCleaning = 0;
       for (;;) {
         signal.throwIfAborted();
@@ -79,15 +79,15 @@ export function runArchive(options: ArchiveOptions): Promise<void> {
   });
 }
 
-/** One stream on its way into the archive. */
+/** One stream that is being archived. */
 class ArchivedStream {
   readonly #stream: string;
   readonly #options: ArchiveOptions & { readonly tables: ArchiveTables };
   #position: (ArchivePosition & { last: LogEntry | undefined }) | undefined;
   #warned = false;
-  /** Messages that are still to be archived, as of the last step. */
+  /** Messages that were still to be archived after the last step. */
   behind = 0;
-  /** Age of the oldest of the last batch that was not the last one, ms. */
+  /** Age of the oldest message of the last batch, if more were waiting after it, ms. */
   lagMs = 0;
 
   constructor(stream: string, options: ArchiveOptions & { readonly tables: ArchiveTables }) {
@@ -99,7 +99,7 @@ class ArchivedStream {
     this.#position = await this.#options.tables.position(this.#stream);
   }
 
-  /** Archives the next batch. @returns how many messages */
+  /** Archives the next batch. @returns how many messages it had */
   async step(): Promise<number> {
     const { log, tables, metrics, logger } = this.#options;
     const stream = this.#stream;
@@ -114,7 +114,7 @@ class ArchivedStream {
       return 0;
     }
     const entries = contiguous(await log.range(stream, from, top.top, BATCH), from);
-    // Trimmed in between: the next step begins with what is left.
+    // Messages were trimmed in between: the next step begins with the first that is left.
     if (entries.length === 0) return 0;
     if (before?.epoch === epoch && from > before.seq + 1) {
       logger.error(
@@ -132,7 +132,9 @@ class ArchivedStream {
     return entries.length;
   }
 
-  /** A log that has lost messages gets a new epoch, from the nodes that notice. Until then nothing of it is to be kept. */
+  /**
+   * Nodes that notice that the log has lost messages begin a new epoch. Until then nothing of the stream is archived.
+   */
   #waitsForEpoch({ epoch, top, first, own }: LogTop): boolean {
     const position = this.#position;
     if (position === undefined || position.epoch !== epoch) return false;
@@ -141,14 +143,14 @@ class ArchivedStream {
     if (!isOurs && !this.#warned) {
       this.#options.logger.warn(
         { stream: this.#stream, epoch, seq },
-        'archive: the log has lost what is archived; waiting for its new epoch',
+        'archive: the log has lost messages that are archived; waiting for its new epoch',
       );
     }
     this.#warned = !isOurs;
     return !isOurs;
   }
 
-  /** The seq to begin with. In a new epoch, messages that are archived under the one before are not archived again. */
+  /** The seq to begin with. In a new epoch, messages that were archived in the previous one are not archived again. */
   async #start({ epoch, top, first }: LogTop): Promise<number> {
     const position = this.#position;
     if (position === undefined) return first;
@@ -171,7 +173,7 @@ class ArchivedStream {
   }
 }
 
-/** The entries up to the first hole, where they begin with `from`. */
+/** The entries from `from` up to the first gap; none if `from` itself is missing. */
 function contiguous(entries: readonly LogEntry[], from: number): LogEntry[] {
   const hole = entries.findIndex(({ seq }, i) => seq !== from + i);
   return hole < 0 ? [...entries] : entries.slice(0, hole);

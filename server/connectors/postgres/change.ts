@@ -1,4 +1,4 @@
-/** A change of a row as the data of a message. */
+/** Turns a change of a row into the data of a message. */
 import type { Pgoutput } from 'pg-logical-replication';
 
 /** Types whose text is JSON, or is a JSON number of at most 64-bit floating precision. By their fixed oids. */
@@ -7,14 +7,14 @@ const NUMBERS: ReadonlySet<number> = new Set([20, 21, 23, 26, 700, 701]);
 const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802]);
 const keepText = (raw: string) => raw;
 
-/** The kinds of messages that carry a row. */
+/** The kinds of messages that contain a row. */
 export type RowChange = Pgoutput.MessageInsert | Pgoutput.MessageUpdate | Pgoutput.MessageDelete;
 
 export function isRowChange(message: Pgoutput.Message): message is RowChange {
   return message.tag === 'insert' || message.tag === 'update' || message.tag === 'delete';
 }
 
-/** To be called with each description of a table: its values are then read as the texts that PostgreSQL sent. */
+/** To be called with each description of a table, so that values are read as the text that PostgreSQL sent. */
 export function keepTexts(relation: Pgoutput.MessageRelation): void {
   for (const column of relation.columns) column.parser = keepText;
 }
@@ -25,12 +25,12 @@ export function tableOf({ relation }: RowChange): string {
 
 type Tuple = Readonly<Record<string, unknown>>;
 
-/** The row after the change; of a deletion, what the replica identity of its table tells of it. */
+/** The row after the change; for a deletion, the columns of the table's replica identity. */
 function rowOf(change: RowChange): Tuple {
   return change.tag === 'delete' ? (change.old ?? change.key ?? {}) : change.new;
 }
 
-/** The texts of some columns; those that are null or were not sent are missing. */
+/** The values of some columns, as text; columns that are null or were not sent are missing. */
 export function textsOf(change: RowChange, columns: readonly string[]): Map<string, string> {
   const row = rowOf(change);
   const texts = new Map<string, string>();
@@ -42,9 +42,9 @@ export function textsOf(change: RowChange, columns: readonly string[]): Map<stri
 }
 
 /**
- * `{"op":"insert","table":"public.orders","row":{…}}`. An update has what it was before in `old` where the table's
- * replica identity tells it, and in `unchanged` the large columns that PostgreSQL does not send again. A deletion has
- * only `old`.
+ * `{"op":"insert","table":"public.orders","row":{…}}`. An update has the previous row in `old` if the table's replica
+ * identity includes it, and in `unchanged` the large columns that PostgreSQL does not send again. A deletion has only
+ * `old`.
  */
 export function dataOf(change: RowChange): string {
   const { relation, tag } = change;
@@ -66,7 +66,10 @@ function tupleJson({ columns }: Pgoutput.MessageRelation, tuple: Tuple): string 
   return `{${members.join(',')}}`;
 }
 
-/** Whole numbers beyond 2^53, `numeric`, `NaN` and dates are strings: as numbers they would not arrive as they are. */
+/**
+ * Whole numbers beyond 2^53, `numeric`, `NaN` and dates are strings: as JSON numbers they would lose digits or be
+ * invalid.
+ */
 function valueJson(typeOid: number, value: unknown): string {
   if (value === null) return 'null';
   const text = String(value);

@@ -1,9 +1,9 @@
 import type { Postgres } from '../../postgres/connection.js';
 
 /**
- * Tells one history of a database from another. Positions are numbers of the database, and a database that was restored
- * to an earlier moment, or a replica that was promoted, gives the same numbers out again for other rows: the log would
- * take these for repeats. Each begins a new timeline, so the timeline is part of the name.
+ * Identifies one history of a database. Positions are numbers of the database, and a database that was restored to an
+ * earlier moment, or a replica that was promoted, assigns the same numbers again to other rows, which the log would
+ * take for repeats. Both begin a new timeline, so the timeline is part of the name.
  */
 export async function sourceIdentity(client: Postgres): Promise<string> {
   const { rows } = await client.query<{ identity: string }>(

@@ -1,12 +1,13 @@
 /**
  * The transactional outbox: rows that `hub_publish` wrote become messages.
  *
- * One connector works at a time (an advisory lock of its session); others wait to take over. It gives the committed
- * rows positions, in the order of their identity, and commits these before it sends anything: rows of concurrent
- * transactions become visible out of order, so their identities would be no high-water mark. Then it sends the rows by
- * position and marks them. Killed anywhere in between, the next one sends the same rows under the same positions again.
+ * One connector works at a time (its session holds an advisory lock); others wait to take over. It assigns positions to
+ * the committed rows, in the order of their identity column, and commits these before it sends anything: rows of
+ * concurrent transactions become visible out of order, so the identity column cannot serve as a high-water mark. Then
+ * it sends the rows by position and marks them. If it is killed in between, the next one sends the same rows again with
+ * the same positions.
  *
- * NOTIFY wakes it; polling makes up for notifications that were lost with a connection.
+ * NOTIFY wakes it; polling covers notifications that were lost with a connection.
  */
 
 import type { Logger } from '../../logger.js';
@@ -17,18 +18,18 @@ import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../s
 import { waitForLock } from './advisory-lock.js';
 import { sourceIdentity } from './identity.js';
 
-/** Any number: the outbox connector that works holds this advisory lock. */
+/** An arbitrary number: the active outbox connector holds this advisory lock. */
 const OUTBOX_LOCK = 7_206_126;
 const CLEAN_EVERY_MS = 30_000;
 const CLEAN_BATCH = 10_000;
-/** A position as text whose order is that of the numbers. */
+/** A position as text, padded so that texts sort in the order of the numbers. */
 const POSITION_DIGITS = 20;
 
 export interface OutboxOptions extends Surroundings, Omit<SourceWriterOptions, 'source'> {
   readonly url: string;
   readonly pollMs: number;
   readonly batch: number;
-  /** Published rows are deleted after so long. */
+  /** Age at which published rows are deleted. */
   readonly keepMs: number;
 }
 
@@ -39,7 +40,7 @@ interface Row {
   readonly age: number;
 }
 
-/** Carries the outbox over until `signal` aborts. */
+/** Publishes the rows of the outbox until `signal` aborts. */
 export function runOutbox(options: OutboxOptions): Promise<void> {
   return keepRunning(options, async (works) => {
     const outbox = new Outbox(options);
@@ -79,7 +80,7 @@ class Outbox {
     });
     this.#client = client;
     const applied = await migrate(client, new URL('migrations/', import.meta.url));
-    if (applied.length > 0) logger.info({ applied }, 'outbox: the schema was brought up to date');
+    if (applied.length > 0) logger.info({ applied }, 'outbox: the schema was migrated');
     await waitForLock(client, OUTBOX_LOCK, signal, logger);
     const source = `outbox:${await sourceIdentity(client)}`;
     const writer = new SourceWriter({ ...this.#options, source });
@@ -88,7 +89,7 @@ class Outbox {
       this.#wake();
     });
     await client.query('LISTEN hub_outbox');
-    logger.info({ source }, 'outbox: at work');
+    logger.info({ source }, 'outbox: publishing');
     works();
     for (;;) {
       signal.throwIfAborted();
@@ -106,7 +107,7 @@ class Outbox {
     await this.#client?.end().catch(() => undefined);
   }
 
-  /** Gives committed rows their positions, and commits them. @returns how many */
+  /** Assigns positions to committed rows, and commits these. @returns how many */
   async #number(client: Postgres): Promise<number> {
     const { rowCount } = await client.query(
       `WITH fresh AS (
@@ -124,7 +125,7 @@ class Outbox {
     return rowCount ?? 0;
   }
 
-  /** Sends what has a position, and marks it. @returns how many rows */
+  /** Sends the rows that have a position, and marks them. @returns how many */
   async #send(client: Postgres, writer: SourceWriter): Promise<number> {
     const { batch, metrics } = this.#options;
     const { rows } = await client.query<Row>(
@@ -176,11 +177,11 @@ class Outbox {
          SELECT n FROM hub.outbox WHERE published < clock_timestamp() - $1 * interval '1 ms' LIMIT $2)`,
       [this.#options.keepMs, CLEAN_BATCH],
     );
-    // What did not fit into one batch goes with the next round.
+    // Rows beyond one batch are deleted in the next round.
     if ((rowCount ?? 0) < CLEAN_BATCH) this.#nextCleaning = performance.now() + CLEAN_EVERY_MS;
   }
 
-  /** Until the next notification, poll or end. */
+  /** Waits for the next notification, poll or end. */
   async #rest(): Promise<void> {
     if (this.#notified) return;
     const { signal } = this.#ending;

@@ -1,9 +1,9 @@
 /**
- * One connection that streams a replication slot: decoded changes in the order of commits, with a bound on what waits.
+ * One connection that streams a replication slot: decoded changes in the order of commits, with a bounded queue.
  *
- * The decoder is that of `pg-logical-replication`; its service is not used: it confirms one byte beyond the place it is
- * given, which skips a transaction that begins right there, and it cannot tell when everything before a keepalive has
- * been carried over.
+ * The decoder is that of `pg-logical-replication`. Its service is not used: it confirms one byte beyond the position
+ * that it is given, which skips a transaction that begins right there, and it does not say when everything before a
+ * keepalive has been processed.
  */
 import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
@@ -15,15 +15,15 @@ import { parseLsn } from './lsn.js';
 
 const XLOG_DATA = 0x77;
 const KEEPALIVE = 0x6b;
-/** The server is not read any further while so much waits. */
+/** Reading from the server pauses while this much waits. */
 const MAX_WAITING = 4_000;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
-/** More often than the server's `wal_sender_timeout`, 60 s, wants to hear of its client. */
+/** Well within the server's `wal_sender_timeout` of 60 s. */
 const STATUS_EVERY_MS = 5_000;
 /** Microseconds from the Unix epoch to that of PostgreSQL, 2000-01-01. */
 const POSTGRES_EPOCH_US = 946_684_800_000_000n;
 
-/** What the server sent: a decoded message, or that there was nothing else before `end`. */
+/** What the server sent: a decoded message, or word that there is nothing else before `end`. */
 export type Received = { readonly message: Pgoutput.Message } | { readonly end: bigint };
 
 /** The parts of a connection of `pg` that streaming needs and its types do not have. */
@@ -46,12 +46,12 @@ export class ReplicationStream {
 
   private constructor(client: Postgres, publication: string) {
     this.#client = client;
-    // The types of `pg` describe an older connection; the specs hold this one.
+    // The types of `pg` describe an older connection; the specs check this one.
     this.#connection = client.connection as unknown as CopyConnection;
     this.#plugin = new PgoutputPlugin({ protoVersion: 1, publicationNames: [publication] });
   }
 
-  /** Starts where the slot was last confirmed. @throws Error where the slot cannot be read, e.g. since another reads it. */
+  /** Starts where the slot was last confirmed. @throws Error if the slot cannot be read, e.g. another reader has it. */
   static async open(options: {
     readonly url: string;
     readonly slot: string;
@@ -71,7 +71,11 @@ export class ReplicationStream {
     return stream;
   }
 
-  /** Everything that has come, or will have come next. For one caller. @throws Error when the stream has failed. */
+  /**
+   * Everything received since the last call; waits if that is nothing. For one caller.
+   *
+   * @throws Error if the stream failed.
+   */
   async take(): Promise<readonly Received[]> {
     while (this.#waiting.length === 0) {
       if (this.#failure !== undefined) throw this.#failure;
@@ -86,14 +90,14 @@ export class ReplicationStream {
     return taken;
   }
 
-  /** Everything before this place has been carried over: the server need not send it again. */
+  /** Everything before this position has been published: the server need not send it again. */
   confirm(lsn: bigint): void {
     if (lsn <= this.#confirmed) return;
     this.#confirmed = lsn;
     this.#sendStatus();
   }
 
-  /** Ends the stream for whoever takes from it. */
+  /** Ends the stream with an error for its caller. */
   fail(error: Error): void {
     this.#failure ??= error;
     this.#wake();
@@ -101,7 +105,7 @@ export class ReplicationStream {
 
   async close(): Promise<void> {
     clearInterval(this.#status);
-    // The end of a copy that goes on has no polite form in `pg`.
+    // `pg` has no way to end a copy that is in progress.
     this.#connection.stream.destroy();
     await this.#client.end().catch(() => undefined);
   }
@@ -161,15 +165,15 @@ export class ReplicationStream {
     if (this.#failure !== undefined) return;
     const status = Buffer.alloc(34);
     status[0] = 0x72;
-    // Written, flushed, applied: for a connector they are one.
+    // Written, flushed, applied: a connector does not distinguish them.
     for (const offset of [1, 9, 17]) status.writeBigUInt64BE(this.#confirmed, offset);
     status.writeBigInt64BE(BigInt(Date.now()) * 1000n - POSTGRES_EPOCH_US, 25);
     this.#connection.sendCopyFromChunk(status);
   }
 }
 
-/** The end of a transaction's commit record, or the place of the record itself. @throws Error where it is missing */
+/** The end of a transaction's commit record, or the position of the record itself. @throws Error if it is missing */
 export function placeOf(lsn: string | null): bigint {
-  if (lsn === null) throw new Error('PostgreSQL sent a transaction without its place');
+  if (lsn === null) throw new Error('PostgreSQL sent a transaction without its LSN');
   return parseLsn(lsn);
 }

@@ -1,9 +1,10 @@
 /**
- * Logical replication: changes of tables become messages, with nothing added to the application.
+ * Logical replication: changes of tables become messages, without any change to the application.
  *
- * A slot is read in the order of commits. A change's position is the place of its transaction's commit record and its
- * number in the transaction: the same however often the slot is read. The slot is confirmed up to the transactions
- * that are in the log; killed before that, the connector gets them again and the log takes none twice.
+ * A slot is read in the order of commits. The position of a change is the LSN of its transaction's commit record and
+ * its number in the transaction, so it is the same each time the slot is read. The slot is confirmed up to the
+ * transactions that are in the log; if the connector is killed before that, it gets them again and the log takes none
+ * twice.
  */
 import type { Pgoutput } from 'pg-logical-replication';
 import { connectPostgres, type Postgres } from '../../postgres/connection.js';
@@ -21,7 +22,7 @@ import type { TableMapping } from './table-mapping.js';
 const MEASURE_EVERY_MS = 5_000;
 /** Digits of a change's number in its transaction. */
 const NUMBER_DIGITS = 10;
-/** What a change without a topic is reported under. */
+/** The topic that reports show for a change without one. */
 const NO_TOPIC = '-';
 
 export interface ReplicationOptions extends Surroundings, Omit<SourceWriterOptions, 'source'> {
@@ -31,7 +32,7 @@ export interface ReplicationOptions extends Surroundings, Omit<SourceWriterOptio
   readonly publication: string;
 }
 
-/** Carries changes over until `signal` aborts. */
+/** Publishes changes until `signal` aborts. */
 export function runReplication(options: ReplicationOptions): Promise<void> {
   return keepRunning(options, async (works) => {
     const replication = new Replication(options);
@@ -86,7 +87,7 @@ class Replication {
     signal.addEventListener('abort', () => stream.fail(new Error('stopped')), { once: true });
     signal.throwIfAborted();
     this.#measureRegularly(client);
-    logger.info({ source }, 'replication: at work');
+    logger.info({ source }, 'replication: publishing');
     works();
     for (;;) {
       const received = await stream.take();
@@ -106,7 +107,7 @@ class Replication {
     await this.#client?.end().catch(() => undefined);
   }
 
-  /** @returns the messages, and the place up to which everything has been read once they are written. */
+  /** @returns the messages, and the position to confirm once they are written. */
   #read(received: readonly Received[]): {
     messages: SourceMessage[];
     end: bigint | undefined;
@@ -117,7 +118,7 @@ class Replication {
     let oldestMs = this.#transaction?.timeMs;
     for (const item of received) {
       if ('end' in item) {
-        // Within a transaction it is the place of something that is still to come.
+        // Within a transaction it is the position of something that is still to come.
         if (this.#transaction === undefined) end = item.end;
         continue;
       }
@@ -141,7 +142,7 @@ class Replication {
 
   #message(change: RowChange): SourceMessage | undefined {
     const transaction = this.#transaction;
-    if (transaction === undefined) throw new Error('PostgreSQL sent a change outside of a transaction');
+    if (transaction === undefined) throw new Error('PostgreSQL sent a change outside a transaction');
     transaction.changes += 1;
     const mapping = this.#mappings.get(tableOf(change));
     if (mapping === undefined) return undefined;
@@ -192,7 +193,7 @@ class Replication {
   }
 }
 
-/** A lock for each slot. */
+/** The advisory lock of a slot. */
 function lockOf(slot: string): number {
   let hash = 0;
   for (const char of slot) hash = (hash * 31 + char.charCodeAt(0)) % 1_000_000_007;

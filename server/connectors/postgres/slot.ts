@@ -1,8 +1,8 @@
-/** The replication slot and its publication: made where they are missing, and watched. */
+/** The replication slot and its publication: created if they do not exist, and measured. */
 import type { Postgres } from '../../postgres/connection.js';
 import type { ConnectorMetrics } from '../metrics.js';
 
-/** Makes the publication where it is missing. @throws Error where it lacks one of the tables. */
+/** Creates the publication if it does not exist. @throws Error if it lacks one of the tables. */
 export async function preparePublication(
   client: Postgres,
   publication: string,
@@ -29,7 +29,7 @@ export async function preparePublication(
   }
 }
 
-/** Makes the slot where there never was one. @throws Error where it was made once and is gone, or was invalidated. */
+/** Creates the slot if there never was one. @throws Error if it was created once and is gone, or was invalidated. */
 export async function prepareSlot(client: Postgres, slot: string): Promise<void> {
   const { rows } = await client.query<{ status: string | null }>(
     'SELECT wal_status AS status FROM pg_replication_slots WHERE slot_name = $1',
@@ -40,12 +40,12 @@ export async function prepareSlot(client: Postgres, slot: string): Promise<void>
     [slot],
   );
   const [found] = rows;
-  const remedy = `DELETE FROM hub.replication_slot WHERE name = '${slot}' begins anew from now on`;
+  const remedy = `DELETE FROM hub.replication_slot WHERE name = '${slot}' starts over from now`;
   if (found === undefined) {
     if (known.rowCount !== 0) {
       throw new Error(`the slot ${slot} is gone, and changes since it was last read are lost; ${remedy}`);
     }
-    // Alone in its transaction: a slot cannot be made in one that has written.
+    // Alone in its transaction: a slot cannot be created in one that has written.
     await client.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [slot]);
   } else if (found.status === 'lost') {
     throw new Error(
@@ -55,7 +55,7 @@ export async function prepareSlot(client: Postgres, slot: string): Promise<void>
   await client.query('INSERT INTO hub.replication_slot (name) VALUES ($1) ON CONFLICT DO NOTHING', [slot]);
 }
 
-/** Reads how much of the log of PostgreSQL the slot holds back. */
+/** Reads how much write-ahead log PostgreSQL keeps for the slot. */
 export async function measureSlot(client: Postgres, slot: string, metrics: ConnectorMetrics): Promise<void> {
   const { rows } = await client.query<{ retained: string; behind: string }>(
     `SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text AS retained,

@@ -1,7 +1,7 @@
-/** Which table becomes which topic: `public.orders=signals:orders/{account}`. */
+/** Maps tables to topics: `public.orders=signals:orders/{account}`. */
 import { parseMappings, type TopicTemplate } from '../topic-template.js';
 
-/** One table; its topic is made from columns of the row. */
+/** One table, and the topic that is made from columns of its rows. */
 export interface TableMapping extends TopicTemplate {
   /** `schema.table` */
   readonly table: string;
@@ -9,7 +9,7 @@ export interface TableMapping extends TopicTemplate {
 
 const TABLE = /^[A-Za-z_][A-Za-z0-9_$]*\.[A-Za-z_][A-Za-z0-9_$]*$/;
 
-/** @throws Error that names the entry which is wrong. */
+/** @throws Error that names the entry that is wrong. */
 export function parseTableMappings(text: string): TableMapping[] {
   return parseMappings(
     text,

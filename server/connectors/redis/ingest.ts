@@ -1,10 +1,12 @@
 /**
- * A Redis Stream that anybody with Redis can write to becomes messages: `XADD hub:ingest * topic market:AAPL data {…}`.
+ * Publishes the entries of a Redis Stream, which any Redis client can write: `XADD hub:ingest * topic market:AAPL data
+ * {…}`.
  *
- * Entries are read through a consumer group and acknowledged after their commit. Whoever sends an entry has sent all
- * older ones that are not acknowledged: after taking new entries it reads the group's pending list from its beginning.
- * So the id of an entry is a high-water mark in the log, and any number of these may run, be stopped or killed, at any
- * moment, without a lease: they would do the same twice, and the log takes it once.
+ * Entries are read through a consumer group and acknowledged after their commit. After taking new entries, a connector
+ * reads the group's pending list from its beginning, so before it sends an entry it has sent all older ones that are
+ * not acknowledged. So the id of an entry is a high-water mark in the log, and any number of connectors may run, be
+ * stopped or be killed at any moment without a lease: they repeat one another's work, and the log takes each message
+ * once.
  */
 import type { ErrorBody } from '@axiom-streaming/protocol/errors';
 import { errorBody, HubError } from '../../errors.js';
@@ -13,12 +15,12 @@ import { keepRunning, type Surroundings } from '../keep-running.js';
 import { type SourceMessage, SourceWriter, type SourceWriterOptions } from '../source-writer.js';
 
 const BATCH = 500;
-/** Redis holds a read open for so long; the connection's liveness probe waits behind it. */
+/** How long a read waits for entries; the connection's liveness probe waits behind it. */
 const BLOCK_MS = 500;
 const DEADLINE_MS = 3_000;
-/** One name for all: whoever works takes over what another left. */
+/** All connectors use one consumer name, so that each takes over what another left. */
 const CONSUMER = 'hub';
-/** Set-aside entries that are kept, about. */
+/** Approximate number of refused entries that are kept. */
 const REFUSED_MAX = 10_000;
 
 export interface IngestOptions extends Surroundings, Omit<SourceWriterOptions, 'source'> {
@@ -28,13 +30,13 @@ export interface IngestOptions extends Surroundings, Omit<SourceWriterOptions, '
   readonly group: string;
 }
 
-/** An entry of the stream; its fields are undefined where it was deleted before it was read. */
+/** An entry of the stream; its fields are undefined if it was deleted before it was read. */
 interface Entry {
   readonly id: string;
   readonly fields: ReadonlyMap<string, string> | undefined;
 }
 
-/** Carries the stream over until `signal` aborts. */
+/** Publishes the entries of the stream until `signal` aborts. */
 export function runIngest(options: IngestOptions): Promise<void> {
   const { link, key, group, metrics, logger, signal } = options;
   const writer = new SourceWriter({ ...options, source: `ingest:${key}` });
@@ -83,7 +85,7 @@ export function runIngest(options: IngestOptions): Promise<void> {
     for (const [index, error] of byIndex) refused.set(accepted[index]!, error);
     for (const [entry, error] of refused) await setAside(entry, error);
     const ids = entries.map(({ id }) => id);
-    // In one write: an entry that is acknowledged and not deleted, since this was killed in between, stays for ever.
+    // In one write: an entry that was acknowledged but not deleted, because of a kill in between, would stay for ever.
     await Promise.all([
       link.command(['XACK', key, group, ...ids], DEADLINE_MS),
       link.command(['XDEL', key, ...ids], DEADLINE_MS),
@@ -122,7 +124,7 @@ function messageOf({ id, fields }: Entry): SourceMessage {
   try {
     JSON.parse(data);
   } catch (error) {
-    throw new HubError('bad_json', `data: is no JSON: ${(error as Error).message}`, { field: 'data' });
+    throw new HubError('bad_json', `data: is not JSON: ${(error as Error).message}`, { field: 'data' });
   }
   const publicationId = fields?.get('id');
   return {
@@ -133,7 +135,7 @@ function messageOf({ id, fields }: Entry): SourceMessage {
   };
 }
 
-/** `1763900000000-7` with all its digits, so that the order of the texts is that of the ids. */
+/** `1763900000000-7` padded with zeros, so that texts sort in the order of the ids. */
 function positionOf(id: string): string {
   const [time = '', number = ''] = id.split('-');
   return `${time.padStart(20, '0')}-${number.padStart(20, '0')}`;
@@ -143,7 +145,7 @@ function timeOf(id: string): number {
   return Number.parseInt(id, 10);
 }
 
-/** Entries of the one stream that was asked for. */
+/** The entries of the only stream in the reply. */
 function entriesOf(reply: Reply): Entry[] {
   if (!Array.isArray(reply)) return [];
   const [stream] = reply;

@@ -51,7 +51,7 @@ export async function readHistory(
 
   const positions = parseCursor(request.since);
   if (positions === undefined) {
-    throw new HubError('bad_cursor', 'since: this is no cursor of this hub', { field: 'since' });
+    throw new HubError('bad_cursor', 'since: this is not a cursor of this hub', { field: 'since' });
   }
   const [verdict] = await hub.recovery.judge([{ stream, key }], positions);
   const { epoch } = tail;

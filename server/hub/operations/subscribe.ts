@@ -79,7 +79,7 @@ export async function subscribe(
   const topics = uniqueTopics(hub, request.topics);
   const positions = request.since === undefined ? undefined : parseCursor(request.since);
   if (request.since !== undefined && positions === undefined) {
-    throw new HubError('bad_cursor', 'since: this is no cursor of this hub', { field: 'since' });
+    throw new HubError('bad_cursor', 'since: this is not a cursor of this hub', { field: 'since' });
   }
   const conflation = requestedConflation(request);
   checkConflatable(hub, topics, conflation);

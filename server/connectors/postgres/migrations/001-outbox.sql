@@ -34,7 +34,7 @@ DECLARE
   known record;
 BEGIN
   IF hub_publish.topic IS NULL OR hub_publish.topic !~ '^[a-z][a-z0-9_-]{0,31}:[A-Za-z0-9._/-]{1,128}$' THEN
-    RAISE EXCEPTION 'topic: "%" is no topic; a topic is stream:key', hub_publish.topic
+    RAISE EXCEPTION 'topic: "%" is not a topic; a topic is stream:key', hub_publish.topic
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF hub_publish.data IS NULL THEN

@@ -20,7 +20,7 @@ async function publish(event: Event): Promise<void> {
   try {
     value = JSON.parse(data.value);
   } catch (error) {
-    outcome.value = { tone: 'bad', text: `The data is no JSON: ${(error as Error).message}` };
+    outcome.value = { tone: 'bad', text: `The data is not JSON: ${(error as Error).message}` };
     return;
   }
   busy.value = true;
