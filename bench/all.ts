@@ -1,6 +1,6 @@
 /**
- * Every bench, one after the other, and the report: about 45 minutes on two cores. `--rounds` is for all of them;
- * without it each has its own number. Each says in its own header what it does not measure.
+ * Runs every bench, one after the other, and writes the report: about 45 minutes on two cores. `--rounds` applies to
+ * all of them; without it each has its own default. The header of each bench says what it does not measure.
  */
 import { benchConnections } from './connections.js';
 import { benchFanout } from './fanout.js';

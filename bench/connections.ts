@@ -1,15 +1,15 @@
 /**
  * What do 15,000 connections cost one node: to connect, to keep in memory, and to keep alive?
  *
- * Each connects, subscribes to one topic and then waits. Connections per second, by the clock and by the server's CPU;
- * resident memory for each, after garbage collection; and the server's CPU while nothing but heartbeats goes on. Every
- * server sends a heartbeat each 15 s: the hub's and stock Socket.IO by their settings, plain ws by the loop of its
- * documentation, the hub's event streams by their comment, which no setting changes. What a server does with nobody
- * connected is part of its idle CPU.
+ * Each connects, subscribes to one topic and then waits. Measured are connections per second, by the clock and by the
+ * server's CPU; resident memory per connection, after garbage collection; and the server's CPU while only heartbeats
+ * are sent. Every server sends a heartbeat every 15 s: the hub and stock Socket.IO by their settings, plain ws by the
+ * loop of its documentation, the hub's event streams by their comment, which no setting changes. The idle CPU includes
+ * what a server does with nobody connected.
  *
  * Not measured: TLS, NGINX in front, tokens, the kernel's socket buffers, and how fast a machine with more cores would
- * connect them: by the clock the load processes compete with the server. The CPU of Redis, where a Socket.IO session is
- * written for each subscription, is not counted either.
+ * connect them: the load processes compete with the server for wall-clock time. The CPU of Redis, where a Socket.IO
+ * session is written for each subscription, is not counted either.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isMain, option } from './lib/main.js';
@@ -20,7 +20,7 @@ import { Load } from './load/load.js';
 import { hub, type Peer, plainWs, stock } from './peers/peers.js';
 
 export const HEARTBEAT_MS = 15_000;
-/** Two heartbeats. */
+/** The time of two heartbeats. */
 const IDLE_SECONDS = 30;
 
 const HEARTBEAT = { PING_INTERVAL_MS: String(HEARTBEAT_MS) };
@@ -37,9 +37,9 @@ export interface ConnectionsRow {
   readonly connections: number;
   /** Connected and subscribed, per second by the clock. */
   readonly perSecond: number;
-  /** The same per second of the server's CPU. */
+  /** Connected and subscribed, per second of the server's CPU. */
   readonly perCpuSecond: number;
-  /** Kilobytes (1,000 bytes) of the server's resident memory for each. */
+  /** Kilobytes (1,000 bytes) of the server's resident memory per connection. */
   readonly kilobytes: number;
   /** Share of one core while all are idle. */
   readonly idleCore: number;
@@ -57,7 +57,7 @@ async function measure(peer: Peer, connections: number, servers: Serving): Promi
     return load.connectSeconds;
   };
   try {
-    // The first connections pay for code that is compiled once.
+    // The first connections include the cost of compiling code, which is paid once.
     const first = Math.ceil(Math.min(500, connections / 10));
     await connect(first);
     const bytesBefore = await restingBytes();
@@ -96,7 +96,7 @@ async function idleCost(loads: readonly Load[], serverCpuSeconds: () => number) 
   return { core, heartbeats: heartbeats - before.heartbeats, open };
 }
 
-/** @param connections of each server; 15,000 are as many as a process may have descriptors for, with room for others */
+/** @param connections of each server; the descriptors that a process may have allow 15,000, with some to spare */
 export async function benchConnections(
   rounds = option('rounds', 2),
   connections = option('count', 15_000),

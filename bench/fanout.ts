@@ -1,15 +1,15 @@
 /**
  * How many deliveries does a second of the server's CPU make?
  *
- * The hub's whole path (publisher → stream log in Redis → node → connections) beside stock Socket.IO with its Redis
- * adapter, plain ws, a bare write loop (the floor), Nchan and NATS where they are installed. All in one run and in
- * turn, each with a Redis and processes of its own; medians of the rounds; CPU of the serving process from /proc, NGINX
- * with its worker.
+ * Compares the hub's whole path (publisher → stream log in Redis → node → connections) with stock Socket.IO and its
+ * Redis adapter, plain ws, a bare write loop (the floor), and Nchan and NATS if they are installed. All take turns in
+ * one run, each with its own Redis and processes. The results are medians of the rounds; CPU is that of the serving
+ * process from /proc, for NGINX with its worker.
  *
  * Not measured: networks other than loopback, TLS, compression, more than one node, wall-clock throughput (the load
  * connections take as much CPU as the server), and Redis, whose CPU is printed but not counted. A server that falls
- * behind is measured as it is: `share` says how much of what was published it delivered in the time, and its messages
- * per write grow with its backlog.
+ * behind is measured all the same: `share` is the fraction of the published messages that it delivered in the time, and
+ * its messages per write grow with its backlog.
  */
 import { MissingProgram } from '../server/local-cluster/managed-process.js';
 import { manyTopics, oneTopic } from './lib/cases.js';
@@ -24,7 +24,7 @@ export interface FanoutRow {
   readonly peer: string;
   /** Deliveries per second of the server's CPU. */
   readonly perCpuSecond: number;
-  /** All rounds. */
+  /** The values of all rounds. */
   readonly rounds: readonly number[];
   readonly share: number;
   readonly p50Ms: number;
@@ -51,7 +51,7 @@ const ALL: readonly Peer[] = [
 /** Nchan's subscribers have one channel each, and NATS was not set up for many subjects here. */
 const MANY_TOPICS: readonly Peer[] = [hub('socketio'), hub('websocket'), hub('sse'), STOCK, PLAIN_WS, FLOOR];
 
-/** Every case with those who take part. */
+/** Every case with its peers. */
 export const FANOUT_CASES: readonly { readonly case: Case; readonly peers: readonly Peer[] }[] = [
   { case: oneTopic(1_000, 1_000), peers: ALL },
   { case: manyTopics(200, 20, 1_000, 5_000), peers: MANY_TOPICS },

@@ -1,12 +1,12 @@
 /**
- * Do well-behaved clients notice that one address floods the node they are on?
+ * Do well-behaved clients notice that one address floods their node?
  *
- * 200 Socket.IO clients read a stream that is published to 100 times a second, for a calm while and then while one
- * address does all that it can at once: handshakes, subscriptions, publications, frames that are too big, pings, tokens
- * that are wrong. Reported: the clients' p99 in both, and what the node refused.
+ * 200 Socket.IO clients read a stream with 100 messages per second, first undisturbed and then while one address does
+ * everything at once: handshakes, subscriptions, publications, oversized frames, pings, invalid tokens. Reported: the
+ * clients' p99 in both phases, and what the node refused.
  *
- * Not measured: floods from many addresses, and bandwidth. The flooding process stands for another machine and has the
- * lowest priority; what the kernel does for its half of the connections is in the figure all the same.
+ * Not measured: floods from many addresses, and bandwidth. The flooding process represents another machine and has the
+ * lowest priority; the kernel's work for its half of the connections is in the figure all the same.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

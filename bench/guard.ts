@@ -1,8 +1,8 @@
 /**
- * Has the hub's fan-out fallen below half of the recorded ratio to stock Socket.IO? Up to three rounds, the best one
- * counts; exit code 1 if it has, or could not be measured. The specs ask the same.
+ * Has the hub's fan-out fallen below half of the recorded ratio to stock Socket.IO? The best of up to three rounds
+ * counts; exit code 1 if it has, or if it could not be measured. The specs make the same check.
  *
- * Not measured: anything smaller. `bench:fanout` is for figures.
+ * Smaller changes are not measured: use `bench:fanout` for exact figures.
  */
 import { guardFanout, guardLine } from './lib/fanout-guard.js';
 import { needLinux, option } from './lib/main.js';

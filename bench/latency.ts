@@ -1,11 +1,11 @@
 /**
  * How long does a message take from its publisher to its subscribers?
  *
- * One topic, 1,000 subscribers on WebSocket, publish → receive in the sampled connections, through Redis. At 10 %, 50 %
- * and 80 % of the load at which the hub's process has one core full, and at equal load against stock Socket.IO: at 10 %
- * of *its* full core, where both have time, and at 80 % of it.
+ * One topic, 1,000 subscribers on WebSocket, publish → receive in the sampled connections, through Redis. Measured at
+ * 10 %, 50 % and 80 % of the load that fills one core of the hub's process; and, with equal load for both, against
+ * stock Socket.IO at 10 % and at 80 % of the load that fills *its* core.
  *
- * Not measured: networks, more than one node, and the load processes' own delay, which is in every figure: on a machine
+ * Not measured: networks and more than one node. The load processes' own delay is part of every figure: on a machine
  * with few cores they compete with the server.
  */
 import { oneTopic } from './lib/cases.js';

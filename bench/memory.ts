@@ -1,8 +1,7 @@
 /**
  * What an idle connection costs: resident memory of the server per connection, after a garbage collection.
  *
- * Not measured: the kernel's socket buffers, memory under load, and what a connection with many topics costs (each
- * here reads one).
+ * Not measured: the kernel's socket buffers, memory under load, and connections with many topics (here each reads one).
  */
 import { isMain, option } from './lib/main.js';
 import { saveResult } from './lib/results.js';
@@ -24,7 +23,7 @@ export function kilobytesPerConnection(peer: Peer, connections = CONNECTIONS): P
       loads.push(await Load.connect({ protocol: peer.protocol, ports, topics, sample: 0, workers: 1 }));
     };
     try {
-      // The first connections pay for code that is compiled once.
+      // The first connections include the cost of compiling code, which is paid once.
       await connect(WARM_UP);
       const before = await restingBytes();
       await connect(connections);

@@ -1,11 +1,10 @@
 /**
- * How many messages can publishers put into one node, and what does each cost the node and Redis?
+ * How many messages can one node take from publishers, and what does each cost the node and Redis?
  *
- * Single HTTP requests with keep-alive and a token, batches of 500, and publishing over a WebSocket
- * with acknowledgements pipelined; each through the node into Redis, with nobody subscribed. CPU of the node and of
- * Redis from /proc.
+ * Single HTTP requests with keep-alive and a token, batches of 500, and pipelined publications over a WebSocket; all
+ * through the node into Redis, with no subscribers. CPU of the node and of Redis is from /proc.
  *
- * Each connection has the same token (HS256), which the node verifies once and remembers.
+ * All connections have the same token (HS256), which the node verifies once and remembers.
  *
  * Not measured: subscribers, and more than one node.
  */
@@ -24,7 +23,7 @@ import { hub } from './peers/peers.js';
 
 const WORKER = fileURLToPath(new URL('load/publishing-worker.js', import.meta.url));
 const SECONDS = 4;
-/** Limits are not what is measured. */
+/** Limits high enough not to matter. */
 const SECURED = {
   JWT_SECRET,
   MAX_PUBLISHES_PER_SECOND_PER_SUBJECT: '10000000',

@@ -1,12 +1,12 @@
 /**
- * A node dies with all its clients: how long until the last of them has caught up on the others, what does that ask of
- * Redis, and what do the clients of the others feel?
+ * A node dies and all its clients lose their connections: how long until the last of them has caught up on other nodes,
+ * how much work is that for Redis, and what do the clients of the other nodes notice?
  *
  * Three nodes behind NGINX, 3,000 unmodified socket.io-clients on one of them and 100 on each of the others, each with
- * 20 of 200 topics, while messages are published; then SIGKILL. Clients come back after their library's own pause, half
- * a second to one and a half. Every client checks that nothing is missing and nothing comes twice.
+ * 20 of 200 topics, while messages are published; then SIGKILL. Clients come back after their library's own pause, 0.5
+ * to 1.5 s. Every client checks that nothing is missing and nothing comes twice.
  *
- * Not measured: networks; and on a machine with few cores the clients take most of the time that is measured.
+ * Not measured: networks. On a machine with few cores the clients themselves take most of the measured time.
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
@@ -37,7 +37,7 @@ export interface ReconnectOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What came of it. */
+/** The result. */
 export interface ReconnectResult {
   readonly clients: number;
   /** Clients that came back, each from the kill to the end of its backfill: the median and the last, ms. */
@@ -47,16 +47,16 @@ export interface ReconnectResult {
   readonly notRecovered: number;
   /** Missing or repeated messages, of all clients. */
   readonly wrong: number;
-  /** Reads of a range of the log by the two nodes for it. */
+  /** Range reads of the log by the two other nodes. */
   readonly rangeReads: number;
   readonly handshakesRefused: number;
-  /** Clients that were not to lose their connection, and did. */
+  /** Clients of the other nodes that lost their connection. */
   readonly lostOthers: number;
-  /** Publish to receive of the others' clients, ms: before, and from the kill until the last had caught up. */
+  /** Publish to receive of the other nodes' clients, ms: before the kill, and from it until the last had caught up. */
   readonly othersP99Ms: { readonly before: number; readonly during: number };
 }
 
-/** Runs it once. @throws Error where the clients do not all come back. */
+/** Runs it once. @throws Error if not all clients come back. */
 export async function reconnectStorm(options: ReconnectOptions): Promise<ReconnectResult> {
   const { clients, others, perSecond, env } = options;
   const cluster = await LocalCluster.start({
@@ -135,7 +135,7 @@ function client(addresses: readonly string[], i: number): ReconnectClient {
   };
 }
 
-/** Addresses that NGINX sends to each node: it hashes three octets. */
+/** Addresses that NGINX sends to each node; it hashes the first three octets. */
 async function addressesByNode({ url }: LocalCluster): Promise<Map<string, string[]>> {
   const addresses = new Map<string, string[]>();
   for (let i = 0; i < 300; i++) {
@@ -147,7 +147,7 @@ async function addressesByNode({ url }: LocalCluster): Promise<Map<string, strin
   return addresses;
 }
 
-/** Publishes to all topics in turn, numbered by topic, until it is aborted. */
+/** Publishes to all topics in turn, with numbers per topic, until it is aborted. */
 async function publish(url: string, perSecond: number, signal: AbortSignal): Promise<void> {
   const started = performance.now();
   let next = 0;

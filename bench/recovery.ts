@@ -1,18 +1,19 @@
 /**
- * How fast are returning clients caught up, from a node's memory and from Redis?
+ * How fast do returning clients catch up, from a node's memory and from Redis?
  *
- * All clients come back to one node at the same moment, as after the death of another: an unmodified Socket.IO client's
- * way with its session and its last cursor, plain WebSocket with `since`, SSE with `Last-Event-ID`. Each comes from
- * another place: they have missed between half and all of what was published meanwhile. Once everything missed is in
- * the node's recent window, once (with a window of 64 KiB) nearly nothing is, so that it comes out of Redis. Every
- * client reads everything that it gets: each message once, in order, with the right content, and nothing after the last.
- * Clients whose return is refused, or cut, try again after 250 ms and are counted; so are those that are told to begin
- * anew, though nothing was lost. The server's CPU is counted from the order to come back until the last client is caught up, with its handshakes.
+ * All clients come back to one node at the same moment, as after the death of another: Socket.IO like an unmodified
+ * client with its session and its last cursor, plain WebSocket with `since`, SSE with `Last-Event-ID`. Their positions
+ * differ: they have missed between half and all of the messages published meanwhile. In one case all missed messages
+ * are in the node's recent window; in the other (with a window of 64 KiB) nearly none are, so that they come from
+ * Redis. Every client checks its messages: each one once, in order, with the right content, and nothing after the last.
+ * Clients whose return is refused or cut try again after 250 ms and are counted; so are clients that are told that they
+ * are not recovered, although nothing was lost. The server's CPU is counted from the order to come back until the last
+ * client has caught up, including the handshakes.
  *
- * Not measured: clients that read a few keys of a busy stream, who walk over more than they get; live messages in the
- * meantime; NGINX; and time on a machine where the clients are elsewhere: here their reading takes CPU, so that the time
- * until all are caught up is longer than the server needs. No peer: stock Socket.IO with its Redis adapter recovers
- * nothing.
+ * Not measured: clients that read a few keys of a busy stream, for which the hub scans more than it sends; live
+ * messages in the meantime; NGINX; and the time with clients on another machine: here they take CPU, so that the time
+ * until all have caught up is longer than the server needs. There is no peer: stock Socket.IO with its Redis adapter
+ * recovers nothing.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,7 +34,7 @@ const WORKERS = 2;
 const TOPIC = 'market:T00000';
 /** Messages that are published while the clients are away. */
 const MISSED = 4_000;
-/** What comes after the last message would have come by then. */
+/** How long to wait for a message that must not come after the last one. */
 const SETTLED_MS = 300;
 
 export type Source = 'window' | 'Redis';
@@ -45,20 +46,20 @@ export interface RecoveryRow {
   /** Messages replayed to all of them. */
   readonly messages: number;
   readonly perCpuSecond: number;
-  /** By the clock, until the last client was caught up. */
+  /** Wall-clock time until the last client had caught up. */
   readonly perSecond: number;
   readonly seconds: number;
-  /** Half of the clients were caught up by then. */
+  /** Time until half of the clients had caught up. */
   readonly p50Seconds: number;
-  /** XRANGE calls of Redis meanwhile. */
+  /** XRANGE calls that Redis served meanwhile. */
   readonly rangeReads: number;
-  /** Returns that were refused or cut, and tried again. */
+  /** Returns that were refused or cut, and retried. */
   readonly retries: number;
-  /** Clients that were told to begin anew. */
+  /** Clients that were told that they were not recovered. */
   readonly lost: number;
 }
 
-// Comparisons with the top of the log read ranges too; none is due in so short a time.
+// Checks of the top of the log read ranges too; none is due during the measurement.
 const ENV = { TOP_CHECK_MS: '60000' };
 
 function peers(source: Source): readonly Peer[] {
@@ -96,7 +97,7 @@ async function measure(
       clients: share(i),
     }));
     await publish({ way: 'log', redisUrl, topics: [TOPIC], perSecond: MISSED, seconds: 1 });
-    // The node has what was published, and has seen that its clients are gone.
+    // The node has all published messages, and has noticed that its clients are gone.
     await delay(1_000);
     const seen = (client: number) => Math.floor((client / clients) * (MISSED / 2));
     const before = { reads: await rangeReads(redisPort), cpu: serverCpuSeconds(), at: performance.now() };
@@ -186,7 +187,7 @@ export async function benchRecovery(
       seconds: middle(({ seconds }) => seconds),
       p50Seconds: middle(({ p50Seconds }) => p50Seconds),
       rangeReads: middle(({ rangeReads }) => rangeReads),
-      // A few in one round are too many to be hidden by the others.
+      // The median would hide a few in one round, so the worst round counts.
       retries: Math.max(...measured.map(({ retries }) => retries)),
       lost: Math.max(...measured.map(({ lost }) => lost)),
     };

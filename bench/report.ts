@@ -1,4 +1,4 @@
-/** Writes `bench/results/README.md` and its charts from the results that are there. */
+/** Writes `bench/results/README.md` and its charts from the saved results. */
 import { writeFileSync } from 'node:fs';
 import { type ConnectionsRow, HEARTBEAT_MS } from './connections.js';
 import type { FanoutCase } from './fanout.js';
@@ -12,12 +12,12 @@ import type { PublishRow } from './publish.js';
 import type { RecoveryRow } from './recovery.js';
 import type { ScaleSeries } from './scale.js';
 
-/** The hub's own bars stand out. */
+/** The hub's own bars are highlighted. */
 const isOwn = (peer: string) => peer.startsWith('hub');
 
 const millions = (value: number) => `${number(value / 1e6, 2)} M`;
 
-/** A bench's part of the page, or nothing where it has not been run. */
+/** A bench's section of the page, or nothing if it has not been run. */
 function section<T>(
   name: string,
   title: string,
@@ -259,7 +259,7 @@ function scale(series: readonly ScaleSeries[]): string[] {
   });
 }
 
-/** Writes the page; parts whose bench has not been run are left out. */
+/** Writes the page; sections of benches that have not been run are left out. */
 export function writeReport(): void {
   const sections = [
     section(

@@ -2,15 +2,15 @@
  * What does a delivery cost as the hub grows: with 1, 2 and 3 nodes, and with ten times the subscribers, the topics and
  * the rate, one at a time?
  *
- * Nodes: every node has 1,000 subscribers of one topic, so twice the nodes deliver twice as much; CPU of all nodes
- * together, and of Redis for each message published. Factors: one node and stock Socket.IO with its Redis adapter, in
- * turn; everything but the one factor stays the same. With more topics each subscriber reads more of them, a tenth,
- * so that the same number of deliveries comes from ever more topics.
+ * Nodes: every node has 1,000 subscribers of one topic, so twice the nodes deliver twice as much; measured is the CPU
+ * of all nodes together, and that of Redis per published message. Factors: one node and stock Socket.IO with its Redis
+ * adapter, in turn; everything but one factor stays the same. Each subscriber reads a tenth of the topics, so that the
+ * same number of deliveries comes from more and more topics.
  *
- * Not measured: nodes on machines of their own, and NGINX before them: the load connects to the nodes themselves. On a
- * machine with fewer cores than processes they wait for one another, and messages that wait are written together: CPU
- * for each delivery is then, if anything, too low, and wall-clock throughput says nothing. A server that falls behind
- * (`share` below 1) is measured as it is.
+ * Not measured: nodes on separate machines, and NGINX in front: the load connects to the nodes directly. On a machine
+ * with fewer cores than processes they wait for one another, and waiting messages are written together: the CPU per
+ * delivery is then, if anything, too low, and wall-clock throughput means nothing. A server that falls behind (`share`
+ * below 1) is measured all the same.
  */
 import { manyTopics, oneTopic } from './lib/cases.js';
 import { isMain, option } from './lib/main.js';
@@ -37,7 +37,7 @@ export interface ScaleRow {
 
 export interface ScaleSeries {
   readonly factor: string;
-  /** What stays the same. */
+  /** The factors that stay the same. */
   readonly fixed: string;
   readonly rows: readonly ScaleRow[];
 }

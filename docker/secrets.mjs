@@ -1,4 +1,4 @@
-// `npm run secrets`: writes what docker-compose.yml needs and nobody else may know into .env. What is there stays.
+// `npm run secrets`: writes the secrets that docker-compose.yml needs into .env. Existing ones stay as they are.
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 
@@ -11,7 +11,7 @@ const SECRETS = {
 const file = process.argv[2] ?? '.env';
 const present = existsSync(file) ? readFileSync(file, 'utf8') : '';
 const missing = Object.keys(SECRETS).filter((name) => !new RegExp(`^\\s*${name}=.`, 'm').test(present));
-// An empty line of a secret would win over the one that is added.
+// An empty line of a secret would take precedence over the added one.
 const kept = present.replace(new RegExp(`^\\s*(${missing.join('|') || '$.'})=[ \\t]*\\n?`, 'gm'), '');
 const added = missing.map((name) => `# ${SECRETS[name]}\n${name}=${randomBytes(32).toString('base64url')}\n`);
 writeFileSync(file, `${kept}${kept === '' || kept.endsWith('\n') ? '' : '\n'}${added.join('')}`, {
@@ -21,5 +21,5 @@ chmodSync(file, 0o600);
 process.stdout.write(
   missing.length === 0
     ? `${file} has all secrets; nothing was changed.\n`
-    : `${file}: wrote ${missing.join(', ')}. Keep it: tokens and Redis hang on it.\n`,
+    : `${file}: wrote ${missing.join(', ')}. Keep it: tokens and Redis depend on it.\n`,
 );

@@ -1,5 +1,5 @@
-// Starts a node in a container. Without a NODE_ID it takes the name that its network knows it by, so that metrics,
-// logs and clients say "axiom-streaming-api-2" and not a container's id.
+// Starts a node in a container. Without NODE_ID the node takes its name in the container network, so that metrics, logs
+// and clients show "axiom-streaming-api-2" instead of a container's id.
 import { Resolver } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 
@@ -11,7 +11,7 @@ async function ownName() {
   const resolver = new Resolver({ timeout: 500, tries: 2 });
   try {
     const [name] = await resolver.resolvePtr(`${address.split('.').reverse().join('.')}.in-addr.arpa`);
-    // The network's own name follows the first dot.
+    // The name of the network follows the first dot.
     return name?.split('.')[0];
   } catch (error) {
     process.stderr.write(`No name for ${address} (${error.code}); the node is called after its host.\n`);

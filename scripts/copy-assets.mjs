@@ -1,5 +1,6 @@
-// Part of `npm run build:server`: puts what the compiled server reads beside itself, the scripts of Redis, the
-// migrations of PostgreSQL and the figures of the demo, from server/ to the same place in dist/server/. In Node.js, so that it runs on every system.
+// Part of `npm run build:server`: copies the files that the compiled server reads (Redis scripts, PostgreSQL
+// migrations, figures of the demo) from server/ to the same place in dist/server/. In Node.js, so that it runs on every
+// system.
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +14,6 @@ const assetsIn = (folder) =>
 
 const from = join(ROOT, 'server');
 const to = join(ROOT, 'dist', 'server');
-// A migration that was renamed would otherwise be applied under both names.
+// Otherwise a renamed migration would be applied under both names.
 for (const stale of assetsIn(to)) rmSync(join(to, stale));
 for (const asset of assetsIn(from)) cpSync(join(from, asset), join(to, asset));

@@ -1,9 +1,10 @@
 /**
- * `npm run pack:check [-- --conformance]`: packs what is published, installs it in empty folders as a user would, and
- * uses it: the hub is started by `npx axiom-streaming start`, and read with the installed client. Prints the sizes.
+ * `npm run pack:check [-- --conformance]`: packs the published packages, installs them in empty folders as a user
+ * would, and uses them: it starts the hub with `npx axiom-streaming start`, and reads with the installed client. Prints
+ * the sizes.
  *
- * Ends with 1 and a line that says what is off. It needs what `npm run build` makes, and the registry for what the hub
- * depends on. `--conformance` runs the repository's suite against the packed hub too.
+ * If something is wrong, it prints one line and exits with 1. It needs the output of `npm run build`, and the registry
+ * for the hub's dependencies. `--conformance` also runs the repository's conformance suite against the packed hub.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,13 +18,13 @@ import { diskBytes, install } from './pack-check/install.mjs';
 const ROOT = resolve(import.meta.dirname, '..');
 const KB = 1_000;
 const MB = 1_000_000;
-/** Bytes of the tarballs. */
+/** Maximum sizes of the tarballs, bytes. */
 const LIMITS = {
   '@axiom-streaming/client': 60 * KB,
   '@axiom-streaming/protocol': 60 * KB,
   'axiom-streaming': 3 * MB,
 };
-/** Of all that a user gets who installs the hub. */
+/** Maximum size of an installation of the hub with its dependencies, bytes. */
 const MAX_INSTALLED_BYTES = 60 * MB;
 
 const folder = mkdtempSync(join(tmpdir(), 'axiom-pack-'));

@@ -3,7 +3,7 @@ import { defineConfig } from 'vite';
 
 const page = (path: string) => join(import.meta.dirname, path);
 
-/** Nothing is inlined and nothing comes from elsewhere: the page keeps to `default-src 'self'`. */
+/** Nothing is inlined and nothing is loaded from other hosts, as `default-src 'self'` requires. */
 export default defineConfig({
   root: import.meta.dirname,
   // Relative: a proxy may serve the hub below a path.
@@ -14,7 +14,7 @@ export default defineConfig({
     assetsDir: 'assets',
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // The documents' components are that large, and no one else's page loads them.
+    // The components of the documentation pages are that large, and no other page loads them.
     chunkSizeWarningLimit: 4_000,
     rolldownOptions: { input: [page('index.html'), page('docs/index.html'), page('docs/sockets.html')] },
   },

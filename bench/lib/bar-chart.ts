@@ -2,16 +2,16 @@
 export interface Bar {
   readonly label: string;
   readonly value: number;
-  /** The value as people read it. */
+  /** The value as text. */
   readonly text: string;
-  /** Stands out. Without any such bar the first one does. */
+  /** Whether the bar is highlighted. If none is, the first one is. */
   readonly own?: boolean;
 }
 
 const WIDTH = 720;
 const ROW = 30;
 const TOP = 44;
-/** What a character takes at most on average, px. */
+/** Upper bound of a character's average width, px. */
 const CHARACTER = 7.6;
 const MARGIN = 10;
 

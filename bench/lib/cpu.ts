@@ -1,4 +1,4 @@
-/** CPU time of processes, from /proc. Linux only, as the benches are. */
+/** CPU time of processes, from /proc. Only for Linux, like the benches. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Clock ticks per second of /proc/<pid>/stat: 100 on every Linux in use. */
@@ -7,12 +7,12 @@ const TICKS_PER_S = 100;
 /** User and system CPU seconds of a process so far, without its children. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name, in brackets, may have spaces; what follows has none. utime and stime are fields 14 and 15.
+  // The name, in brackets, may have spaces; the fields after it have none. utime and stime are fields 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
 }
 
-/** CPU seconds of a process and all below it: NGINX serves in a worker. */
+/** CPU seconds of a process and all its descendants: NGINX serves in a worker. */
 export function cpuSecondsOfTree(pid: number): number {
   return cpuSeconds(pid) + childrenOf(pid).reduce((sum, child) => sum + cpuSecondsOfTree(child), 0);
 }

@@ -1,7 +1,7 @@
 /**
  * Whether the hub's fan-out, as a ratio to stock Socket.IO in the same run, is still at least half of the recorded one.
- * It tells a broken fast path from a noisy machine, not a percent from another: CPU time hardly depends on what else
- * the machine does, and one round that is good enough is enough.
+ * It detects a broken fast path in spite of a noisy machine, but no differences of a few percent: CPU time hardly
+ * depends on what else the machine does, and one good round is enough.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,19 +11,19 @@ import { PublisherBehind, runCase } from './run-case.js';
 
 const RECORD = fileURLToPath(new URL('../../../bench/fanout-ratio.json', import.meta.url));
 
-/** What both serve. */
+/** The case that both servers are measured with. */
 export const GUARD_CASE = oneTopic(1_000, 1_000);
 const ROUND = { seconds: 2, warmupSeconds: 0.5 };
 
 export interface GuardResult {
-  /** Deliveries per CPU-second, as a ratio to stock Socket.IO's, by round. Fewer where the machine was too busy. */
+  /** Deliveries per CPU-second, as a ratio to stock Socket.IO's, by round. Fewer if the machine was too busy. */
   readonly ratios: readonly number[];
   readonly recorded: number;
-  /** `unmeasured`: in no round could the publisher keep its pace. */
+  /** `unmeasured`: the publisher could not keep its pace in any round. */
   readonly verdict: 'holds' | 'fallen' | 'unmeasured';
 }
 
-/** The ratio that `bench/fanout-ratio.json` holds. */
+/** The ratio in `bench/fanout-ratio.json`. */
 export function recordedRatio(): number {
   return (JSON.parse(readFileSync(RECORD, 'utf8')) as { ratio: number }).ratio;
 }
@@ -31,14 +31,14 @@ export function recordedRatio(): number {
 export interface GuardOptions {
   /** Most rounds, of some 9 s each; default 3. */
   readonly rounds?: number;
-  /** No further round is begun that would probably end later than this; default: none is too late. */
+  /** A further round is started only if it will probably end before this time; default: no limit. */
   readonly withinMs?: number;
   /** Configuration of the hub. */
   readonly env?: Record<string, string>;
   readonly recorded?: number;
 }
 
-/** The hub beside stock Socket.IO, in turn, until one round holds. */
+/** Measures the hub and stock Socket.IO in turn, until one round is good enough. */
 export async function guardFanout(options: GuardOptions = {}): Promise<GuardResult> {
   const { rounds = 3, withinMs = Number.POSITIVE_INFINITY, env = {}, recorded = recordedRatio() } = options;
   const ratios: number[] = [];
@@ -64,7 +64,7 @@ async function measuredRatio(env: Record<string, string>): Promise<number | unde
   }
 }
 
-/** The result in a line. */
+/** The result in one line. */
 export function guardLine({ ratios, recorded, verdict }: GuardResult): string {
   if (verdict === 'unmeasured') return 'The machine was too busy to measure the fan-out.';
   const measured = ratios.map((ratio) => ratio.toFixed(1)).join(', ');

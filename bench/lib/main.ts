@@ -1,13 +1,13 @@
 import { pathToFileURL } from 'node:url';
 
-/** Whether a module is the program that was started, and not imported by another bench. It then needs Linux. */
+/** Whether a module is the program that was started, rather than imported by another bench. If so, it needs Linux. */
 export function isMain(moduleUrl: string): boolean {
   if (moduleUrl !== pathToFileURL(process.argv[1] ?? '').href) return false;
   needLinux();
   return true;
 }
 
-/** Ends the process with 2 and one line where it does not run on Linux. */
+/** Exits with 2 and one line of explanation unless the system is Linux. */
 export function needLinux(): void {
   if (process.platform === 'linux') return;
   process.stderr.write(
@@ -16,11 +16,11 @@ export function needLinux(): void {
   process.exit(2);
 }
 
-/** A whole-number option such as `--rounds 5`. @throws Error where it is no such number. */
+/** A whole-number option such as `--rounds 5`. @throws Error if it is not such a number. */
 export function option(name: string, fallback: number, args: readonly string[] = process.argv): number {
   const at = args.indexOf(`--${name}`);
   if (at < 0) return fallback;
   const value = Number(args[at + 1]);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} wants a whole number from 1`);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} must be a whole number from 1`);
   return value;
 }

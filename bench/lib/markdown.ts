@@ -1,9 +1,9 @@
-/** Parts of the page that the results are shown on. */
+/** Building blocks of the page with the results. */
 import { writeFileSync } from 'node:fs';
 import { type Bar, barChart } from './bar-chart.js';
 import { type Circumstances, RESULTS } from './results.js';
 
-/** As people write it: 1,234,567.9 with one digit. */
+/** A number with separators: 1,234,567.9 with one digit. */
 export function number(value: number, digits = 0): string {
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
@@ -15,7 +15,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     .join('\n');
 }
 
-/** What a result belongs to, in a line. */
+/** The circumstances of a result, in one line. */
 export function under({ at, cpu, cores, memoryGiB, node, commit, versions }: Circumstances): string {
   const programs = Object.entries(versions)
     .filter(([, version]) => version !== '')
@@ -23,7 +23,7 @@ export function under({ at, cpu, cores, memoryGiB, node, commit, versions }: Cir
   return `${at} UTC, commit ${commit}, ${cores} cores (${cpu}), ${memoryGiB} GiB, Node.js ${node}; ${programs.join(', ')}.`;
 }
 
-/** Writes a chart beside the page. @returns what shows it there. */
+/** Writes a chart next to the page. @returns the markup that shows it. */
 export function picture(name: string, title: string, bars: readonly Bar[]): string {
   writeFileSync(`${RESULTS}${name}.svg`, barChart(title, bars));
   return `![${title}](${name}.svg)`;

@@ -1,13 +1,13 @@
-/** Results as files: JSON for programs, with the machine, versions and commit that they belong to. */
+/** Results as JSON files, with the machine, versions and commit that they were measured on. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-/** `bench/results/` of the project, seen from the compiled file. */
+/** `bench/results/` of the project, relative to the compiled file. */
 export const RESULTS = fileURLToPath(new URL('../../../bench/results/', import.meta.url));
 
-/** What a result belongs to. */
+/** The circumstances of a result. */
 export interface Circumstances {
   readonly at: string;
   readonly cpu: string;
@@ -30,7 +30,7 @@ export function saveResult<T>(name: string, result: T, dir = RESULTS): void {
   writeFileSync(`${dir}${name}.json`, `${JSON.stringify(content, null, 2)}\n`);
 }
 
-/** @returns undefined where the bench has not been run. */
+/** @returns undefined if the bench has not been run. */
 export function loadResult<T>(name: string, dir = RESULTS): Result<T> | undefined {
   try {
     return JSON.parse(readFileSync(`${dir}${name}.json`, 'utf8')) as Result<T>;
@@ -66,7 +66,7 @@ function circumstances(): Circumstances {
   };
 }
 
-/** The first line that a program writes, or '' where it is not installed. */
+/** The first line that a program writes, or '' if it is not installed. */
 function output(program: string, args: string[]): string {
   try {
     // nginx writes its version to standard error.

@@ -10,27 +10,27 @@ import { type Serving, serving } from './serving.js';
 
 const PUBLISHER = fileURLToPath(new URL('../load/publisher.js', import.meta.url));
 
-/** What is put on a server. */
+/** The load on a server. */
 export interface Case {
   readonly name: string;
-  /** Topics that are published to, in turn. */
+  /** Topics that messages are published to, in turn. */
   readonly topics: readonly string[];
-  /** Topics by connection. */
+  /** Topics of each connection. */
   readonly subscriptions: readonly (readonly string[])[];
   readonly perSecond: number;
 }
 
-/** What came of it, over the measured time. */
+/** The result, over the measured time. */
 export interface Measured {
   readonly peer: string;
-  /** Messages that reached a connection. */
+  /** Messages delivered to connections. */
   readonly delivered: number;
   readonly seconds: number;
   readonly serverCpuSeconds: number;
   readonly redisCpuSeconds: number;
   /** Messages delivered for each second of the serving process's CPU. */
   readonly perCpuSecond: number;
-  /** Share of what was published in the time that was delivered; below 1 the server falls behind. */
+  /** Fraction of the messages published in the time that was delivered; below 1 the server falls behind. */
   readonly share: number;
   /** Publish to receive, ms, of the sampled connections. */
   readonly latencies: readonly number[];
@@ -41,7 +41,7 @@ export interface Measured {
 export interface RunOptions {
   readonly seconds?: number;
   readonly warmupSeconds?: number;
-  /** Connections of each load process that read what they get. */
+  /** Connections of each load process that parse their messages. */
   readonly sample?: number;
   /** Servers of the peer on one Redis; default 1. */
   readonly nodes?: number;
@@ -53,7 +53,7 @@ export class PublisherBehind extends Error {}
 /**
  * Runs one case on one peer; the connections are spread evenly over its nodes.
  *
- * @throws Error where the sample finds a hole, disorder or wrong content
+ * @throws Error if the sample finds a missing, misplaced or wrong message
  * @throws PublisherBehind
  */
 export function runCase(peer: Peer, wanted: Case, options: RunOptions = {}): Promise<Measured> {

@@ -1,4 +1,4 @@
-/** Servers for one measurement, with a Redis of their own; nothing of them is left afterwards. */
+/** Servers for one measurement, with their own Redis; afterwards nothing of them is left. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { redisServer } from '../../server/local-cluster/redis-server.js';
 import type { Peer } from '../peers/peers.js';
 import { cpuSeconds, cpuSecondsOfTree, residentBytes } from './cpu.js';
 
-/** What serves while a measurement is made. */
+/** The running servers of a measurement. */
 export interface Serving {
   /** One for each server. */
   readonly ports: readonly number[];
@@ -23,10 +23,10 @@ export interface Serving {
 }
 
 /**
- * Starts Redis and the servers of a peer, and ends them when the work is done, or has failed.
+ * Starts Redis and the servers of a peer, and stops them when the work is done or has failed.
  *
  * @param servers processes of the peer on the same Redis; default 1
- * @throws MissingProgram where the peer is not installed
+ * @throws MissingProgram if the peer is not installed
  */
 export async function serving<T>(
   peer: Peer,
@@ -35,7 +35,7 @@ export async function serving<T>(
 ): Promise<T> {
   const dir = mkdtempSync(join(tmpdir(), 'axiom-bench-'));
   const redisPort = await freePorts(3 + servers);
-  // Two ports are left free: a server may want one below its own.
+  // Two ports are left free, because a server may need the one below its own.
   const ports = Array.from({ length: servers }, (_, i) => redisPort + 3 + i);
   const redis = redisServer({ port: redisPort, dir });
   const redisUrl = `redis://127.0.0.1:${redisPort}`;

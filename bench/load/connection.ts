@@ -1,6 +1,6 @@
 /**
- * A lean load connection: a raw TCP socket that counts messages without reading them, as little work as can be done
- * with a byte stream. One in so many reads what it counts: order and content.
+ * A lean load connection: a raw TCP socket that counts messages without parsing them, the least work that a byte stream
+ * allows. The connections of a sample do parse them, to check order and content.
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
@@ -8,13 +8,13 @@ import { ChunkedBody } from './chunked-body.js';
 
 export type Protocol = 'socketio' | 'websocket' | 'sse' | 'stock' | 'ws' | 'nats' | 'nchan';
 
-/** What a client keeps for its return: the last cursor that it was told, on Socket.IO with its session's private id. */
+/** What a client keeps in order to resume: the last cursor, and on Socket.IO the private id of its session. */
 export interface Resumable {
   readonly cursor: string;
   readonly pid?: string | undefined;
 }
 
-/** The server has told a returning client that it begins anew. */
+/** The server has told a returning client that it was not recovered. */
 export class NotRecovered extends Error {}
 
 export interface ConnectionOptions {
@@ -22,19 +22,19 @@ export interface ConnectionOptions {
   readonly port: number;
   readonly localAddress: string;
   readonly topics: readonly string[];
-  /** Takes up what an earlier connection left; refused by the server, the connection fails. */
+  /** Resumes what an earlier connection left; if the server refuses, the connection fails. */
   readonly resume?: Resumable | undefined;
-  /** Reads each message: for the connections of the sample. */
+  /** Called with each message, for connections of the sample. */
   readonly onMessage?: ((text: string) => void) | undefined;
 }
 
-/** Frames that are shorter are no messages: acknowledgements, heartbeats, positions. */
+/** Shorter frames are not messages, but acknowledgements, heartbeats or positions. */
 const SHORTEST_MESSAGE = 100;
 
 export class LoadConnection {
   messages = 0;
   bytes = 0;
-  /** Pings, and on SSE comments. */
+  /** Pings; on SSE, comments. */
   heartbeats = 0;
   /** The cursor of the subscription. */
   cursor: string | undefined;
@@ -45,7 +45,7 @@ export class LoadConnection {
   readonly #socket: Socket;
   readonly #chunks = new ChunkedBody();
   #subscribed: () => void = () => undefined;
-  /** What comes before the subscription is acknowledged is no message. */
+  /** Frames before the acknowledgement of the subscription are not messages. */
   #counting = false;
   #upgraded = false;
   #rest: Buffer | undefined;
@@ -75,7 +75,7 @@ export class LoadConnection {
     this.#socket.destroy();
   }
 
-  /** Stops reading, as a client that hangs. */
+  /** Stops reading, like a client that hangs. */
   stall(): void {
     this.#socket.pause();
   }
@@ -119,7 +119,7 @@ export class LoadConnection {
     else this.#countFrames(chunk);
   }
 
-  /** Says who it is and what it wants, in each protocol's words. */
+  /** Authenticates and subscribes, in each protocol. */
   #greet(): void {
     const { protocol, topics, resume } = this.#options;
     if (protocol === 'socketio' || protocol === 'stock') {
@@ -157,7 +157,7 @@ export class LoadConnection {
             : Number(data.readBigUInt64BE(at + 2));
       const opcode = data[at]! & 0x0f;
       const isMessage = this.#counting && length >= SHORTEST_MESSAGE && opcode <= 2;
-      // What has to be read must be there whole; messages are only counted, unless this connection is of the sample.
+      // A frame that is parsed must be complete; messages are only counted, unless this connection is in the sample.
       if (
         (!isMessage || this.#options.onMessage !== undefined || this.#options.protocol === 'nats') &&
         left < header + length
@@ -200,7 +200,7 @@ export class LoadConnection {
         this.pid = /"pid":"([^"]+)"/.exec(text)?.[1];
         if (resume === undefined) this.#send(`420${JSON.stringify(['subscribe', { topics }])}`);
       }
-      // A session that is taken up needs no subscription.
+      // A resumed session needs no subscription.
       if (text.startsWith(resume === undefined ? '430' : '42["welcome"')) this.#accepted(text);
     } else if (text.includes('"op":"ack"') || text === 'ready') {
       this.#accepted(text);
@@ -237,7 +237,7 @@ export class LoadConnection {
     const data = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
     let at = 0;
     for (;;) {
-      // A comment stands before the block that follows it.
+      // A comment precedes the block that follows it.
       while (data[at] === 0x3a /* : */ && data[at + 1] === 0x0a /* LF */) {
         this.heartbeats += 1;
         at += 2;
@@ -273,7 +273,7 @@ export class LoadConnection {
   }
 }
 
-/** NATS has dots where the hub has colons. */
+/** NATS uses dots instead of the hub's colons. */
 export function natsSubject(topic: string): string {
   return topic.replace(':', '.');
 }

@@ -1,4 +1,4 @@
-/** One address that does all it can: a few dozen workers, each trying its own kind of harm without a pause. */
+/** One hostile address: a few dozen workers, each of which tries one kind of harm without a pause. */
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { connect } from 'node:net';
@@ -15,11 +15,11 @@ export interface FloodOrder {
 /** Attempts by kind. */
 export type FloodAnswer = Readonly<Record<string, number>>;
 
-/** The address that it appears to come from: limits do not hold for this machine. */
+/** The address that it appears to come from, because limits do not apply to this machine. */
 const ADDRESS = '203.0.113.66';
 const WORKERS = 6;
 
-// It stands for another machine: what it does must not be taken from the node's own share of the CPU.
+// It represents another machine, so its work must not take the node's share of the CPU.
 setPriority(constants.priority.PRIORITY_LOW);
 
 process.on('message', (order: FloodOrder) => {

@@ -8,21 +8,21 @@ const WORKER = fileURLToPath(new URL('worker.js', import.meta.url));
 /** A process may have 20,000 descriptors, a source address 28,000 ports. */
 const CONNECTIONS_PER_WORKER = 5_000;
 
-/** What all load connections have counted. */
+/** The counts of all load connections. */
 export interface Count {
   readonly connections: number;
   readonly messages: number;
   readonly bytes: number;
-  /** Pings and comments that came. */
+  /** Pings and comments received. */
   readonly heartbeats: number;
   readonly latencies: readonly number[];
   readonly errors: readonly string[];
 }
 
-/** Load connections in processes of their own, from several loopback addresses. */
+/** Load connections in separate processes, from several loopback addresses. */
 export class Load {
   readonly #workers: ChildProcess[];
-  /** Time in which all were connected and subscribed, without the start of the processes. */
+  /** Time until all were connected and subscribed, not counting the start of the processes. */
   connectSeconds = 0;
 
   private constructor(workers: ChildProcess[]) {
@@ -32,9 +32,9 @@ export class Load {
   /**
    * Connects and subscribes them all.
    *
-   * @param ports of the servers: each gets as many processes of connections as the others
-   * @param topics topics by connection
-   * @param sample how many connections of each process read what they get
+   * @param ports of the servers: each gets the same number of load processes
+   * @param topics topics of each connection
+   * @param sample how many connections of each process parse their messages
    */
   static async connect(options: {
     readonly protocol: Protocol;

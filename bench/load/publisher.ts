@@ -1,6 +1,6 @@
 /**
- * The publishing process: sends messages to a peer at a steady rate, by the peer's own fastest way that goes through
- * its own middle: the stream log, redis-emitter, a Redis channel, NATS, Nchan's publishing endpoint.
+ * The publishing process: sends messages to a peer at a steady rate, in the fastest way that passes through the peer's
+ * backend: the stream log, redis-emitter, a Redis channel, NATS, Nchan's publishing endpoint.
  */
 import { connect, type Socket } from 'node:net';
 import { Emitter } from '@socket.io/redis-emitter';
@@ -13,7 +13,7 @@ import { natsSubject } from './connection.js';
 
 export type Way = 'log' | 'emitter' | 'channel' | 'nats' | 'nchan';
 
-/** What the publisher is told: publish so many per second to these topics in turn, for so long. */
+/** The order to the publisher: the rate, the topics, which take turns, and the duration. */
 export interface PublishOrder {
   readonly way: Way;
   readonly redisUrl?: string;
@@ -23,10 +23,10 @@ export interface PublishOrder {
   readonly seconds: number;
 }
 
-/** What it answers when it is done. */
+/** Its answer when it is done. */
 export interface PublishAnswer {
   readonly published: number;
-  /** Most messages that were due and not yet sent at any time. */
+  /** The most messages that were due but not yet sent at any time. */
   readonly behind: number;
 }
 
@@ -102,7 +102,7 @@ async function sender(way: Way, redisUrl = '', port = 0): Promise<Sender> {
   }
   let closing = false;
   const closeQuietly = async () => {
-    // What is still under way when a measurement is over is of no interest.
+    // Messages in flight at the end of a measurement do not matter.
     closing = true;
     await close();
   };

@@ -1,19 +1,19 @@
-/** A process that publishes over HTTP or WebSocket as fast as it is answered, and counts the answers. */
+/** A process that publishes over HTTP or WebSocket as fast as answers arrive, and counts them. */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 
-/** What the worker is told. */
+/** The order to the worker. */
 export interface PublishingOrder {
   readonly way: 'single' | 'batch' | 'websocket';
   readonly port: number;
   readonly connections: number;
-  /** Requests of a connection that wait for their answers. */
+  /** Requests in flight per connection. */
   readonly inFlight: number;
   readonly batchSize: number;
   readonly token: string;
 }
 
-/** What it answers to anything further: messages that were acknowledged, and answers that were none. */
+/** Its answer to `count`: acknowledged messages, and answers that were refusals. */
 export interface PublishingAnswer {
   readonly acknowledged: number;
   readonly refused: number;
@@ -38,7 +38,7 @@ function start(order: PublishingOrder, index: number): void {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   const messages = way === 'batch' ? batchSize : 1;
   const request = way === 'websocket' ? frame(index) : httpRequest(order, index);
-  // Each answer has this once.
+  // Each answer contains this exactly once.
   const mark = way === 'websocket' ? '"op":"ack"' : 'HTTP/1.1 ';
   let rest = '';
   const answered = (text: string) => {
@@ -46,7 +46,7 @@ function start(order: PublishingOrder, index: number): void {
     let count = 0;
     let at = data.indexOf(mark);
     let end = 0;
-    // The status or the verdict stands right behind the mark.
+    // The status or the verdict follows the mark.
     while (at >= 0 && at + mark.length + 24 <= data.length) {
       const ok =
         way === 'websocket' ? data.indexOf('"ok":true', at) - at < 24 : data[at + mark.length] === '2';

@@ -1,6 +1,6 @@
 /**
- * A process of unmodified socket.io-clients, as they are by default: they lose their node, come back by themselves, and
- * note when they have caught up and whether anything is missing.
+ * A process of unmodified socket.io-clients with default options: they lose their node, reconnect by themselves, and
+ * record when they have caught up and whether anything is missing.
  */
 
 import type { WelcomeInfo } from '@axiom-streaming/protocol/message';
@@ -12,7 +12,7 @@ export interface ReconnectClient {
   readonly topics: readonly string[];
 }
 
-/** What a worker is told. */
+/** The order to a worker. */
 export type ReconnectOrder =
   | {
       readonly do: 'connect';
@@ -24,19 +24,19 @@ export type ReconnectOrder =
   | { readonly do: 'forget' }
   | { readonly do: 'report' };
 
-/** What it answers. Times are those of the wall clock, ms. */
+/** Its answer. Times are wall-clock times, ms. */
 export interface ReconnectReport {
-  /** By client, the node that it is on. */
+  /** The node of each client. */
   readonly nodes: readonly string[];
-  /** By client that came back: when its backfill was over. */
+  /** For each client that came back: when it had caught up. */
   readonly caughtUpAt: readonly number[];
   /** Clients that came back and were not recovered. */
   readonly notRecovered: number;
   /** Clients that have lost their connection. */
   readonly disconnected: number;
-  /** Messages that are missing, or came twice, in the order of each publisher's numbers. */
+  /** Messages that are missing or came twice, by the numbers of each publisher. */
   readonly wrong: number;
-  /** What clients that have not come back say of themselves, some of them. */
+  /** The states of some of the clients that have not come back. */
   readonly states: readonly string[];
   /** Publish to receive of clients that never lost their connection, ms. */
   readonly latencies: readonly number[];

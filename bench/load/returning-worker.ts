@@ -1,15 +1,15 @@
 /**
- * A process of clients that go away and come back: it keeps what each client would keep, and reads everything that it
- * gets after its return: each message once, in order, with its own content.
+ * A process of clients that disconnect and come back. It keeps what each client would keep, and checks everything that
+ * the client gets after its return: each message once, in order, with the right content.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatCursor, parseCursor } from '@axiom-streaming/protocol/cursor';
 import { LoadConnection, NotRecovered, type Protocol, type Resumable } from './connection.js';
 
-/** What a worker is told. */
+/** The order to a worker. */
 export type ReturningOrder =
   | {
-      /** Connect, subscribe, and go away again. */
+      /** Connect, subscribe, and disconnect again. */
       readonly do: 'visit';
       readonly protocol: Protocol;
       readonly port: number;
@@ -20,29 +20,29 @@ export type ReturningOrder =
   | {
       /** Come back, all at once. */
       readonly do: 'return';
-      /** By client: the last seq that it has seen. */
+      /** The last seq that each client has seen. */
       readonly seen: readonly number[];
       /** Seq of the newest message. */
       readonly top: number;
     }
   | { readonly do: 'count' };
 
-/** What a worker answers: to `return` when every client has its last message. */
+/** Its answer; to `return`, once every client has its last message. */
 export interface ReturningAnswer {
   readonly messages: number;
-  /** From the order to come back to its last message, ms, by client. */
+  /** For each client, the time from the order to come back to its last message, ms. */
   readonly caughtUpMs: readonly number[];
   /** Returns that met a refusal or a closed connection, and were tried again. */
   readonly retries: number;
-  /** By client: it was told that it begins anew. */
+  /** Whether each client was told that it was not recovered. */
   readonly lost: readonly number[];
   readonly errors: readonly string[];
 }
 
-/** Connections that are being made at a time. */
+/** Connections that are being opened at the same time. */
 const AT_ONCE = 100;
 const MAX_ERRORS = 20;
-/** A client whose return fails waits so long, and gives up after so many. */
+/** The pause of a client whose return failed, and the number of attempts before it gives up. */
 const RETRY_MS = 250;
 const MAX_ATTEMPTS = 20;
 
@@ -98,7 +98,7 @@ async function comeBack(seen: readonly number[], top: number): Promise<void> {
   );
 }
 
-/** Comes back as often as it takes. @returns false where the client was told that it begins anew. */
+/** Retries until the client is back. @returns false if the client was told that it was not recovered. */
 async function resumed(resume: Resumable, onMessage: (text: string) => void): Promise<boolean> {
   const { protocol, port, localAddress, topic } = visit!;
   for (let attempt = 1; ; attempt++) {
@@ -124,10 +124,10 @@ async function resumed(resume: Resumable, onMessage: (text: string) => void): Pr
   }
 }
 
-/** Where a client stood that has seen messages up to `seq`. */
+/** The cursor of a client that has seen messages up to `seq`. */
 function cursorAt(cursor: string, seq: number): string {
   const positions = parseCursor(cursor);
-  if (positions === undefined) throw new Error(`this is no cursor: "${cursor}"`);
+  if (positions === undefined) throw new Error(`this is not a cursor: "${cursor}"`);
   return formatCursor(new Map([...positions].map(([stream, { epoch }]) => [stream, { epoch, seq }])));
 }
 

@@ -1,35 +1,35 @@
-/** A process of load connections: it connects when told to, counts, and answers what it has counted. */
+/** A process of load connections: it connects on demand, counts messages, and reports its counts. */
 import { LoadConnection, type Protocol } from './connection.js';
 
-/** What a worker is told. */
+/** The order to a worker. */
 export type WorkerOrder =
   | {
       readonly do: 'connect';
       readonly protocol: Protocol;
       readonly port: number;
       readonly localAddress: string;
-      /** Topics by connection. */
+      /** Topics of each connection. */
       readonly topics: readonly (readonly string[])[];
-      /** So many connections, spread over all, read what they get: order and latency. */
+      /** How many connections, evenly spread, parse their messages to check order and latency. */
       readonly sample: number;
     }
   | { readonly do: 'count' }
   | { readonly do: 'forget latencies' };
 
-/** What a worker answers. */
+/** Its answer. */
 export interface WorkerAnswer {
   readonly connections: number;
   readonly messages: number;
   readonly bytes: number;
-  /** Pings and comments that came. */
+  /** Pings and comments received. */
   readonly heartbeats: number;
   /** Publish to receive in ms, of the sample. */
   readonly latencies: readonly number[];
-  /** What the sample found wrong. */
+  /** Mistakes that the sample found. */
   readonly errors: readonly string[];
 }
 
-/** Connections that are being made at a time. */
+/** Connections that are being opened at the same time. */
 const AT_ONCE = 100;
 const MAX_LATENCIES = 200_000;
 
@@ -64,12 +64,12 @@ async function obey(order: WorkerOrder): Promise<void> {
   }
 }
 
-/** Spread evenly: a server writes to its connections in some order, and the first to be served are not the rule. */
+/** Spread evenly, because a server writes to its connections in some order and the first ones are not typical. */
 function isSampled(index: number, count: number, sample: number): boolean {
   return Math.floor(((index + 1) * sample) / count) > Math.floor((index * sample) / count);
 }
 
-/** Checks one connection: what each publisher numbered must come in that order, without a hole. */
+/** Checks one connection: the messages of each publisher must arrive in the order of their numbers, without a gap. */
 function reader(): (text: string) => void {
   const next = new Map<string, number>();
   return (text) => {

@@ -1,7 +1,8 @@
 /**
- * The floor: what it costs Node.js to write these bytes at all. Messages come over the same Redis, are framed once,
- * and each TCP socket gets one `write` per flush with the frames of its topics, joined for everybody at once where all
- * read the same. Flushes are paced as the hub's. Nothing else is done: no order, no recovery, no budgets.
+ * The floor: the least that it costs Node.js to write these bytes. Messages come over the same Redis and are framed
+ * once. Each TCP socket gets one `write` per flush with the frames of its topics, which are joined only once if all
+ * sockets read the same topics. Flushes are paced like the hub's. Nothing else is done: no order, no recovery, no
+ * budgets.
  */
 
 import { createHash } from 'node:crypto';
@@ -72,7 +73,7 @@ server.on('upgrade', (request, stream) => {
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
   );
   socket.once('data', (data) => {
-    // The one frame that a load connection sends: masked, its topics as JSON.
+    // A load connection sends only one frame: masked, with its topics as JSON.
     const length = data[1]! & 0x7f;
     const header = length < 126 ? 2 : 4;
     const mask = data.subarray(header, header + 4);

@@ -1,4 +1,7 @@
-/** Loaded before each Node.js server of a bench: SIGUSR2 collects garbage, so that memory is compared without it. */
+/**
+ * Loaded before each Node.js server of a bench: SIGUSR2 collects garbage, so that the memory compared does not include
+ * any.
+ */
 const { setFlagsFromString } = require('node:v8') as typeof import('node:v8');
 const { runInNewContext } = require('node:vm') as typeof import('node:vm');
 

@@ -1,4 +1,4 @@
-/** The servers that are compared, each started as a process of its own. */
+/** The servers that are compared, each in its own process. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -15,9 +15,9 @@ export interface Peer {
   readonly name: string;
   readonly protocol: Protocol;
   readonly way: Way;
-  /** How it is ended; default SIGKILL. A server with workers of its own has to end them itself. */
+  /** The signal that ends it; default SIGKILL. A server with workers has to end them itself. */
   readonly endWith?: 'SIGTERM';
-  /** The server process, not yet started. @throws MissingProgram where it is not installed. */
+  /** The server process, not yet started. @throws MissingProgram if it is not installed. */
   process(options: { port: number; redisUrl: string; dir: string }): ManagedProcess;
 }
 

@@ -1,4 +1,4 @@
-/** Stock Socket.IO with its stock Redis adapter, as its documentation sets it up. */
+/** Stock Socket.IO with its stock Redis adapter, set up as in its documentation. */
 import { createServer } from 'node:http';
 import { createClient } from '@redis/client';
 import { createAdapter } from '@socket.io/redis-adapter';

@@ -1,4 +1,4 @@
-/** The HTTP interface of this node, with its own answers to "Try it out". */
+/** The documentation of this node's HTTP interface; "Try it out" asks the node itself. */
 import SwaggerUI from 'swagger-ui-dist/swagger-ui-es-bundle.js';
 import 'swagger-ui-dist/swagger-ui.css';
 
@@ -9,6 +9,6 @@ SwaggerUI({
   docExpansion: 'list',
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
-  // Nothing is asked of anybody outside.
+  // No request goes to any other host.
   validatorUrl: null,
 });

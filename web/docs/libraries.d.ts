@@ -1,4 +1,4 @@
-/** The two libraries come without types for their bundles. */
+/** The bundles of the two libraries have no types. */
 declare module 'swagger-ui-dist/swagger-ui-es-bundle.js' {
   export default function SwaggerUI(options: Record<string, unknown>): unknown;
 }

@@ -1,4 +1,4 @@
-/** What goes over Socket.IO and WebSocket. */
+/** The documentation of the messages over Socket.IO and WebSocket. */
 import AsyncApi from '@asyncapi/react-component/browser/standalone/index.js';
 import '@asyncapi/react-component/styles/default.min.css';
 

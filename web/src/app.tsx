@@ -1,4 +1,4 @@
-/** The page's frame: views, the state of the connection, and what there is to say of it. */
+/** The page's frame: its views, the state of the connection, and a line about what happened to it. */
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { theme, toggleTheme } from './live/theme.js';
@@ -32,7 +32,7 @@ const VIEWS = [
 ] as const;
 
 const view = signal(viewOfAddress());
-// Not in an effect: an address that changes while the page is built would be missed.
+// Not in an effect, which would miss a change of the address while the page is being built.
 window.addEventListener('hashchange', () => {
   view.value = viewOfAddress();
   window.scrollTo(0, 0);
@@ -46,7 +46,7 @@ function viewOfAddress(): string {
 export function App() {
   const page = usePage();
   useEffect(() => {
-    // Alt and a number: single letters would be in the way of those who dictate.
+    // Alt and a number: shortcuts of a single letter get in the way of people who use speech input.
     const shortcut = (event: KeyboardEvent) => {
       const chosen = VIEWS[Number(event.key) - 1];
       if (event.altKey && chosen !== undefined) location.hash = `/${chosen.id}`;

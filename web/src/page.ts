@@ -1,6 +1,6 @@
 /**
- * The page's composition root: one connection, and what is kept of each stream. `main.tsx` builds it; a component asks
- * for it with `usePage`.
+ * The page's composition root: one connection, and a store for each stream. `main.tsx` builds it; components get it
+ * from `usePage`.
  */
 
 import type { HubMessage, Transport } from '@axiom-streaming/client';
@@ -18,10 +18,10 @@ import { PortfolioStore } from './views/portfolio/portfolio-store.js';
 import { SignalStore } from './views/signals/signal-store.js';
 import { SystemStore } from './views/system/system-store.js';
 
-/** Whether a stream is there to be shown. `absent`: the hub has none of this name, or this page may not read it. */
+/** Whether a stream can be shown. `absent`: the hub has none of this name, or this page may not read it. */
 export type Presence = 'waiting' | 'reading' | 'absent' | 'refused';
 
-/** How much of the past is read for charts and lists when the page begins. */
+/** How many past messages are read for charts and lists when the page is opened. */
 const LOOK_BACK: Readonly<Record<string, number>> = {
   market: 1000,
   news: 200,
@@ -30,7 +30,7 @@ const LOOK_BACK: Readonly<Record<string, number>> = {
   system: 600,
 };
 
-/** The page says when no message has come for this time. */
+/** After this time without a message the page says that it is stale. */
 export const STALE_MS = 15_000;
 
 export class Page extends Painted {
@@ -58,7 +58,7 @@ export class Page extends Painted {
     system: this.system,
   };
 
-  /** @param connect opens a connection, over what the page was told to use or over a transport of its own */
+  /** @param connect opens a connection over the chosen transport, or over the given one */
   constructor(connect: (transport?: 'auto' | Transport) => Hub) {
     super();
     const hub = connect();
@@ -73,7 +73,7 @@ export class Page extends Painted {
       record?.begin(Date.now());
       if (reason === 'epoch_changed' || reason === 'ahead') this.#stores[stream]?.reset?.();
     });
-    // Ages go on and rates fall while nothing comes.
+    // Ages grow and rates fall even while no messages arrive.
     setInterval(() => {
       this.changed();
       this.system.changed();
@@ -90,7 +90,7 @@ export class Page extends Painted {
     this.changed();
   }
 
-  /** Reads what is over, then goes on from there. */
+  /** Reads past messages, then continues live from there. */
   async #read(name: string, streamClass: StreamClass): Promise<void> {
     const store = this.#stores[name];
     if (store === undefined) return;
@@ -102,10 +102,10 @@ export class Page extends Painted {
       for (const message of past.messages) store.take(message, false);
       since = past.cursor;
     } catch (error) {
-      // Without it the charts begin empty; what is wrong is told by the subscription as well.
+      // Without history the charts start empty. The subscription will report the cause as well.
       this.connection.add('warning', `The past of ${name} could not be read: ${(error as Error).message}`);
     }
-    // A state has a newest value of each key, also of those that were silent for long: its snapshot tells them all.
+    // The snapshot of a state stream has the newest value of every key, even of keys that were silent for long.
     const options = streamClass === 'state' || since === undefined ? {} : { since };
     record.begin(Date.now());
     const reading = this.hub.subscribe(`${name}:*`, options, (message: HubMessage) => {
@@ -123,7 +123,7 @@ export class Page extends Painted {
     const now = Date.now();
     this.rate.add(now);
     this.lastAt = now;
-    // What is caught up on was late for another reason.
+    // Messages of a recovery are late for another reason.
     if (record.isSettled(now) && this.connection.status.state === 'connected')
       this.latency.add(now - time, now);
     this.conflated += conflated ?? 0;

@@ -1,4 +1,4 @@
-/** What connections are made with: chosen in the connection panel, kept by the browser. */
+/** The settings of connections: chosen in the connection panel and stored in the browser. */
 
 import type { DemoStreams, Transport } from '@axiom-streaming/client';
 import { connect } from '@axiom-streaming/client';
@@ -8,7 +8,7 @@ import type { Hub } from './connection.js';
 const TRANSPORT_KEY = 'axiom-transport';
 const TOKEN_KEY = 'axiom-token';
 
-/** What a connection is made with; changed in the connection panel. */
+/** The settings of a connection; changed in the connection panel. */
 export const wanted = {
   transport: signal<'auto' | Transport>(storedTransport()),
   token: signal(sessionStorage.getItem(TOKEN_KEY) ?? ''),
@@ -19,10 +19,10 @@ function storedTransport(): 'auto' | Transport {
   return stored === 'socketio' || stored === 'websocket' || stored === 'sse' ? stored : 'auto';
 }
 
-/** A client for the page or one of its parts, with the token that the page was given. */
+/** A client for the page or one of its parts, with the token that was entered. */
 export function connectHub(transport: 'auto' | Transport = wanted.transport.value): Hub {
   return connect<DemoStreams>({
-    // Where the page comes from, which a proxy may have put below a path.
+    // The URL of the page itself: a proxy may serve it below a path.
     url: new URL('.', document.baseURI).href,
     transport,
     token: () => wanted.token.value || undefined,
@@ -30,7 +30,7 @@ export function connectHub(transport: 'auto' | Transport = wanted.transport.valu
   });
 }
 
-/** Keeps the choices for the next load of the page; a token only for this tab. */
+/** Stores the choices for the next load of the page; a token only for this tab. */
 export function remember(transport: 'auto' | Transport, token: string): void {
   wanted.transport.value = transport;
   wanted.token.value = token;

@@ -19,17 +19,17 @@ export interface ConnectionEvent {
   readonly text: string;
 }
 
-/** The hub as the page sees it. */
+/** The client, as this page uses it. */
 export type Hub = HubClient<DemoStreams>;
 
-/** What is known of a connection, in words. */
+/** The state and history of a connection, in words. */
 export class ConnectionStore extends Painted {
   status: Status;
   recovery: Recovery | undefined;
   degraded: DegradedInfo | undefined;
   gaps = 0;
   readonly events: ConnectionEvent[] = [];
-  /** By reason and stream. */
+  /** Keyed by reason and stream. */
   readonly #degraded = new Map<string, DegradedInfo>();
   #nextId = 1;
 
@@ -45,7 +45,7 @@ export class ConnectionStore extends Painted {
         if (info.degraded) this.#degraded.set(key, info);
         else this.#degraded.delete(key);
       }
-      // What has ended for one stream may last for another.
+      // It may have ended for one stream and continue for another.
       this.degraded = [...this.#degraded.values()].at(-1);
       this.add(info.degraded ? 'warning' : 'good', degradedText(info));
     });

@@ -1,6 +1,6 @@
 /**
- * Fields of a message's data. Anyone who may publish to a stream may send any JSON, so that nothing is taken on trust:
- * what is missing or of another type is undefined, and shown as a dash.
+ * Reads fields of a message's data. Whoever may publish to a stream may send any JSON, so every field is checked: one
+ * that is missing or of another type is undefined, and shown as a dash.
  */
 import { NONE } from './format.js';
 
@@ -22,7 +22,7 @@ export function fieldOf(data: unknown, field: string): unknown {
     : undefined;
 }
 
-/** `2008-03-01, monthly`: the day that the data are of, and how far apart such days are. */
+/** `2008-03-01, monthly`: the day of the data, and the interval between such days. */
 export function dateText(data: unknown): string {
   return (
     [textOf(data, 'date'), textOf(data, 'frequency')].filter((part) => part !== undefined).join(', ') || NONE

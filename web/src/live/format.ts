@@ -24,7 +24,7 @@ export const amount = (value: Maybe) =>
   write(value, (n) => (Math.abs(n) < 1 && n !== 0 ? four : two).format(n));
 export const signedAmount = (value: Maybe) => write(value, (n) => signed.format(n));
 export const percent = (value: Maybe) => write(value, (n) => `${one.format(n)}%`);
-/** Of a fraction: 0.2 is 20 %. */
+/** Takes a fraction: 0.2 is 20 %. */
 export const percentOf = (fraction: Maybe) => percent(fraction === undefined ? undefined : fraction * 100);
 export const signedPercent = (value: Maybe) => write(value, (n) => `${signed.format(n)}%`);
 export const megabytes = (bytes: Maybe) => write(bytes, (n) => `${integer.format(n / 2 ** 20)} MB`);
@@ -36,7 +36,7 @@ export function messages(n: number): string {
   return `${count(n)} ${n === 1 ? 'message' : 'messages'}`;
 }
 
-/** How long ago, in the unit that says enough. */
+/** The time since then, in seconds, minutes or hours. */
 export function ago(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 2) return 'now';

@@ -1,6 +1,7 @@
 /**
- * How long messages take to this page, beyond the fastest of them. The clocks of the log and of this machine differ; the
- * least difference ever seen is their difference and the shortest way, and what is above it is delay.
+ * How long messages take to reach this page, compared with the fastest of them. The clocks of the log and of this
+ * machine differ. The smallest difference seen so far is the offset of the clocks plus the shortest travel time;
+ * whatever exceeds it is delay.
  */
 const KEPT = 512;
 
@@ -20,7 +21,7 @@ export class Latency {
     this.#lastAt = now;
   }
 
-  /** Of the last messages, ms; undefined where there are none. */
+  /** A percentile of the last messages, ms; undefined if there are none. */
   percentile(fraction: number): number | undefined {
     if (this.#size === 0 || this.#lastAt === 0) return undefined;
     const sorted = this.#values.slice(0, this.#size).sort();

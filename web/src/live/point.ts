@@ -1,4 +1,4 @@
-/** A value at a time, ms since the Unix epoch. */
+/** A value and its time, ms since the Unix epoch. */
 export interface Point {
   readonly time: number;
   readonly value: number;

@@ -1,4 +1,4 @@
-/** Events per second over the last few seconds, in a ring of seconds. */
+/** Counts events per second over the last few seconds, in a ring of one-second buckets. */
 const SECONDS = 5;
 
 export class Rate {
@@ -10,7 +10,7 @@ export class Rate {
     this.#counts[this.#second % (SECONDS + 1)]! += count;
   }
 
-  /** Over the last whole seconds; the one that runs is left out. */
+  /** The mean of the last full seconds, without the current one. */
   perSecond(now: number): number {
     this.#turn(now);
     const current = this.#second % (SECONDS + 1);

@@ -1,8 +1,8 @@
-/** What this page itself counts of one stream: how much came, and whether the numbering has holes. */
+/** What this page counts for one stream: how many messages arrived, and whether seqs are missing. */
 import type { StreamClass } from '@axiom-streaming/protocol/message';
 import { Rate } from './rate.js';
 
-/** After a subscription or a gap the first seqs may leap: a snapshot has the newest of each key alone. */
+/** After a subscription or a gap the first seqs may skip: a snapshot has only the newest message of each key. */
 const LENIENT_MS = 2_000;
 
 export class StreamRecord {
@@ -11,10 +11,10 @@ export class StreamRecord {
   readonly rate = new Rate();
   received = 0;
   conflated = 0;
-  /** Messages that are missing, as the hub said or the numbering shows. */
+  /** Messages that are missing, according to the hub or to the seqs. */
   missing = 0;
   lastSeq: number | undefined;
-  /** When the last message came, ms. */
+  /** When the last message arrived, ms. */
   lastAt = 0;
   #lenientUntil = Number.POSITIVE_INFINITY;
 
@@ -23,18 +23,18 @@ export class StreamRecord {
     this.class = streamClass;
   }
 
-  /** What comes next need not follow on what came last. */
+  /** After a subscription or a gap: the next seq need not follow the last one. */
   begin(now: number): void {
     this.#lenientUntil = now + LENIENT_MS;
     this.lastSeq = undefined;
   }
 
-  /** Live for a while. */
+  /** Messages have been live for a while. */
   isSettled(now: number): boolean {
     return now >= this.#lenientUntil;
   }
 
-  /** @returns how many seqs were left out without a word. */
+  /** @returns how many seqs are missing without having been announced. */
   take(seq: number, conflated: number | undefined, now: number): number {
     this.received += 1;
     this.rate.add(now);
@@ -43,7 +43,7 @@ export class StreamRecord {
     if (last !== undefined && seq <= last) return 0;
     this.lastSeq = seq;
     if (conflated !== undefined) {
-      // It stands for others, so that a leap is what was asked for.
+      // It stands for the messages that it was conflated from, so a skipped seq is expected.
       this.conflated += conflated;
       return 0;
     }

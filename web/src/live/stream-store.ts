@@ -2,8 +2,8 @@ import type { HubMessage } from '@axiom-streaming/client';
 
 /** What a view keeps of its stream. */
 export interface StreamStore {
-  /** @param isLive false: it is history that was read before. */
+  /** @param isLive false for history, which is read before live messages. */
   take(message: HubMessage, isLive: boolean): void;
-  /** The numbering began again: forget the old. */
+  /** Forgets everything, because the seqs start over. */
   reset?(): void;
 }

@@ -1,4 +1,4 @@
-/** Light or dark: as the system says, until somebody chooses. */
+/** Light or dark: the system's setting, until the user chooses. */
 import { signal } from '@preact/signals';
 
 export type Theme = 'light' | 'dark';
@@ -14,7 +14,7 @@ function current(): Theme {
   return system.matches ? 'dark' : 'light';
 }
 
-/** Shows the theme that is in force, now and when the system changes its mind. */
+/** Shows the current theme, now and whenever the system's setting changes. */
 export function applyTheme(): void {
   document.documentElement.dataset.theme = theme.value;
   system.addEventListener('change', () => show(current()));

@@ -1,4 +1,4 @@
-/** Words of the protocol as sentences. One that is not here is shown as it is. */
+/** Phrases for the words of the protocol. A word without one is shown unchanged. */
 import type { Transport } from '@axiom-streaming/client';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -6,9 +6,9 @@ const REASONS: Readonly<Record<string, string>> = {
   bad_cursor: 'the hub did not know the position',
   conflated: 'only the newest values were sent again',
   denied: 'the token does not allow it any more',
-  epoch_changed: 'the log began a new life',
+  epoch_changed: 'the log began a new epoch',
   limit: 'more was missed than is sent again',
-  log_unavailable: 'the stream log is out of reach',
+  log_unavailable: 'the stream log is unreachable',
   no_position: 'no position was known',
   reader_slow: 'this page read too slowly',
   slow: 'this connection read too slowly',

@@ -1,4 +1,4 @@
-/** The connection: a pill that is always in view, and a panel with what happened and what can be chosen. */
+/** The connection: a pill that is always in view, and a panel with the latest events and the settings. */
 
 import type { State, Transport } from '@axiom-streaming/client';
 import { signal } from '@preact/signals';
@@ -71,7 +71,7 @@ export function ConnectionPanel() {
   const apply = (event: Event) => {
     event.preventDefault();
     remember(transport.value, wanted.token.value.trim());
-    // A new connection with other means begins anew: the page is loaded again, as a new tab would.
+    // Other settings need a new client, so the page is reloaded, as if in a new tab.
     location.reload();
   };
   return (

@@ -1,4 +1,4 @@
-/** Tells which elements are in view, or nearly: what nobody sees need not be painted. */
+/** Knows which elements are in view, or nearly so: the others need not be painted. */
 const watched = new WeakMap<Element, (isInView: boolean) => void>();
 
 const observer = new IntersectionObserver(
@@ -8,7 +8,7 @@ const observer = new IntersectionObserver(
   { rootMargin: '150px' },
 );
 
-/** @returns what ends it. */
+/** @returns a function that stops watching. */
 export function watchInView(element: Element, tell: (isInView: boolean) => void): () => void {
   watched.set(element, tell);
   observer.observe(element);

@@ -1,4 +1,4 @@
-/** The frames that all views share. */
+/** The parts that all views are built of. */
 import type { ComponentChildren } from 'preact';
 import { sourceText } from '../live/words.js';
 import { usePage } from '../use-page.js';
@@ -6,7 +6,7 @@ import { usePage } from '../use-page.js';
 interface PanelProps {
   readonly title: string;
   readonly id: string;
-  /** Beside the title, at the right. */
+  /** Shown to the right of the title. */
   readonly aside?: ComponentChildren;
   readonly children: ComponentChildren;
   readonly class?: string;
@@ -24,12 +24,12 @@ export function Panel({ title, id, aside, children, class: extra = '' }: PanelPr
   );
 }
 
-/** Where data come from, as their publisher says. */
+/** The source of the data, as labelled by its publisher. */
 export function Source({ source }: { readonly source: string | undefined }) {
   return <p class="source">{source === undefined ? ' ' : `Data: ${sourceText(source)}.`}</p>;
 }
 
-/** What to say where there is nothing to show yet, or nothing will come. */
+/** The text for a view with nothing to show: nothing yet, or nothing ever. */
 export function Nothing({ stream, hint }: { readonly stream: string; readonly hint: string }) {
   const page = usePage();
   page.version;
@@ -67,7 +67,7 @@ export function Figure(props: {
   );
 }
 
-/** A choice of few. */
+/** A choice between a few options. */
 export function Chips<Value extends string>(props: {
   readonly label: string;
   readonly values: readonly (readonly [Value, string])[];
@@ -92,7 +92,7 @@ export function Chips<Value extends string>(props: {
   );
 }
 
-/** What may be longer than its panel. It takes the focus, so that keys scroll it. */
+/** Content that may be longer than its panel. It takes the focus, so that keys scroll it. */
 export function Scroll({
   label,
   children,

@@ -1,4 +1,4 @@
-/** A line over time that follows what comes. It takes what is new at each paint, however much came meanwhile. */
+/** A line over time that follows new points. Each paint adds all points that arrived since the last one. */
 import {
   AreaSeries,
   createChart,
@@ -11,19 +11,19 @@ import { amount } from '../live/format.js';
 import type { Point } from '../live/point.js';
 import { colour, theme } from '../live/theme.js';
 
-/** Points that are in view at first. */
+/** Points in view at the start. */
 const SHOWN = 240;
 
 interface Props {
   /** Ascending; only its end changes, or all of it with {@link id}. */
   readonly points: readonly Point[];
-  /** Another one begins the chart anew. */
+  /** A new value resets the chart. */
   readonly id: string;
   readonly label: string;
   readonly direction: 'up' | 'down' | '';
 }
 
-/** What of the points is in the chart already. */
+/** Which of the points are in the chart already. */
 interface Drawn {
   id: string;
   last: number;
@@ -64,7 +64,7 @@ export function PriceChart({ points, id, label, direction }: Props) {
     series.current?.applyOptions({ lineColor: line, topColor: `${line}38`, bottomColor: `${line}05` });
   }, [shownTheme, direction]);
 
-  // After each render: an update of the newest seconds costs little, a new set of data is only for a new chart.
+  // After each render: updating the newest seconds is cheap; the whole data are set only for a new chart.
   useEffect(() => {
     const target = series.current;
     if (target === undefined) return;
@@ -78,7 +78,7 @@ export function PriceChart({ points, id, label, direction }: Props) {
     } else {
       for (const point of bySecond(points.slice(firstFrom(points, state.last)))) target.update(point);
     }
-    // So few fill the width; from then on the chart moves by itself, and stays where it is dragged to.
+    // These points fill the width. From then on the chart moves by itself, and stays where the user drags it.
     if (points.length < SHOWN) chart.current?.timeScale().fitContent();
     drawn.current = { id, last: points.at(-1)?.time ?? 0, count: points.length };
   });
@@ -92,7 +92,7 @@ function firstFrom(points: readonly Point[], time: number): number {
   return i;
 }
 
-/** The last value of each second: a chart has one place for each. */
+/** The last value of each second, because the chart has one point per second. */
 function bySecond(points: readonly Point[]): { time: UTCTimestamp; value: number }[] {
   const found: { time: UTCTimestamp; value: number }[] = [];
   for (const { time, value } of points) {

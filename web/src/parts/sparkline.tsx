@@ -1,4 +1,4 @@
-/** A small line without axes, on a canvas: a table of hundreds is painted ten times a second. */
+/** A small line without axes, on a canvas, because a table of hundreds is painted ten times a second. */
 import { useEffect, useRef } from 'preact/hooks';
 import { colour, theme } from '../live/theme.js';
 

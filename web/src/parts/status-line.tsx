@@ -1,4 +1,4 @@
-/** One line below the head, always there: what recovery did last, what was lost, and how fresh it all is. */
+/** The line below the header, always shown: what the last recovery did, what was lost, and how fresh the data are. */
 import type { ConnectionStore } from '../live/connection.js';
 import { recoveryText } from '../live/connection.js';
 import { ago, count } from '../live/format.js';
@@ -6,7 +6,7 @@ import { reasonText } from '../live/words.js';
 import { STALE_MS } from '../page.js';
 import { usePage } from '../use-page.js';
 
-/** After so long it is no news any more that something was resumed. */
+/** How long a recovery is shown. */
 const RECOVERY_SHOWN_MS = 60_000;
 
 export function StatusLine() {
@@ -46,7 +46,7 @@ function headline(connection: ConnectionStore): [string, string] {
   if (degraded !== undefined) {
     const meanwhile =
       degraded.reason === 'slow' ? 'Only the newest values are shown' : 'Values may be out of date';
-    return ['warning', `Degraded: ${reasonText(degraded.reason)}. ${meanwhile} until it is over.`];
+    return ['warning', `Degraded: ${reasonText(degraded.reason)}. ${meanwhile} until it ends.`];
   }
   if (recovery !== undefined && Date.now() - status.since < RECOVERY_SHOWN_MS) {
     return [recovery.recovered ? 'good' : 'bad', recoveryText(recovery)];

@@ -4,7 +4,7 @@ import uPlot from 'uplot';
 import { colour, theme } from '../live/theme.js';
 
 const HEIGHT = 170;
-/** Distinct in light and dark, and for those who see few colours. */
+/** Distinct in light and dark, and for colour-blind people. */
 export const SERIES_COLOURS = [
   'series-1',
   'series-2',

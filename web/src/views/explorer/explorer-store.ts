@@ -1,4 +1,4 @@
-/** The explorer: a connection of its own, with every option, and the messages as they come. */
+/** The explorer: a separate connection with every option, and its messages as they arrive. */
 
 import type { HubMessage, Status, SubscribeOptions, Transport } from '@axiom-streaming/client';
 import { parseCursor } from '@axiom-streaming/protocol/cursor';
@@ -8,12 +8,12 @@ import { count } from '../../live/format.js';
 import { Painted } from '../../live/painter.js';
 import { Rate } from '../../live/rate.js';
 
-/** What is kept to scroll back to. */
+/** Rows that are kept to scroll back to. */
 const KEPT = 500;
 
 export type Start = 'live' | 'rewind' | 'since';
 
-/** The form, as it stands. */
+/** The current values of the form. */
 export const form = {
   topic: signal('market:*'),
   start: signal<Start>('rewind'),
@@ -37,14 +37,14 @@ export type Row =
 
 export class ExplorerStore extends Painted {
   rows: Row[] = [];
-  /** What is shown while it is paused. */
+  /** The rows that are shown while the list is paused. */
   paused: readonly Row[] | undefined;
   received = 0;
   missing = 0;
   conflated = 0;
   firstSeq: number | undefined;
   lastSeq: number | undefined;
-  /** Every seq of the stream is read, so that a hole is a loss. */
+  /** Every seq of the stream is read, so a missing one is a loss. */
   checksOrder = false;
   readonly rate = new Rate();
   status: Status | undefined;
@@ -65,7 +65,7 @@ export class ExplorerStore extends Painted {
     return this.#client !== undefined;
   }
 
-  /** Begins a session with what the form says. */
+  /** Starts a session with the values of the form. */
   start(): void {
     this.stop();
     const options = readOptions();
@@ -103,7 +103,7 @@ export class ExplorerStore extends Painted {
     const subscription = client.subscribe(topics, options, (message, cursor) => this.#take(message, cursor));
     subscription.ready.then(
       ({ topics: verdicts }) => {
-        // A snapshot has the newest of each key alone; after it the numbering is whole.
+        // A snapshot has only the newest message of each key; after it no seq is skipped.
         setTimeout(() => {
           this.#lenient = false;
         }, 1_500);
@@ -192,7 +192,7 @@ function readOptions(): SubscribeOptions | string {
   if ('rewind' in start && !(Number.isInteger(start.rewind) && start.rewind >= 1 && start.rewind <= 10_000)) {
     return 'Rewind must be a whole number from 1 to 10,000.';
   }
-  if ('since' in start && start.since === '') return 'Enter the cursor to go on from, or begin live.';
+  if ('since' in start && start.since === '') return 'Enter the cursor to continue from, or start live.';
   if (!form.conflate.value) return start;
   const maxRate = Number(form.maxRate.value);
   if (!(maxRate > 0 && maxRate <= 1000))

@@ -1,4 +1,4 @@
-/** Explorer: any topic with every option, and the messages as they come over the wire. */
+/** Explorer: any topic with every option, and the messages as they arrive. */
 
 import type { Transport } from '@axiom-streaming/client';
 import { signal } from '@preact/signals';
@@ -10,7 +10,7 @@ import { usePage } from '../../use-page.js';
 import { form, type Row, type Start } from './explorer-store.js';
 import { PublishForm } from './publish-form.js';
 
-/** Rows in the document while messages come; a paused list shows all that are kept. */
+/** Rows in the document while messages arrive; a paused list shows all that are kept. */
 const LIVE_ROWS = 60;
 const PAUSED_ROWS = 500;
 const MAX_TOPICS = 200;
@@ -31,7 +31,7 @@ const TRANSPORTS: readonly (readonly ['auto' | Transport, string])[] = [
   ['sse', 'SSE'],
 ];
 
-/** Topics to choose from; without them any can still be typed. */
+/** Suggested topics; any other can be typed. */
 async function loadTopics(): Promise<void> {
   const answer = await fetch('api/streams');
   const { streams = [] } = (await answer.json()) as { streams?: { name: string }[] };

@@ -1,4 +1,4 @@
-/** The points of the symbol that is charted: the last messages by `rewind`, then live. One at a time. */
+/** The points of the charted symbol: the last messages by `rewind`, then live. Only one feed is open at a time. */
 import type { Subscription } from '@axiom-streaming/client';
 import type { Hub } from '../../live/connection.js';
 import { numberOf } from '../../live/fields.js';
@@ -46,7 +46,7 @@ class ChartFeed extends Painted {
   }
 }
 
-/** The one feed that is open. */
+/** The open feed. */
 export class ChartFeeds {
   readonly #hub: Hub;
   #current: ChartFeed | undefined;
@@ -55,7 +55,7 @@ export class ChartFeeds {
     this.#hub = hub;
   }
 
-  /** The feed of a symbol; that of another one is closed. */
+  /** Opens the feed of a symbol, and closes that of another one. */
   of(key: string): ChartFeed {
     if (this.#current?.key !== key) {
       this.#current?.close();

@@ -4,7 +4,7 @@ import { numberOf, textOf } from '../../live/fields.js';
 import { Painted } from '../../live/painter.js';
 import type { StreamStore } from '../../live/stream-store.js';
 
-/** More keys are counted, not shown. */
+/** Keys beyond these are counted, not shown. */
 export const MAX_ROWS = 500;
 const TREND = 80;
 
@@ -17,7 +17,7 @@ export class MarketRow extends Painted {
   seq = 0;
   time = 0;
   conflated = 0;
-  /** Where the price went last. */
+  /** The direction of the last change of the price. */
   direction: 'up' | 'down' | '' = '';
   /** Raised with each message that moved the price. */
   moves = 0;
@@ -34,7 +34,7 @@ export class MarketRow extends Painted {
       this.direction = price > before ? 'up' : 'down';
       this.moves += 1;
     }
-    // A new pass of a replay does not go on from the last one.
+    // A new pass of a replay does not continue the last one.
     if (numberOf(data, 'row') === 0) this.trend.length = 0;
     this.trend.push(price);
     if (this.trend.length > TREND) this.trend.shift();
@@ -46,7 +46,7 @@ export class MarketRow extends Painted {
     if (this.#isInView) this.changed();
   }
 
-  /** A line that is scrolled away is not painted until it comes back. */
+  /** A line that is scrolled out of view is not painted until it is back. */
   set isInView(isInView: boolean) {
     this.#isInView = isInView;
     if (isInView) this.changed();

@@ -196,7 +196,7 @@ function Line({ row, isShown }: { readonly row: MarketRow; readonly isShown: boo
     chosen.value = row.key;
   };
   return (
-    // A press anywhere in the line counts; with keys, the button in its first cell does the same.
+    // A click anywhere in the row counts; for the keyboard, the button in its first cell does the same.
     <tr class={isShown ? 'chosen' : ''} onClick={show} ref={line}>
       <th scope="row">
         <button type="button" class="symbol" aria-pressed={isShown}>
@@ -257,7 +257,7 @@ function Chart({ row }: { readonly row: MarketRow }) {
       />
       <footer class="panel-foot">
         <p class="source">
-          Time of publication; the chart is read with <code>rewind</code> and goes on live. Chart by{' '}
+          Time of publication; the chart is read with <code>rewind</code> and continues live. Chart by{' '}
           <a href="https://www.tradingview.com/" rel="noreferrer">
             TradingView Lightweight Charts™
           </a>

@@ -7,7 +7,7 @@ import type { NewsItem } from './news-store.js';
 
 type Mood = 'all' | 'good' | 'bad' | 'neutral';
 
-/** Between these a headline is neither good nor bad. */
+/** A headline with a sentiment between these is neutral. */
 const NEUTRAL = 0.15;
 const MAX_SHOWN = 100;
 
@@ -132,7 +132,7 @@ function Headline({ item }: { readonly item: NewsItem }) {
   );
 }
 
-/** From the middle: to the right what is good, to the left what is bad. */
+/** A bar from the middle: to the right for good, to the left for bad. */
 function barStyle(sentiment: number): { left: string; width: string } {
   const share = Math.min(1, Math.abs(sentiment)) * 50;
   return { left: `${sentiment < 0 ? 50 - share : 50}%`, width: `${share}%` };

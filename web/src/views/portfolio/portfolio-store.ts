@@ -15,7 +15,7 @@ export interface Book {
   readonly values: Point[];
 }
 
-/** The newest state of each book, and the way of its value. */
+/** The newest state of each book, and the history of its value. */
 export class PortfolioStore extends Painted implements StreamStore {
   readonly books = new Map<string, Book>();
   source: string | undefined;

@@ -22,7 +22,7 @@ export interface LedgerLine {
 export class SignalStore extends Painted implements StreamStore {
   lines: LedgerLine[] = [];
   source: string | undefined;
-  /** Seqs that follow one another up to the newest, from here. */
+  /** The first of the unbroken run of seqs that ends with the newest. */
   contiguousFrom: number | undefined;
 
   take({ topic, seq, time, data }: HubMessage, isLive: boolean): void {

@@ -53,7 +53,7 @@ export function Signals() {
         {signals.lines.length === 0 ? (
           <Nothing
             stream="signals"
-            hint="A signal appears where two moving averages of the replayed prices cross: that is rare, wait some minutes."
+            hint="A signal appears when two moving averages of the replayed prices cross. That is rare; it may take some minutes."
           />
         ) : (
           <Ledger lines={lines.slice(0, MAX_SHOWN)} />
@@ -67,7 +67,7 @@ export function Signals() {
   );
 }
 
-/** Whether the ledger that is shown has no hole, checked by this page. */
+/** Whether the shown part of the ledger is complete, as this page checks it. */
 function OrderCheck() {
   const page = usePage();
   const { lines, contiguousFrom } = page.signals;

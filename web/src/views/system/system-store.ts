@@ -7,10 +7,10 @@ import type { StreamStore } from '../../live/stream-store.js';
 const MAX_NODES = 64;
 /** Reports of a node that are kept for the charts: ten minutes of one every two seconds. */
 const KEPT = 300;
-/** A node that has said nothing for so long is shown as silent. */
+/** A node without a report for this time is shown as silent. */
 export const SILENT_AFTER_MS = 10_000;
 
-/** One report of a node, as charts want it. */
+/** One report of a node, as the charts need it. */
 export interface Sample {
   /** s since the Unix epoch */
   readonly at: number;
@@ -24,12 +24,12 @@ export interface NodeState {
   readonly name: string;
   data: unknown;
   seq: number;
-  /** By this page's clock, ms. */
+  /** When its last report arrived, by this page's clock, ms. */
   reportedAt: number;
   readonly samples: Sample[];
 }
 
-/** The newest report of each node, and some minutes of the past. */
+/** The newest report of each node, and those of the last minutes. */
 export class SystemStore extends Painted implements StreamStore {
   readonly nodes = new Map<string, NodeState>();
   readonly latency = new Latency();

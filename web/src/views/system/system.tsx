@@ -1,4 +1,4 @@
-/** System: the nodes of the cluster, the streams, and how it all goes over the last minutes. */
+/** System: the nodes of the cluster, the streams, and their figures over the last minutes. */
 import { fieldOf, numberOf } from '../../live/fields.js';
 import { ago, count, decimal, megabytes, milliseconds, percent } from '../../live/format.js';
 import { Figure, Nothing, Panel, Scroll } from '../../parts/panel.js';
