@@ -2,7 +2,7 @@
  * Has the hub's fan-out fallen below half of the recorded ratio to stock Socket.IO? The best of up to three rounds
  * counts; exit code 1 if it has, or if it could not be measured. The specs make the same check.
  *
- * Smaller changes are not measured: use `bench:fanout` for exact figures.
+ * Not measured: smaller changes; `bench:fanout` gives exact figures.
  */
 import { guardFanout, guardLine } from './lib/fanout-guard.js';
 import { needLinux, option } from './lib/main.js';

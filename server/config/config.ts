@@ -21,7 +21,7 @@ export interface Config {
   };
   readonly http: {
     readonly host: string;
-    /** 0: any free port. */
+    /** 0 picks a free port. */
     readonly port: number;
     /** Path below which a proxy serves the hub, without a slash at the end. Empty: none. */
     readonly basePath: string;

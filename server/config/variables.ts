@@ -90,7 +90,7 @@ const GIB = 1024 * MIB;
 /** Every variable, in the order of the README. Each schema reads text; the default is text as well. */
 export const VARIABLES = {
   HOST: variable('127.0.0.1', 'Address to listen on.', z.string().min(1)),
-  PORT: variable('8001', 'Port to listen on; 0: any free one.', whole(0, 65_535)),
+  PORT: variable('8001', 'Port to listen on; 0 picks a free one.', whole(0, 65_535)),
   BASE_PATH: variable(
     '',
     'Path below which a proxy serves the hub, e.g. `/hub`, whether the proxy strips it or not. Empty: `/`.',
