@@ -9,6 +9,38 @@ const TAIL_LINES = 20;
 const READY_WITHIN_MS = 90_000;
 const READY_POLL_MS = 25;
 
+/** What would end this process at once, without the event `exit`, if nobody handled it. */
+const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+/** The children that run now. They end with this process, however it ends. */
+const running = new Set<ChildProcess>();
+
+function killAll(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+/** Ends this process as the signal would have done. A program that handles the signal itself decides for itself. */
+function endWithChildren(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) > 1) return;
+  killAll();
+  process.off(signal, endWithChildren);
+  process.kill(process.pid, signal);
+}
+
+function keep(child: ChildProcess): void {
+  if (running.size === 0) {
+    process.on('exit', killAll);
+    for (const signal of ENDING) process.on(signal, endWithChildren);
+  }
+  running.add(child);
+}
+
+function forget(child: ChildProcess): void {
+  running.delete(child);
+  if (running.size > 0) return;
+  process.off('exit', killAll);
+  for (const signal of ENDING) process.off(signal, endWithChildren);
+}
+
 export interface ProcessOptions {
   readonly name: string;
   readonly command: string;
@@ -32,7 +64,6 @@ export class ManagedProcess {
   #child: ChildProcess | undefined;
   #exited: Promise<number | NodeJS.Signals> | undefined;
   #tail: string[] = [];
-  readonly #killOnExit = () => this.#child?.kill('SIGKILL');
 
   constructor(options: ProcessOptions) {
     this.name = options.name;
@@ -62,7 +93,7 @@ export class ManagedProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
-    process.on('exit', this.#killOnExit);
+    keep(child);
     for (const stream of [child.stdout, child.stderr]) {
       let rest = '';
       stream?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -77,7 +108,7 @@ export class ManagedProcess {
     let ended: number | NodeJS.Signals | undefined;
     this.#exited = new Promise((resolve) => {
       const end = (result: number | NodeJS.Signals) => {
-        process.off('exit', this.#killOnExit);
+        forget(child);
         ended = result;
         if (this.#child === child) this.#child = undefined;
         resolve(result);
@@ -111,7 +142,7 @@ export class ManagedProcess {
   async stop(signal: NodeJS.Signals = 'SIGTERM', killAfterMs = 40_000): Promise<number | NodeJS.Signals> {
     const { exited } = this;
     this.#child?.kill(signal);
-    const kill = setTimeout(this.#killOnExit, killAfterMs);
+    const kill = setTimeout(() => this.#child?.kill('SIGKILL'), killAfterMs);
     const result = await exited;
     clearTimeout(kill);
     return result;

@@ -54,7 +54,10 @@ async function main(): Promise<void> {
   );
 
   const stop = () => {
-    if (stopping) process.exit(1);
+    if (stopping) {
+      process.stdout.write('A second signal: everything is ended at once.\n');
+      process.exit(1);
+    }
     stopping = true;
     process.stdout.write('\nDraining the nodes one after the other …\n');
     cluster.stop().then(

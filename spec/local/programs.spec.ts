@@ -175,14 +175,18 @@ describe('A process that is managed', () => {
     expect(error).to.include('ENOENT');
   });
 
-  it('ends with the process that started it', async () => {
-    const file = join(dir, 'parent.mjs');
-    const module = new URL('../../server/local-cluster/managed-process.js', import.meta.url).href;
-    const port = await freePorts(1);
-    const listen = `require('node:net').createServer().listen(${port}, () => console.log('listening'))`;
-    writeFileSync(
-      file,
-      `import { ManagedProcess } from ${JSON.stringify(module)};
+  for (const [how, handler] of [
+    ['that ends itself', `process.on('SIGTERM', () => process.exit(0));`],
+    ['that a signal ends', ''],
+  ] as const)
+    it(`ends with the process that started it, ${how}`, async () => {
+      const file = join(dir, 'parent.mjs');
+      const module = new URL('../../server/local-cluster/managed-process.js', import.meta.url).href;
+      const port = await freePorts(1);
+      const listen = `require('node:net').createServer().listen(${port}, () => console.log('listening'))`;
+      writeFileSync(
+        file,
+        `import { ManagedProcess } from ${JSON.stringify(module)};
 let up = false;
 const child = new ManagedProcess({
   name: 'child',
@@ -193,21 +197,21 @@ const child = new ManagedProcess({
 });
 await child.start();
 console.log('started');
-process.on('SIGTERM', () => process.exit(0));
+${handler}
 setInterval(() => {}, 1000);
 `,
-    );
-    let started = false;
-    const parent = node('', {
-      args: [file],
-      ready: async () => started,
-      onLine: () => {
-        started = true;
-      },
+      );
+      let started = false;
+      const parent = node('', {
+        args: [file],
+        ready: async () => started,
+        onLine: () => {
+          started = true;
+        },
+      });
+      await parent.start();
+      expect(await isFree(port)).to.equal(false);
+      expect(await parent.stop('SIGTERM')).to.equal(handler === '' ? 'SIGTERM' : 0);
+      await until('the child is gone', () => isFree(port));
     });
-    await parent.start();
-    expect(await isFree(port)).to.equal(false);
-    await parent.stop('SIGTERM');
-    await until('the child is gone', () => isFree(port));
-  });
 });
