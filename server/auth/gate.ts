@@ -134,7 +134,7 @@ export class Gate {
 
   /** The token in the `Authorization` header. @throws HubError `token_invalid` if the header has another form. */
   bearer({ headers: { authorization } }: IncomingMessage): string | undefined {
-    if (authorization === undefined) return undefined;
+    if (authorization === undefined || authorization === '') return undefined;
     const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
     if (token !== undefined) return token;
     throw new HubError('token_invalid', 'Authorization: must be "Bearer" and a token', {

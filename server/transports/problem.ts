@@ -68,6 +68,16 @@ export function sendProblem(response: ServerResponse, error: unknown): void {
 /** Answers an upgrade with problem details and ends its connection. */
 export function refuseUpgrade(socket: Duplex, error: unknown): void {
   const { status, headers, body } = problemOf(error);
+  answerUpgrade(socket, status, headers, body);
+}
+
+/** Answers an upgrade over HTTP and ends its connection. @param headers the length of the body among them */
+export function answerUpgrade(
+  socket: Duplex,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): void {
   socket.on('error', () => socket.destroy());
   // Without a reader nobody would notice that the client has gone, and its file descriptor would be kept forever.
   socket.once('finish', () => socket.destroy());

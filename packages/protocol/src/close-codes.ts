@@ -44,13 +44,14 @@ export const CLOSE = {
     code: 4429,
     name: 'too_many',
     meaning:
-      'a limit was passed: 256 requests without acknowledgement, 100 that were rate_limited, or more than 50 pings in 10 s',
+      'a limit was passed: connections of a subject (Socket.IO), 256 requests without acknowledgement, 100 that were rate_limited, or more than 50 pings in 10 s',
     reconnect: 'yes',
   },
   setUpFailed: {
     code: 4500,
     name: 'setup_failed',
-    meaning: 'the node failed to set the connection up; on WebSocket it does not occur',
+    meaning:
+      'the node failed to set the connection up, or cannot check its token now; on WebSocket it does not occur',
     reconnect: 'yes',
   },
   backfillFailed: {

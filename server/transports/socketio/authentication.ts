@@ -3,33 +3,62 @@
  * opened. Resumed sessions are checked here too, with the client's present token.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { parseTopic } from '@axiom-streaming/protocol/topic';
 import type { Socket } from 'socket.io';
+import type { Session } from 'socket.io-adapter';
 import type { ClientConnection } from '../../auth/client-connections.js';
 import type { Gate } from '../../auth/gate.js';
-import { HubError } from '../../errors.js';
+import { ERRORS, HubError } from '../../errors.js';
 import type { Principal } from '../../hub/access.js';
+import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
+import { endConnection } from './engine-connection.js';
+import type { ConnectAuth, ConnectingConnection } from './namespace-entrance.js';
+import { OldProtocols } from './old-protocols.js';
 import type { Resumption } from './resume.js';
 
 /** What Engine.IO keeps with a request. */
 interface EngineRequest extends IncomingMessage {
-  readonly _query: { readonly sid?: string };
+  readonly _query: { readonly sid?: string; readonly EIO?: string };
+}
+
+/** What was decided about a CONNECT before Socket.IO takes it: the client's connection, or why it stays away for good. */
+export type ConnectDecision =
+  | {
+      readonly client: ClientConnection;
+      /** The session that it takes up. */
+      readonly session: Session | null;
+    }
+  | { readonly refusal: unknown };
+
+export interface AuthenticationOptions {
+  readonly gate: Gate;
+  readonly admission: Admission;
+  readonly logger: Logger;
+  /** The session that a client may resume, or null. */
+  readonly restoreSession: (pid: string, offset: string) => Promise<Session | null>;
 }
 
 export class Authentication {
   readonly #gate: Gate;
   readonly #admission: Admission;
+  readonly #restoreSession: AuthenticationOptions['restoreSession'];
+  readonly #oldProtocols: OldProtocols;
   /** Between the middleware and the connection handler. */
   readonly #clients = new WeakMap<Socket, ClientConnection>();
 
-  constructor(gate: Gate, admission: Admission) {
+  constructor({ gate, admission, logger, restoreSession }: AuthenticationOptions) {
     this.#gate = gate;
     this.#admission = admission;
+    this.#restoreSession = restoreSession;
+    this.#oldProtocols = new OldProtocols(logger);
   }
 
   /** An Engine.IO middleware. It answers refusals itself: Engine.IO would answer them with a bare 400 or 403. */
   readonly handshake = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
+    const { _query: query } = request as EngineRequest;
+    if (query.sid === undefined && this.#oldProtocols.refuse(request, query.EIO, response)) return;
     const admitted = this.#admit(request as EngineRequest);
     if (request.headers.upgrade === undefined) {
       admitted.then(
@@ -48,26 +77,40 @@ export class Authentication {
       });
   };
 
-  /** Opens the connection of a socket, in Socket.IO's middleware. @throws HubError if its token is not accepted. */
-  async authenticate(socket: Socket): Promise<void> {
-    const { handshake, request } = socket;
-    const { token } = handshake.auth as { token?: unknown };
-    if (token !== undefined && typeof token !== 'string') {
-      throw new HubError('bad_request', 'auth.token: must be a string', { field: 'token' });
+  /**
+   * Decides about a CONNECT. A refusal that will pass ends the transport, so that the client's library comes back by
+   * itself; after a CONNECT_ERROR it never does.
+   *
+   * @returns undefined where it has ended the connection
+   */
+  readonly decide = async (
+    connection: ConnectingConnection,
+    auth: ConnectAuth,
+  ): Promise<ConnectDecision | undefined> => {
+    try {
+      return await this.#open(connection, auth);
+    } catch (error) {
+      this.#admission.onRefused(error);
+      if (error instanceof HubError && !ERRORS[error.code].retry) return { refusal: error };
+      endConnection(connection, isLimit(error) ? CLOSE.tooMany : CLOSE.setUpFailed);
+      return undefined;
     }
-    const address = this.#gate.countedAddress(request);
-    const client = await this.#admission.open('socketio', address, {
-      token: token ?? this.#gate.bearer(request),
-    });
-    this.#clients.set(socket, client);
+  };
+
+  /** Lets a socket in, in Socket.IO's middleware. @throws the refusal that is final */
+  enter(socket: Socket, decision: ConnectDecision | undefined): void {
+    if (decision === undefined) throw new HubError('internal', 'a socket came that was not authenticated');
+    if ('refusal' in decision) throw decision.refusal;
+    const { handshake } = socket;
+    this.#clients.set(socket, decision.client);
     // What `fetchSockets` of other nodes would be sent.
     delete (handshake.auth as { token?: unknown }).token;
     delete handshake.headers.authorization;
     delete handshake.headers.cookie;
-    if (socket.recovered) withhold(socket, client.principal);
+    if (socket.recovered) withhold(socket, decision.client.principal);
   }
 
-  /** The connection of a socket that {@link authenticate} let through. */
+  /** The connection of a socket that {@link enter} let in. */
   clientOf(socket: Socket): ClientConnection {
     const client = this.#clients.get(socket);
     if (client === undefined) throw new HubError('internal', 'a socket came that was not authenticated');
@@ -75,10 +118,33 @@ export class Authentication {
     return client;
   }
 
+  async #open(connection: ConnectingConnection, auth: ConnectAuth): Promise<ConnectDecision | undefined> {
+    const { request } = connection;
+    const address = this.#gate.countedAddress(request);
+    const principal = await this.#gate.identify(tokenOf(auth) ?? this.#gate.bearer(request), address);
+    const { pid, offset } = auth;
+    const session =
+      typeof pid === 'string' && typeof offset === 'string' ? await this.#restoreSession(pid, offset) : null;
+    if (connection.readyState !== 'open') return undefined;
+    // Counted after its old connection has ended, which a client at its limit still has.
+    return { client: this.#gate.open(principal, address, 'socketio'), session };
+  }
+
   async #admit(request: EngineRequest): Promise<void> {
     if (request._query.sid === undefined) await this.#admission.admit(request);
     else this.#gate.checkPage(request);
   }
+}
+
+/** The token of a client; `null`, and an empty one, are those of nobody. @throws HubError `bad_request` */
+function tokenOf({ token }: ConnectAuth): string | undefined {
+  if (token === undefined || token === null || token === '') return undefined;
+  if (typeof token === 'string') return token;
+  throw new HubError('bad_request', 'auth.token: must be a string, or null', { field: 'token' });
+}
+
+function isLimit(error: unknown): boolean {
+  return error instanceof HubError && ERRORS[error.code].status === 429;
 }
 
 /** Removes the topics that may no longer be read from a resumed session. */

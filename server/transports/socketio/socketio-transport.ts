@@ -16,11 +16,12 @@ import { subscribe } from '../../hub/operations/subscribe.js';
 import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
-import { Authentication } from './authentication.js';
+import { Authentication, type ConnectDecision } from './authentication.js';
 import { dropRequest, endConnection, engineConnection } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
+import { NamespaceEntrance } from './namespace-entrance.js';
 import { Resumer, type Resumption } from './resume.js';
 import type { SessionStore } from './sessions.js';
 import { type HubSocket, SocketSink } from './socket-sink.js';
@@ -77,21 +78,30 @@ export class SocketIoTransport {
   readonly #options: SocketIoOptions;
   readonly #resumer: Resumer;
   readonly #authentication: Authentication;
+  readonly #entrance: NamespaceEntrance<ConnectDecision>;
   readonly #renewal: NodeJS.Timeout;
 
   constructor(options: SocketIoOptions) {
     this.#options = options;
     const { hub, sessions, logger, gate } = options;
-    this.#authentication = new Authentication(gate, options.admission);
     this.#resumer = new Resumer({
       hub,
       sessions,
       logger,
       endOldConnection: (sid) => this.#endOldConnection(sid),
     });
+    this.#authentication = new Authentication({
+      gate,
+      admission: options.admission,
+      logger,
+      restoreSession: (pid, offset) => this.#resumer.restore(pid, offset),
+    });
     const hooks: AdapterHooks = {
       ...options.payloads,
-      restoreSession: (pid, offset) => this.#resumer.restore(pid, offset),
+      restoreSession: async () => {
+        const { entering } = this.#entrance;
+        return entering !== undefined && 'session' in entering ? entering.session : null;
+      },
     };
     this.io = new Server(options.httpServer, {
       path: options.dialect.path,
@@ -114,15 +124,15 @@ export class SocketIoTransport {
       perMessageDeflate: false,
     });
     this.io.engine.use(this.#authentication.handshake);
+    this.#entrance = new NamespaceEntrance(this.io.of('/'), this.#authentication.decide);
     this.io.use((socket, next) => {
-      this.#authentication.authenticate(socket).then(
-        () => next(),
-        (error: unknown) => {
-          options.admission.onRefused(error);
-          const data = errorBody(error);
-          next(Object.assign(new Error(data.message), { data }));
-        },
-      );
+      try {
+        this.#authentication.enter(socket, this.#entrance.take(socket));
+        next();
+      } catch (error) {
+        const data = errorBody(error);
+        next(Object.assign(new Error(data.message), { data }));
+      }
     });
     this.io.on('connection', (socket) => {
       this.#connect(socket).catch((error: unknown) => {

@@ -36,5 +36,5 @@ export function readQuery({ headers }: IncomingMessage, query: URLSearchParams) 
     conflate: query.get('conflate') ?? undefined,
     maxRate: number('maxRate'),
   });
-  return { ...rest, since, ticket: query.get('ticket') ?? undefined };
+  return { ...rest, since, ticket: query.get('ticket') || undefined };
 }
