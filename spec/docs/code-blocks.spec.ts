@@ -40,6 +40,7 @@ const RUN_BY: readonly (readonly [document: string, part: string, by: string])[]
   ['monitoring/RUNBOOK.md', 'docker compose ps', 'not run: it needs a Docker engine'],
   ['packages/client/README.md', 'js', 'spec/docs/readme-code.spec.ts'],
   ['packages/protocol/README.md', 'js', 'spec/docs/readme-code.spec.ts'],
+  ['packages/protocol/README.md', 'ts', 'spec/docs/protocol-types.spec.ts'],
 ];
 
 const documents = ['', 'docs', 'monitoring', 'packages', 'examples', 'deploy'].flatMap((folder) =>
