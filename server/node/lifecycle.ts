@@ -49,9 +49,12 @@ export interface StartLimits {
 export class Lifecycle {
   readonly #parts: { readonly name: string; readonly part: Part; isThere: boolean }[] = [];
   readonly #logger: Logger;
+  readonly #slowStartMs: number;
 
-  constructor(logger: Logger) {
+  /** @param options.slowStartMs after this time a part that has not started is named in the log; 5 s by default */
+  constructor(logger: Logger, { slowStartMs = SLOW_START_MS }: { slowStartMs?: number } = {}) {
     this.#logger = logger;
+    this.#slowStartMs = slowStartMs;
   }
 
   /** @param name as errors tell it */
@@ -82,7 +85,7 @@ export class Lifecycle {
   async #startPart({ name, part }: { name: string; part: Part }, deadline: number, signal?: AbortSignal) {
     const slow = setTimeout(() => {
       this.#logger.warn({ part: name }, 'lifecycle: a part takes long to start');
-    }, SLOW_START_MS);
+    }, this.#slowStartMs);
     try {
       await within('start', deadline - performance.now(), async () => part.start?.(), signal);
     } catch (error) {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Logger } from '../../server/logger.js';
 import { silentLogger } from '../../server/logger.js';
 import { Lifecycle, type Part, PartError } from '../../server/node/lifecycle.js';
+import { until } from '../support/wait.js';
 
 /** Long enough that no spec ever waits for it. */
 const NEVER_MS = 60_000;
@@ -154,6 +155,16 @@ describe('A lifecycle', () => {
     expect(error).to.be.instanceOf(PartError).and.include({ part: 'hub' });
     expect(error).to.have.property('message', 'hub: it did not start in time');
     expect(told).to.deep.equal(['start log', 'stop hub', 'stop log']);
+  });
+
+  it('names a part in the log that takes long to start, and waits for it', async () => {
+    const warned: object[] = [];
+    const logger: Logger = { ...silentLogger, warn: (fields) => warned.push(fields as object) };
+    lifecycle = new Lifecycle(logger, { slowStartMs: 1 });
+    add('log');
+    add('hub', { start: () => until('it is named', () => warned.length > 0) });
+    await lifecycle.start({ deadlineMs: NEVER_MS });
+    expect(warned).to.deep.equal([{ part: 'hub' }]);
   });
 
   it('gives up a start that is called off, and stops what was there', async () => {
