@@ -189,6 +189,8 @@ export class Hub implements TailListener, LogListener {
       access,
     });
     this.subscribers.set(id, subscriber);
+    // It was admitted before the drain began. Its transport greets it first.
+    if (this.#draining) setImmediate(() => this.#sendAway(subscriber, 0));
     return subscriber;
   }
 
@@ -260,14 +262,15 @@ export class Hub implements TailListener, LogListener {
     this.#draining = true;
     const subscribers = [...this.subscribers.values()];
     const spread = Math.min(windowMs, subscribers.length * CLOSE_SPREAD_MS_PER_CONNECTION);
-    await Promise.all(
-      subscribers.map(async (subscriber, i) => {
-        const ms = Math.round((spread * i) / subscribers.length);
-        subscriber.drain(ms);
-        if (ms > 0) await sleep(ms);
-        if (!subscriber.closed) subscriber.close(CLOSE.drain);
-      }),
-    );
+    const inMs = (i: number) => Math.round((spread * i) / subscribers.length);
+    await Promise.all(subscribers.map((subscriber, i) => this.#sendAway(subscriber, inMs(i))));
+  }
+
+  async #sendAway(subscriber: Subscriber, inMs: number): Promise<void> {
+    if (subscriber.closed || subscriber.ended) return;
+    subscriber.drain(inMs);
+    if (inMs > 0) await sleep(inMs);
+    if (!subscriber.closed) subscriber.close(CLOSE.drain);
   }
 
   // --- LogListener

@@ -311,6 +311,16 @@ describe('The hub', () => {
       expect(sink.closes).to.have.length(1);
     });
 
+    it('sends away a connection that was admitted before and comes in the meantime', async () => {
+      await start();
+      for (let i = 0; i < 20; i++) test.connect();
+      const draining = hub.drain(60);
+      const { sink } = test.connect();
+      await draining;
+      expect(sink.drains).to.deep.equal([0]);
+      expect(sink.closes.map(({ name }) => name)).to.deep.equal(['drain']);
+    });
+
     it('leaves alone a connection that has gone by itself', async () => {
       await start();
       const [, second] = [test.connect(), test.connect()];
