@@ -221,7 +221,7 @@ export const VARIABLES = {
   ),
   MAX_TOPICS_PER_EVENT_STREAM: variable('1000', 'Most topics in the URL of one `/stream`.', whole(1, 10_000)),
   MAX_CONNECTIONS_PER_ADDRESS: variable(
-    '500',
+    '1000',
     'Most connections from one address to one node.',
     whole(1, 1_000_000),
   ),

@@ -49,7 +49,7 @@ describe('The configuration', () => {
         maxLifeMs: 604_800_000,
       },
       rates: {
-        connectionsPerAddress: 500,
+        connectionsPerAddress: 1_000,
         connectionsPerSubject: 1_000,
         handshakesPerSecond: 50,
         requestsPerAddress: 200,
