@@ -10,7 +10,7 @@ import { expect } from 'chai';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { SPEC_KEY } from '../support/credentials.js';
-import { publish } from '../support/http.js';
+import { get, publish } from '../support/http.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { codeBlockWith } from './code-blocks.js';
 import { Program } from './program.js';
@@ -128,6 +128,20 @@ describe('The code of the README', () => {
   };
 
   describe('for the client library', () => {
+    it('subscribes, publishes and iterates in its order', async () => {
+      const program = runScript('README.md', "from '@axiom-streaming/client'");
+      await program.until('it has come to its last line', isRead('news:*'));
+      const { body } = await get<{ last: { data: unknown } }>(`${app.url}/api/topics/market:TEST`);
+      expect(body.last.data).to.deep.equal({ price: 187.2 });
+      await publish(app.url, 'news:a', { headline: 'Up' });
+      await program.until('it shows the news', () => program.output.includes("{ headline: 'Up' }"));
+      expect(program.errors).to.equal('');
+    });
+
+    it('loses nothing over a cut', async () => {
+      await itLosesNothing(runScript('README.md', "from '@axiom-streaming/client'"), 'market:AAPL');
+    });
+
     it('of its own page, publishes a greeting and reads it', async () => {
       const program = runScript('packages/client/README.md', "from '@axiom-streaming/client'");
       await program.until('it ends', () => program.ended !== undefined);
