@@ -42,7 +42,7 @@ export interface ConnectionLimits {
   readonly connectionsPerSubject: number;
   readonly requestsPerSecond: number;
   readonly publishesPerSecond: number;
-  /** How long a connection may stay without a token, ms; 0: without limit. */
+  /** How long a connection may stay that has no token and may read nothing, ms; 0: without limit. */
   readonly unauthenticatedMs: number;
 }
 
@@ -68,8 +68,6 @@ export class ClientConnection implements Access {
   readonly connectedAt = Date.now();
   subscriber: Subscriber | undefined;
   warned = false;
-  /** Whether it has subscribed or authenticated, so that it may stay. */
-  settled = false;
   #second = 0;
   #requests = 0;
   #publishes = 0;
@@ -243,7 +241,7 @@ export class ClientConnections {
     return list;
   }
 
-  /** Ends connections with an expired or revoked token, and those that never authenticated. */
+  /** Ends connections with an expired or revoked token, and those that may read nothing and never said who they are. */
   look(): void {
     const now = Date.now();
     const { unauthenticatedMs } = this.options.limits;
@@ -256,8 +254,7 @@ export class ClientConnections {
       }
       const { expiresAt, subject } = principal;
       if (subject === undefined) {
-        connection.settled ||= subscriber.topicCount > 0;
-        if (!connection.settled && unauthenticatedMs > 0 && now - connection.connectedAt > unauthenticatedMs)
+        if (unauthenticatedMs > 0 && now - connection.connectedAt > unauthenticatedMs)
           this.end(connection, 'unauthenticated');
       } else if (expiresAt !== undefined && expiresAt <= now) {
         this.end(connection, 'expired');

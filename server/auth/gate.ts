@@ -112,7 +112,8 @@ export class Gate {
     });
     this.connections = new ClientConnections({
       node: options.node,
-      limits: { ...limits, unauthenticatedMs: options.development ? 0 : limits.unauthenticatedMs },
+      // Who may read something without a token may stay, and subscribe when it likes.
+      limits: { ...limits, unauthenticatedMs: readsAnything(options) ? 0 : limits.unauthenticatedMs },
       publishes: this.#publishes,
       spendRequest: (address, count) => this.#spend(address, count),
       revoked: (principal) => options.revocations.revokes(principal),
@@ -311,6 +312,11 @@ export class Gate {
   #refused(limit: LimitName): void {
     this.counters.refused.set(limit, (this.counters.refused.get(limit) ?? 0) + 1);
   }
+}
+
+/** Whether there is anything that nobody in particular may read. */
+function readsAnything({ development, read }: Pick<GateOptions, 'development' | 'read'>): boolean {
+  return development || [...read.values()].includes('public');
 }
 
 const COOKIE = /(?:^|;\s*)axiom_token=([^;]+)/;

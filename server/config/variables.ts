@@ -257,7 +257,7 @@ export const VARIABLES = {
   ),
   UNAUTHENTICATED_MS: variable(
     '5000',
-    'How long a connection without a token may stay open while it reads nothing; 0: forever.',
+    'How long a connection without a token may stay where no stream is public; 0: forever.',
     whole(0, 600_000),
   ),
   CONNECTION_BUDGET_BYTES: variable(

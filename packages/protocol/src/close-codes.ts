@@ -30,7 +30,7 @@ export const CLOSE = {
   token: {
     code: 4401,
     name: 'token',
-    meaning: 'the token has ended or was revoked, or the connection had none and read nothing',
+    meaning: 'the token has ended or was revoked, or the connection had none where no stream is public',
     reconnect: 'after a change',
   },
   denied: {
