@@ -23,6 +23,7 @@ export const ERRORS = {
   token_expired: { status: 401, title: 'The token has expired', retry: false },
   token_revoked: { status: 401, title: 'The token was revoked', retry: false },
   denied: { status: 403, title: 'The token does not allow this', retry: false },
+  banned: { status: 403, title: 'An operator keeps this client away for a time', retry: false },
   origin_denied: { status: 403, title: 'Pages of this origin are not served', retry: false },
   unknown_stream: { status: 404, title: 'There is no such stream', retry: false },
   not_found: { status: 404, title: 'There is nothing here', retry: false },

@@ -4,7 +4,7 @@
  * One timer checks all of them. A timer per connection was rejected: most tokens are renewed long before they expire.
  */
 
-import { CLOSE } from '@axiom-streaming/protocol/close-codes';
+import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
 import { HubError } from '../errors.js';
 import type { Access, Principal } from '../hub/access.js';
 import type { Subscriber } from '../hub/delivery/subscriber.js';
@@ -14,8 +14,18 @@ export const TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /** Why the hub ended a connection for reasons of access. */
-export const END_REASONS = ['expired', 'revoked', 'unauthenticated', 'cut', 'too_many'] as const;
+export const END_REASONS = ['expired', 'revoked', 'unauthenticated', 'cut', 'banned', 'too_many'] as const;
 export type EndReason = (typeof END_REASONS)[number];
+
+/** What a connection is closed with. */
+const CLOSE_OF: Readonly<Record<EndReason, CloseCode>> = {
+  expired: CLOSE.token,
+  revoked: CLOSE.token,
+  unauthenticated: CLOSE.token,
+  cut: CLOSE.denied,
+  banned: CLOSE.denied,
+  too_many: CLOSE.tooMany,
+};
 
 /** How long before its token expires a connection is warned, ms. */
 export const EXPIRES_SOON_MS = 60_000;
@@ -54,6 +64,8 @@ export interface ClientConnectionsOptions {
   /** Counts requests of an address, over all its connections. @throws HubError `rate_limited` */
   readonly spendRequest: (address: string, count: number) => void | Promise<void>;
   readonly revoked: (principal: Principal) => boolean;
+  /** Whether a subject or an address is kept away. */
+  readonly banned: (subject: string | undefined, address: string) => boolean;
   /** The principal that a token identifies. @throws HubError */
   readonly verify: (token: string, address: string) => Promise<Principal> | Principal;
   readonly onEnd: (reason: EndReason) => void;
@@ -215,7 +227,7 @@ export class ClientConnections {
     const { subscriber } = connection;
     if (subscriber === undefined || subscriber.ended) return;
     this.options.onEnd(reason);
-    subscriber.close(reason === 'cut' ? CLOSE.denied : reason === 'too_many' ? CLOSE.tooMany : CLOSE.token);
+    subscriber.close(CLOSE_OF[reason]);
   }
 
   /** Ends the connection with this id, if this node has it. */
@@ -241,7 +253,7 @@ export class ClientConnections {
     return list;
   }
 
-  /** Ends connections with an expired or revoked token, and those that may read nothing and never said who they are. */
+  /** Ends connections of those who are banned, those with an expired or revoked token, and those that may read nothing and never said who they are. */
   look(): void {
     const now = Date.now();
     const { unauthenticatedMs } = this.options.limits;
@@ -253,7 +265,9 @@ export class ClientConnections {
         continue;
       }
       const { expiresAt, subject } = principal;
-      if (subject === undefined) {
+      if (this.options.banned(subject, connection.address)) {
+        this.end(connection, 'banned');
+      } else if (subject === undefined) {
         if (unauthenticatedMs > 0 && now - connection.connectedAt > unauthenticatedMs)
           this.end(connection, 'unauthenticated');
       } else if (expiresAt !== undefined && expiresAt <= now) {

@@ -117,6 +117,7 @@ export class Gate {
       publishes: this.#publishes,
       spendRequest: (address, count) => this.#spend(address, count),
       revoked: (principal) => options.revocations.revokes(principal),
+      banned: (subject, address) => options.revocations.bannedForMs(subject, address) > 0,
       verify: (token, address) => this.identify(token, address),
       onEnd: (reason) => this.counters.ended.set(reason, (this.counters.ended.get(reason) ?? 0) + 1),
       onRefused,
@@ -230,20 +231,22 @@ export class Gate {
    * The principal that a token or a key identifies; {@link nobody} without a credential.
    *
    * @param address a counted address; its failures are counted too, which limits guessing
-   * @throws HubError `token_invalid`, `token_expired`, `token_revoked`, `keys_unavailable`, `rate_limited`
+   * @throws HubError `banned`, `token_invalid`, `token_expired`, `token_revoked`, `keys_unavailable`, `rate_limited`
    */
   identify(credential: string | undefined, address: string): Principal | Promise<Principal> {
+    this.#checkBan(undefined, address);
     if (credential === undefined) return this.nobody;
     const { verifier, apiKeys } = this.#options;
     const known = apiKeys.find(credential) ?? verifier?.known(credential);
     if (known === undefined) return this.#verify(credential, address);
     this.counters.tokens.cached += 1;
-    return this.#inForce(known);
+    return this.#inForce(known, address);
   }
 
-  /** The principal that a ticket identifies. @throws HubError `token_invalid`, `token_revoked`, `log_unavailable`. */
-  async redeem(ticket: string): Promise<Principal> {
-    return this.#inForce(await this.#options.tickets.redeem(ticket));
+  /** The principal that a ticket identifies. @throws HubError `banned`, `token_invalid`, `token_revoked`, `log_unavailable`. */
+  async redeem(ticket: string, address: string): Promise<Principal> {
+    this.#checkBan(undefined, address);
+    return this.#inForce(await this.#options.tickets.redeem(ticket), address);
   }
 
   /** Issues a ticket for a principal. @throws HubError `token_missing`, `overloaded`, `log_unavailable`. */
@@ -255,6 +258,16 @@ export class Gate {
   /** Revokes a token, or all tokens of a subject. @throws HubError `overloaded`, `log_unavailable`. */
   revoke(revocation: Revocation): Promise<void> {
     return this.#options.revocations.add(revocation);
+  }
+
+  /** Keeps a subject or an address away for a time. As {@link Revocations.ban}. */
+  ban(who: 'sub' | 'address', value: string, forMs: number): Promise<number> {
+    if (who === 'sub' || !isLoopback(value)) return this.#options.revocations.ban(who, value, forMs);
+    throw new HubError(
+      'bad_request',
+      'connection: it has no subject, and its address is that of this machine, or of a proxy that does not say for whom it asks',
+      { field: 'connection' },
+    );
   }
 
   /** Opens an admitted and identified connection. @throws HubError `too_many_connections`. */
@@ -289,7 +302,7 @@ export class Gate {
         const what = development ? 'it is not the publish key of this run' : 'the key is unknown';
         throw new HubError('token_invalid', `the token is not accepted: ${what}`, { field: 'token' });
       }
-      const bearer = this.#inForce(await verifier.verify(credential));
+      const bearer = this.#inForce(await verifier.verify(credential), address);
       this.counters.tokens.accepted += 1;
       return bearer;
     } catch (error) {
@@ -302,7 +315,22 @@ export class Gate {
     }
   }
 
-  #inForce(bearer: Bearer): Bearer {
+  /** @throws HubError `banned`, with the time that is left */
+  #checkBan(subject: string | undefined, address: string): void {
+    const retryAfterMs = this.#options.revocations.bannedForMs(subject, address);
+    if (retryAfterMs === 0) return;
+    const who = subject === undefined ? 'this address' : 'this subject';
+    throw new HubError(
+      'banned',
+      `an operator keeps ${who} away for another ${Math.ceil(retryAfterMs / 1000)} s`,
+      {
+        retryAfterMs: Math.ceil(retryAfterMs),
+      },
+    );
+  }
+
+  #inForce(bearer: Bearer, address: string): Bearer {
+    this.#checkBan(bearer.subject, address);
     if (this.#options.revocations.revokes(bearer)) {
       throw new HubError('token_revoked', 'the token was revoked', { field: 'token' });
     }

@@ -12,3 +12,17 @@ export const revocationRequest = z
   .refine(({ jti, sub }) => (jti === undefined) !== (sub === undefined), {
     message: 'must have either jti or sub',
   });
+
+/** The longest that anybody can be banned at once: 30 days. */
+const MAX_BAN_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** The body of `POST /api/bans`: whom to keep away, and for how long from now, ms; 0 ends a ban. */
+export const banRequest = z
+  .strictObject({
+    sub: name.optional(),
+    connection: name.optional(),
+    forMs: z.number().int().min(0).max(MAX_BAN_MS),
+  })
+  .refine(({ sub, connection }) => (sub === undefined) !== (connection === undefined), {
+    message: 'must have either sub or connection',
+  });

@@ -1,5 +1,5 @@
 /**
- * Tokens that were revoked before they expired. Every node keeps the whole list in memory, because it is checked on
+ * Tokens that were revoked before they expired, and who is banned for a time. Every node keeps the whole list in memory, because it is checked on
  * every request, and polls for additions a few times a second. Pub/Sub was rejected: a lost announcement would leave a
  * revoked token valid, and with polling no announcement is needed.
  */
@@ -18,15 +18,30 @@ export interface Revocation {
   readonly expiresAt: number;
 }
 
+/** A subject, or an address as connections are counted under, that is kept away with any token and without one. */
+export interface Ban {
+  readonly kind: 'banned_sub' | 'banned_address';
+  readonly value: string;
+  /** When it was decided, ms since the Unix epoch. The newest one counts. */
+  readonly at: number;
+  /** When it ends, ms since the Unix epoch. */
+  readonly until: number;
+  /** When it can be forgotten: not before an older ban that it replaces has ended. */
+  readonly expiresAt: number;
+}
+
+/** What the list has. */
+export type Listed = Revocation | Ban;
+
 /** Where revocations are kept for all nodes. */
 export interface RevocationStore {
   /** @throws HubError `overloaded` if the maximum number is reached, `log_unavailable`. */
-  add(revocation: Revocation): Promise<void>;
-  /** The revocations in force; undefined if none was added since the last call. */
-  changes(): Promise<readonly Revocation[] | undefined>;
+  add(listed: Listed): Promise<void>;
+  /** The revocations and bans in force; undefined if none was added since the last call. */
+  changes(): Promise<readonly Listed[] | undefined>;
 }
 
-/** Maximum number of revocations in force at a time. */
+/** Maximum number of revocations and bans in force at a time. */
 export const MAX_REVOCATIONS = 100_000;
 const LOOK_EVERY_MS = 300;
 
@@ -36,6 +51,7 @@ export class Revocations {
   readonly #onChange: () => void;
   readonly #byId = new Map<string, Revocation>();
   readonly #bySubject = new Map<string, Revocation>();
+  readonly #banned = { sub: new Map<string, Ban>(), address: new Map<string, Ban>() };
   readonly #stopping = new AbortController();
 
   /** @param options.onChange called when revocations were added, which may affect open connections */
@@ -46,7 +62,7 @@ export class Revocations {
   }
 
   get count(): number {
-    return this.#byId.size + this.#bySubject.size;
+    return this.#lists().reduce((sum, { size }) => sum + size, 0);
   }
 
   /** Reads the list, then keeps polling. @throws HubError if the store is unreachable: nothing may be served then. */
@@ -60,10 +76,34 @@ export class Revocations {
   }
 
   /** Resolves when this node applies it; the other nodes do within a second. @throws HubError as the store does. */
-  async add(revocation: Revocation): Promise<void> {
-    await this.#store.add(revocation);
-    this.#take(revocation);
+  async add(listed: Listed): Promise<void> {
+    await this.#store.add(listed);
+    this.#take(listed);
     this.#onChange();
+  }
+
+  /**
+   * Keeps a subject or an address away for a time from now; zero ends that. As {@link add}.
+   *
+   * @returns when it ends, ms since the Unix epoch
+   */
+  async ban(who: 'sub' | 'address', value: string, forMs: number): Promise<number> {
+    const at = Date.now();
+    const until = at + forMs;
+    const expiresAt = Math.max(until, this.#banned[who].get(value)?.expiresAt ?? 0);
+    await this.add({ kind: `banned_${who}`, value, at, until, expiresAt });
+    return until;
+  }
+
+  /** How much longer a subject or an address is kept away, ms; 0: it is not. */
+  bannedForMs(subject: string | undefined, address: string): number {
+    const { sub, address: addresses } = this.#banned;
+    if (sub.size === 0 && addresses.size === 0) return 0;
+    const until = Math.max(
+      addresses.get(address)?.until ?? 0,
+      subject === undefined ? 0 : (sub.get(subject)?.until ?? 0),
+    );
+    return Math.max(0, until - Date.now());
   }
 
   /** Whether a principal's token was revoked. */
@@ -96,22 +136,31 @@ export class Revocations {
     const changes = await this.#store.changes();
     this.#expire();
     if (changes === undefined) return;
-    for (const revocation of changes) this.#take(revocation);
+    for (const listed of changes) this.#take(listed);
     this.#onChange();
   }
 
-  #take(revocation: Revocation): void {
-    const map = revocation.kind === 'jti' ? this.#byId : this.#bySubject;
-    const known = map.get(revocation.value);
-    if (known === undefined || known.at <= revocation.at) map.set(revocation.value, revocation);
+  #take(listed: Listed): void {
+    if (listed.kind === 'jti') keepNewest(this.#byId, listed);
+    else if (listed.kind === 'sub') keepNewest(this.#bySubject, listed);
+    else keepNewest(this.#banned[listed.kind === 'banned_sub' ? 'sub' : 'address'], listed);
+  }
+
+  #lists(): Map<string, Listed>[] {
+    return [this.#byId, this.#bySubject, this.#banned.sub, this.#banned.address] as Map<string, Listed>[];
   }
 
   #expire(): void {
     const now = Date.now();
-    for (const map of [this.#byId, this.#bySubject]) {
+    for (const map of this.#lists()) {
       for (const [value, { expiresAt }] of map) if (expiresAt <= now) map.delete(value);
     }
   }
+}
+
+function keepNewest<T extends Listed>(map: Map<string, T>, listed: T): void {
+  const known = map.get(listed.value);
+  if (known === undefined || known.at <= listed.at) map.set(listed.value, listed);
 }
 
 /** For a single node: the list in {@link Revocations} is the only copy. */

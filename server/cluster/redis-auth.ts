@@ -1,6 +1,6 @@
 /** What the nodes of a cluster share in Redis about tokens: revocations and tickets. */
 import type { Identity } from '../auth/claims.js';
-import { MAX_REVOCATIONS, type Revocation, type RevocationStore } from '../auth/revocations.js';
+import { type Listed, MAX_REVOCATIONS, type RevocationStore } from '../auth/revocations.js';
 import type { TicketStore } from '../auth/tickets.js';
 import { HubError } from '../errors.js';
 import { loadScript, type RedisLink } from '../redis/redis-link.js';
@@ -17,18 +17,18 @@ export class RedisRevocationStore implements RevocationStore {
     this.#link = link;
   }
 
-  async add(revocation: Revocation): Promise<void> {
-    const args = ['', JSON.stringify(revocation), String(revocation.expiresAt), String(MAX_REVOCATIONS)];
+  async add(listed: Listed): Promise<void> {
+    const args = ['', JSON.stringify(listed), String(listed.expiresAt), String(MAX_REVOCATIONS)];
     if ((await this.#link.run(REVOCATIONS, REVOCATION_KEYS, args)) === 1) return;
     throw new HubError('overloaded', `there are ${MAX_REVOCATIONS} revocations in force already`);
   }
 
-  async changes(): Promise<readonly Revocation[] | undefined> {
+  async changes(): Promise<readonly Listed[] | undefined> {
     const reply = await this.#link.run(REVOCATIONS, REVOCATION_KEYS, [this.#version, '', '0', '0']);
     const [version, ...revocations] = Array.isArray(reply) ? reply : [];
     if (version === undefined || version === this.#version) return undefined;
     this.#version = String(version);
-    return revocations.map((text) => JSON.parse(String(text)) as Revocation);
+    return revocations.map((text) => JSON.parse(String(text)) as Listed);
   }
 }
 

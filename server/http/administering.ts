@@ -1,8 +1,8 @@
-/** Tickets, revocations, and the connections of the whole cluster. */
+/** Tickets, revocations, bans, and the connections of the whole cluster. */
 import { json, type NextFunction, type Request, type Response, Router } from 'express';
 import type { ConnectionDirectory } from '../auth/directory.js';
 import type { Gate } from '../auth/gate.js';
-import { revocationRequest } from '../auth/revocation-request.js';
+import { banRequest, revocationRequest } from '../auth/revocation-request.js';
 import { TICKET_LASTS_MS } from '../auth/tickets.js';
 import { HubError } from '../errors.js';
 import { parseRequest } from '../hub/operations/fields.js';
@@ -43,6 +43,34 @@ export function administeringRoutes({ gate, connections, maxTokenLifeMs }: Admin
       response.status(201).json({ [kind]: value, at, expiresAt: lasts });
     },
   );
+
+  router.post(
+    '/api/bans',
+    (_request: Request, response: Response, next: NextFunction) => {
+      requireAdmin(response);
+      next();
+    },
+    json({ type: () => true, limit: MAX_BODY_BYTES }),
+    async (request: Request, response: Response) => {
+      const { sub, connection, forMs } = parseRequest(banRequest, request.body);
+      const who = sub === undefined ? await whoHas(connection!) : { sub };
+      if (who.sub !== undefined && who.sub === principalOf(response).subject) {
+        throw new HubError('bad_request', 'sub: is your own; you could not end the ban', { field: 'sub' });
+      }
+      const until =
+        who.sub === undefined
+          ? await gate.ban('address', who.address, forMs)
+          : await gate.ban('sub', who.sub, forMs);
+      response.status(201).json({ ...who, until });
+    },
+  );
+
+  /** The subject of a connection, or its address if it has none. @throws HubError `not_found` */
+  async function whoHas(id: string): Promise<{ sub: string } | { sub?: undefined; address: string }> {
+    const found = await connections.find(id);
+    if (found === undefined) throw noConnection(id);
+    return found.subject === null ? { address: found.address } : { sub: found.subject };
+  }
 
   router.get('/api/connections', async (_request: Request, response: Response) => {
     requireAdmin(response);

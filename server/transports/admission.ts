@@ -75,7 +75,7 @@ export class Admission {
   ): Promise<ClientConnection> {
     const principal =
       token === undefined && ticket !== undefined
-        ? await this.#gate.redeem(ticket)
+        ? await this.#gate.redeem(ticket, address)
         : await this.#gate.identify(token, address);
     check?.(principal);
     return this.#gate.open(principal, address, transport);

@@ -42,7 +42,7 @@ export function problemOf(error: unknown): Problem {
       'Content-Type': 'application/problem+json',
       'Content-Length': String(Buffer.byteLength(body)),
       'Cache-Control': 'no-store',
-      ...(passes(code)
+      ...(passes(code) || code === 'banned'
         ? { 'Retry-After': String(Math.max(RETRY_AFTER_S, Math.ceil(retryAfterMs / 1000))) }
         : {}),
       // RFC 6750: the challenge to a request without a token carries no error code.

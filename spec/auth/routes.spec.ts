@@ -133,6 +133,15 @@ const WAYS: readonly Way[] = [
     right: '201',
     admin: true,
   },
+  {
+    name: 'banning',
+    method: 'POST',
+    path: '/api/bans',
+    body: '{"sub":"nobody","forMs":0}',
+    ...DENIED,
+    right: '201',
+    admin: true,
+  },
   { name: 'connections', method: 'GET', path: '/api/connections', ...DENIED, right: '200', admin: true },
   {
     name: 'one connection',

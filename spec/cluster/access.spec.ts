@@ -46,6 +46,22 @@ describe('The nodes of a cluster', () => {
     expect(body.code).to.equal('token_revoked');
   });
 
+  it('all keep a client away that was banned on one of them, also one that starts later', async () => {
+    const clients = await connect({ sub: 'banned' });
+    const body = JSON.stringify({ sub: 'banned', forMs: 3_600_000 });
+    await call('POST', `${cluster.nodes[0]!.url}/api/bans`, body, bearer(admin));
+    await until('all are closed', () => clients.every(({ closeCodes }) => closeCodes.length > 0));
+    expect(clients.map(({ closeCodes }) => closeCodes[0])).to.deep.equal([4403, 4403, 4403]);
+    for (const client of clients) client.close();
+
+    const [, node] = cluster.nodes;
+    await node!.process.stop('SIGKILL');
+    await node!.process.start();
+    const text = await token({ sub: 'banned' });
+    const answer = await call('GET', `${node!.url}/api/streams`, undefined, bearer(text));
+    expect(answer.body.code).to.equal('banned');
+  });
+
   it('list the connections of all, and cut one on another', async () => {
     const clients = await connect({ sub: 'listed' });
     const [first] = cluster.nodes;

@@ -64,6 +64,10 @@ export const ADDRESSES: readonly Address[] = [
     ask: request('POST', '/api/revocations', 201, () => true, '{"jti":"verify-compose-none"}'),
   },
   {
+    name: 'POST /api/bans',
+    ask: request('POST', '/api/bans', 201, () => true, '{"sub":"verify-compose-none","forMs":0}'),
+  },
+  {
     name: 'GET /api/connections',
     ask: get('/api/connections', ({ connections }) => Array.isArray(connections)),
   },

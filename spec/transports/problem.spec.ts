@@ -75,7 +75,8 @@ describe('A refusal', () => {
         expect(await ask(`${url}/${code}`, UPGRADE)).to.deep.equal(requested);
         expect(requested.status).to.equal(status);
         expect(JSON.parse(requested.body)).to.include({ code, status, detail: 'it does not go, señor' });
-        const comesBack = retry && status !== 500;
+        // A ban is final, and ends: the client is told when.
+        const comesBack = (retry && status !== 500) || code === 'banned';
         expect(requested.headers['retry-after'], code).to.equal(comesBack ? '3' : undefined);
         const challenge = code === 'token_missing' ? 'Bearer' : 'Bearer error="invalid_token"';
         expect(requested.headers['www-authenticate'], code).to.equal(status === 401 ? challenge : undefined);

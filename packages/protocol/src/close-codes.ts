@@ -36,7 +36,7 @@ export const CLOSE = {
   denied: {
     code: 4403,
     name: 'denied',
-    meaning: 'an operator has cut the connection',
+    meaning: 'an operator has cut the connection, or banned its client',
     reconnect: 'after a change',
   },
   noPong: { code: 4408, name: 'no_pong', meaning: 'no pong came in time', reconnect: 'yes' },

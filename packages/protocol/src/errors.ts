@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'token_expired'
   | 'token_revoked'
   | 'denied'
+  | 'banned'
   | 'origin_denied'
   | 'unknown_stream'
   | 'not_found'

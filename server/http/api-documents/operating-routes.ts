@@ -1,4 +1,4 @@
-import { revocationRequest } from '../../auth/revocation-request.js';
+import { banRequest, revocationRequest } from '../../auth/revocation-request.js';
 import { BEARER, EXAMPLE_ORIGIN, json, type Parameter, type Route } from './route.js';
 import * as schemas from './schemas.js';
 
@@ -88,6 +88,32 @@ export const OPERATING_ROUTES: readonly Route[] = [
     example: `curl -s ${BEARER} -d '{"jti":"5f1c"}' '${EXAMPLE_ORIGIN}/api/revocations'`,
   },
   {
+    method: 'post',
+    path: '/api/bans',
+    id: 'ban',
+    tag: 'Administer',
+    summary: 'Keep a client away for a time',
+    description:
+      'Within a second every node ends its connections and refuses it with `banned`, which says how much time is left. `connection` stands for the subject of that connection, or for its address if it has none. `forMs: 0` ends a ban. For administrators.',
+    token: 'required',
+    body: {
+      description: 'Either `sub` or `connection`, and for how long.',
+      schema: banRequest,
+      example: { sub: 'mallory', forMs: 3_600_000 },
+    },
+    answers: [json('It is in force.', schemas.ban, 201)],
+    errors: [
+      'token_missing',
+      'denied',
+      'not_found',
+      'too_large',
+      'unsupported_type',
+      'overloaded',
+      'log_unavailable',
+    ],
+    example: `curl -s ${BEARER} -d '{"sub":"mallory","forMs":3600000}' '${EXAMPLE_ORIGIN}/api/bans'`,
+  },
+  {
     method: 'get',
     path: '/api/connections',
     id: 'connections',
@@ -118,7 +144,8 @@ export const OPERATING_ROUTES: readonly Route[] = [
     id: 'cut',
     tag: 'Administer',
     summary: 'Cut a connection',
-    description: 'For administrators. The client gets close code 4403.',
+    description:
+      'For administrators. It ends a connection that is stuck or too old; a client library comes back at once and recovers. To keep a client away: `POST /api/bans`.',
     token: 'required',
     parameters: [ID],
     answers: [{ status: 204, description: 'It is cut.' }],

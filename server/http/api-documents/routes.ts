@@ -12,6 +12,7 @@ const OF_TOKENS: readonly ErrorCode[] = [
   'token_invalid',
   'token_expired',
   'token_revoked',
+  'banned',
   'keys_unavailable',
 ];
 

@@ -150,6 +150,11 @@ export const revocation = z.object({
   at: time,
   expiresAt: time,
 });
+export const ban = z.object({
+  sub: z.string().optional(),
+  address: z.string().optional().describe('of a connection without a subject'),
+  until: time,
+});
 export const connection = z.object({
   id: z.string(),
   node: z.string(),
