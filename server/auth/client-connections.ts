@@ -110,7 +110,10 @@ export class ClientConnection implements Access {
   }
 
   async renew(token: string): Promise<Principal> {
-    const principal = await this.#connections.renewed(this, token);
+    const { options } = this.#connections;
+    const principal = await options.verify(token, this.address);
+    // In one turn: two renewals at once must not both see whose the connection was before.
+    this.#connections.admitRenewal(this, principal);
     this.principal = principal;
     this.warned = false;
     return principal;
@@ -205,9 +208,8 @@ export class ClientConnections {
     if (connection.principal.subject !== undefined) this.#subjects.remove(connection.principal.subject);
   }
 
-  /** @throws HubError if the token is not accepted or belongs to another subject. */
-  async renewed(connection: ClientConnection, token: string): Promise<Principal> {
-    const principal = await this.options.verify(token, connection.address);
+  /** Counts a connection that is given another token. @throws HubError if that belongs to another subject. */
+  admitRenewal(connection: ClientConnection, principal: Principal): void {
     const { subject } = connection.principal;
     if (subject !== undefined && subject !== principal.subject) {
       throw new HubError('denied', 'token: belongs to another subject than the connection', {
@@ -219,7 +221,6 @@ export class ClientConnections {
       if (this.#connections.has(connection) && principal.subject !== undefined)
         this.#subjects.add(principal.subject);
     }
-    return principal;
   }
 
   /** Ends a connection. */

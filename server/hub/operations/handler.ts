@@ -9,6 +9,7 @@ import type { Logger } from '../../logger.js';
 import type { Subscriber } from '../delivery/subscriber.js';
 import type { Hub } from '../hub.js';
 import { AUTH } from './auth.js';
+import { AuthOrder } from './auth-order.js';
 import { HISTORY } from './history.js';
 import type { OnSubscriptionsChanged, Operation } from './operation.js';
 import { PUBLISH } from './publish.js';
@@ -38,6 +39,7 @@ export class RequestHandler {
   readonly #publisher: Publisher;
   readonly #logger: Logger;
   readonly #onError: (code: ErrorCode) => void;
+  readonly #order = new AuthOrder();
 
   /** @param options.onError is called for every refusal, for metrics */
   constructor(options: {
@@ -53,15 +55,27 @@ export class RequestHandler {
   }
 
   /**
-   * Carries out one request and acknowledges it once. A `subscribe` is acknowledged before its first message.
-   * Never rejects.
+   * Carries out one request, once an `auth` that came before it is done, and acknowledges it once; not at all where the
+   * connection ends while it waits. A `subscribe` is acknowledged before its first message. Never rejects.
    */
-  async handle(
+  handle(
     subscriber: Subscriber,
     name: string,
     body: unknown,
     acknowledge: (acknowledgement: Ack) => void,
     onSubscriptionsChanged: OnSubscriptionsChanged = async () => undefined,
+  ): Promise<void> {
+    return this.#order.run(subscriber, { isAuth: name === 'auth', body }, () =>
+      this.#carryOut(subscriber, name, body, acknowledge, onSubscriptionsChanged),
+    );
+  }
+
+  async #carryOut(
+    subscriber: Subscriber,
+    name: string,
+    body: unknown,
+    acknowledge: (acknowledgement: Ack) => void,
+    onSubscriptionsChanged: OnSubscriptionsChanged,
   ): Promise<void> {
     let acknowledged = false;
     const answer = (acknowledgement: Ack) => {

@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 
 /** Most pings of a client within a number of ms. A library that sends its own heartbeat needs one or two. */
 const MAX_PINGS = 50;
@@ -31,6 +31,11 @@ function countPing(this: WebSocket): void {
 }
 
 export class GuardedWebSocketServer extends WebSocketServer {
+  constructor(options: ServerOptions) {
+    // `ws` would agree to the first subprotocol that a client offers. The hub speaks none (RFC 6455, 4.2.2).
+    super({ ...options, handleProtocols: () => false });
+  }
+
   override handleUpgrade(
     request: IncomingMessage,
     socket: Duplex,
