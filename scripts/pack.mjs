@@ -1,5 +1,6 @@
 /**
- * Packs what is published: `@axiom-streaming/protocol`, `@axiom-streaming/client` and the hub itself, `axiom-streaming`.
+ * Packs what is published: `@axiom-streaming/protocol`, `@axiom-streaming/client` and the hub itself,
+ * `axiom-streaming`.
  *
  *     node scripts/pack.mjs [folder]      needs what `npm run build` makes; the default folder is dist/packages
  *

@@ -1,10 +1,10 @@
 import { node } from './node.js';
 import { overview } from './overview.js';
 
-/** The dashboards by the names of their files. */
+/** The dashboards, by file name. */
 export const DASHBOARDS: Readonly<Record<string, object>> = { overview, node };
 
-/** A dashboard as its file has it. */
+/** The contents of a dashboard's file. */
 export function dashboardText(dashboard: object): string {
   return `${JSON.stringify(dashboard, null, 2)}\n`;
 }

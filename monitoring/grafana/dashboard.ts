@@ -5,11 +5,11 @@ export interface DashboardOptions {
   readonly title: string;
   readonly description: string;
   readonly rows: readonly Row[];
-  /** Variables that are chosen at the top: name, label, and PromQL that gives their values. */
+  /** Variables that are chosen at the top: name, label, and the PromQL query for their values. */
   readonly variables?: readonly { readonly name: string; readonly label: string; readonly query: string }[];
 }
 
-/** Of Grafana 12.2: what is older is migrated when it is loaded. */
+/** The schema of Grafana 12.2; newer versions migrate it when they load it. */
 const SCHEMA_VERSION = 42;
 
 /** A dashboard as Grafana reads it from a file. */

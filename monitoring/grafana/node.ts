@@ -13,7 +13,7 @@ const STATE: Row = {
     stat(
       {
         title: 'State',
-        description: 'Whether the node serves, is about to stop, or is without Redis.',
+        description: 'Whether the node serves, is draining, or has no connection to Redis.',
         queries: [
           {
             expr: `up{job="axiom", ${HERE}} * on () group_left () (1 + (sum(axiom_draining{${HERE}}) or vector(0)) + 2 * (sum(1 - axiom_redis_up{${HERE}}) or vector(0)))`,
@@ -40,7 +40,7 @@ const STATE: Row = {
     stat(
       {
         title: 'Version',
-        description: 'What is installed there.',
+        description: 'Version of the hub on this node.',
         queries: [{ expr: `axiom_build_info{${HERE}}`, legend: '{{version}}' }],
         unit: 'short',
       },
@@ -55,7 +55,7 @@ const STATE: Row = {
     }),
     stat({
       title: 'Share of the connections',
-      description: 'Of all connections of the cluster; with three nodes a third is even.',
+      description: 'Of all connections of the cluster; with three nodes an even share is a third.',
       queries: [
         {
           expr: `sum(instance:axiom_connections:sum{${HERE}}) / clamp_min(sum(instance:axiom_connections:sum), 1)`,
@@ -67,13 +67,13 @@ const STATE: Row = {
     }),
     stat({
       title: 'Topics read',
-      description: 'Each counted once per connection of this node.',
+      description: 'Topics that connections of this node read, each counted once per connection.',
       queries: [{ expr: `axiom_subscriptions{${HERE}}`, legend: 'topics' }],
       unit: 'short',
     }),
     stat({
       title: 'Revocations',
-      description: 'Revocations of tokens that the node has in force; the same on all nodes.',
+      description: 'Revocations of tokens in force; the same on all nodes.',
       queries: [{ expr: `axiom_revocations{${HERE}}`, legend: 'in force' }],
       unit: 'short',
     }),
@@ -85,7 +85,7 @@ const PROCESS: Row = {
   panels: [
     lines({
       title: 'CPU',
-      description: 'Cores in use. The event loop has one; near it, the node has too much to do.',
+      description: 'Cores in use. The event loop has one core; a node close to 1 is overloaded.',
       queries: [{ expr: rate('process_cpu_seconds_total'), legend: 'cores' }],
       unit: 'short',
       thresholds: { warn: 0.7, bad: 0.9 },
@@ -94,7 +94,7 @@ const PROCESS: Row = {
     }),
     lines({
       title: 'Event loop',
-      description: '99th percentile of its delay. Everything on this node is late by as much.',
+      description: '99th percentile of its delay. Everything on this node is late by this much.',
       queries: [{ expr: `nodejs_eventloop_lag_p99_seconds{${HERE}}`, legend: 'lag' }],
       unit: 's',
       thresholds: { warn: 0.05, bad: 0.2 },
@@ -102,7 +102,7 @@ const PROCESS: Row = {
     }),
     lines({
       title: 'Garbage collection',
-      description: 'Share of the time that the process stood still for it, by kind.',
+      description: 'Share of the time that garbage collection stopped the process, by kind.',
       queries: [{ expr: rate('nodejs_gc_duration_seconds_sum', 'kind'), legend: '{{kind}}' }],
       unit: 'percentunit',
       thresholds: { warn: 0.1, bad: 0.25 },
@@ -111,7 +111,7 @@ const PROCESS: Row = {
     lines({
       title: 'Memory',
       description:
-        'Resident memory, which NODE_MEMORY limits, and what is in it: heap, and buffers outside of the heap.',
+        'Resident memory, which NODE_MEMORY limits, and its parts: heap, and buffers outside the heap.',
       queries: [
         { expr: `process_resident_memory_bytes{${HERE}}`, legend: 'resident' },
         { expr: `nodejs_heap_used_bytes{${HERE}}`, legend: 'heap' },
@@ -122,14 +122,14 @@ const PROCESS: Row = {
     }),
     areas({
       title: 'Recent messages',
-      description: 'Messages that are kept in memory for recoveries, by stream; WINDOW_BYTES limits each.',
+      description: 'Messages kept in memory for recoveries, by stream; WINDOW_BYTES limits each stream.',
       queries: [{ expr: `axiom_window_bytes{${HERE}}`, legend: '{{stream}}' }],
       unit: 'bytes',
       min: 0,
     }),
     lines({
       title: 'Way to Redis',
-      description: 'Round trip of the probe, and attempts to connect again per second.',
+      description: 'Round trip of the probe, and attempts to reconnect per second.',
       queries: [
         { expr: `axiom_redis_ping_seconds{${HERE}}`, legend: 'round trip, s' },
         { expr: rate('axiom_redis_reconnects_total'), legend: 'reconnects/s' },
@@ -146,7 +146,7 @@ const MESSAGES: Row = {
     lines({
       title: 'From the log',
       description:
-        'Messages that the node took from the log, by stream: the same on every node, or one is behind.',
+        'Messages that the node read from the log, by stream. If a node differs from the others, it is behind.',
       queries: [{ expr: rate('axiom_messages_received_total', 'stream'), legend: '{{stream}}' }],
       unit: 'mps',
       min: 0,
@@ -171,14 +171,14 @@ const MESSAGES: Row = {
     }),
     lines({
       title: 'Commits by this node',
-      description: 'Messages that were published here and committed, by stream.',
+      description: 'Messages that were published through this node and committed, by stream.',
       queries: [{ expr: rate('axiom_messages_published_total', 'stream'), legend: '{{stream}}' }],
       unit: 'mps',
       min: 0,
     }),
     lines({
       title: 'Back to the log',
-      description: 'Reads beyond what is in memory: gaps that were filled, and pages for recoveries.',
+      description: 'Reads of messages that are not in memory: to fill gaps, and pages for recoveries.',
       queries: [
         { expr: rate('axiom_gap_fills_total'), legend: 'gaps filled' },
         { expr: rate('axiom_log_range_reads_total'), legend: 'pages for recoveries' },
@@ -211,7 +211,7 @@ const CONNECTIONS: Row = {
     }),
     lines({
       title: 'How connections ended',
-      description: 'By the name of the close code; `client`: by the client or the network.',
+      description: 'By the name of the close code; `client`: ended by the client or the network.',
       queries: [{ expr: rate('axiom_disconnects_total', 'code'), legend: '{{code}}' }],
       unit: 'ops',
       min: 0,
@@ -219,7 +219,7 @@ const CONNECTIONS: Row = {
     lines({
       title: 'Catching up',
       description:
-        'Connections that are brought up to date, that wait for their turn (MAX_CONCURRENT_BACKFILLS), and that read too slowly.',
+        'Connections that are catching up, that wait for their turn (MAX_CONCURRENT_BACKFILLS), or that read too slowly.',
       queries: [
         { expr: `axiom_backfills{${HERE}}`, legend: '{{state}}' },
         { expr: `axiom_slow_connections{${HERE}}`, legend: 'slow' },
@@ -229,7 +229,7 @@ const CONNECTIONS: Row = {
     }),
     lines({
       title: 'HTTP requests',
-      description: 'Requests that were answered, by route and status, without event streams.',
+      description: 'Answered requests, by route and status, without event streams.',
       queries: [
         {
           expr: rate('axiom_http_request_duration_seconds_count', 'route, status'),
@@ -251,7 +251,7 @@ const CONNECTIONS: Row = {
     }),
     lines({
       title: 'Tokens',
-      description: 'Tokens and keys that came in: known already, verified anew, or refused.',
+      description: 'Tokens and keys that clients presented: already known, newly verified, or refused.',
       queries: [{ expr: rate('axiom_tokens_total', 'result'), legend: '{{result}}' }],
       unit: 'ops',
       min: 0,
@@ -264,7 +264,7 @@ export const node = dashboard({
   uid: 'axiom-node',
   title: 'Axiom: node',
   description:
-    'One node of the hub. What a panel means is in its description; what to do, in monitoring/RUNBOOK.md.',
+    'One node of the hub. Panel descriptions say what each panel means; monitoring/RUNBOOK.md says what to do.',
   variables: [{ name: 'node', label: 'Node', query: 'label_values(axiom_build_info, instance)' }],
   rows: [STATE, PROCESS, MESSAGES, CONNECTIONS],
 });

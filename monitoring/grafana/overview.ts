@@ -9,7 +9,7 @@ const SERVICE_LEVELS: Row = {
     stat({
       title: 'Available',
       description:
-        'Share of the time in which at least one node was up, with Redis in reach. Objective: 99.9 %.',
+        'Share of the time in which at least one node was up and connected to Redis. Objective: 99.9 %.',
       queries: [{ expr: '1 - slo:axiom_errors:ratio_7d{slo="availability"}', legend: 'available' }],
       unit: 'percentunit',
       decimals: 3,
@@ -34,7 +34,7 @@ const SERVICE_LEVELS: Row = {
     stat({
       title: 'Error budget left',
       description:
-        'What may still go wrong before an objective is missed. 100 %: nothing did; below 0: it is missed.',
+        'How much may still go wrong before an objective is missed. 100 %: nothing went wrong; below 0: it is missed.',
       queries: [{ expr: 'slo:axiom_error_budget:remaining_7d', legend: '{{slo}}' }],
       unit: 'percentunit',
       decimals: 0,
@@ -44,7 +44,7 @@ const SERVICE_LEVELS: Row = {
     lines({
       title: 'Errors by service level',
       description:
-        'Share of what went wrong in the 7 days before each moment: a step up is where budget was spent.',
+        'Share of failures in the 7 days before each moment. A step up shows when budget was spent.',
       queries: [{ expr: 'slo:axiom_errors:ratio_7d', legend: '{{slo}}' }],
       unit: 'percentunit',
       min: 0,
@@ -53,7 +53,7 @@ const SERVICE_LEVELS: Row = {
     lines({
       title: 'Delivery latency',
       description:
-        'Time from the commit of a message to its fan-out, over all nodes. Where the 99th percentile stays above 250 ms on a node, DeliverySlow fires.',
+        'Time from the commit of a message to its fan-out, over all nodes. If the 99th percentile stays above 250 ms on a node, DeliverySlow fires.',
       queries: [
         {
           expr: 'histogram_quantile(0.5, sum by (le) (rate(axiom_delivery_latency_seconds_bucket[$__rate_interval])))',
@@ -74,14 +74,14 @@ const NOW: Row = {
   panels: [
     stat({
       title: 'Alerts that fire',
-      description: 'What they mean and what to do is in monitoring/RUNBOOK.md.',
+      description: 'See monitoring/RUNBOOK.md for what they mean and what to do.',
       queries: [{ expr: 'count(ALERTS{alertstate="firing"}) or vector(0)', legend: 'alerts' }],
       unit: 'short',
       thresholds: { warn: 1, bad: 3 },
     }),
     stat({
       title: 'Nodes that serve',
-      description: 'Nodes that are up, with Redis in reach, and not about to stop.',
+      description: 'Nodes that are up, connected to Redis, and not draining.',
       queries: [{ expr: 'cluster:axiom_ready_nodes:count', legend: 'nodes' }],
       unit: 'short',
       thresholds: { warn: 2, bad: 1 },
@@ -133,7 +133,7 @@ const TRAFFIC: Row = {
     }),
     lines({
       title: 'Connections by node',
-      description: 'A node that was restarted stays behind the others until clients come anew.',
+      description: 'A restarted node has fewer than the others until new clients connect.',
       queries: [{ expr: 'instance:axiom_connections:sum', legend: '{{instance}}' }],
       unit: 'short',
       min: 0,
@@ -141,7 +141,7 @@ const TRAFFIC: Row = {
     lines({
       title: 'Ended connections',
       description:
-        'Connections that ended, by the name of their close code. `client`: by the client or the network.',
+        'Connections that ended, by the name of their close code. `client`: ended by the client or the network.',
       queries: [{ expr: rate('axiom_disconnects_total', 'code'), legend: '{{code}}' }],
       unit: 'ops',
       min: 0,
@@ -155,7 +155,7 @@ const TRAFFIC: Row = {
     }),
     areas({
       title: 'Delivered',
-      description: 'Messages that were written to connections, by stream: published, times those who read.',
+      description: 'Messages written to connections, by stream: published messages times their readers.',
       queries: [{ expr: rate('axiom_messages_delivered_total', 'stream'), legend: '{{stream}}' }],
       unit: 'mps',
       min: 0,
@@ -182,7 +182,7 @@ const ANNOUNCED: Row = {
     lines({
       title: 'Recoveries',
       description:
-        'Topics that were to be resumed, by verdict. Anything but `recovered` and `no_position` (new to the cursor) is a loss that was announced.',
+        'Topics that clients asked to resume, by verdict. Any verdict but `recovered` and `no_position` (new to the cursor) is an announced loss.',
       queries: [{ expr: rate('axiom_recoveries_total', 'result'), legend: '{{result}}' }],
       unit: 'ops',
       min: 0,
@@ -190,7 +190,7 @@ const ANNOUNCED: Row = {
     lines({
       title: 'Conflated and dropped',
       description:
-        'Messages that were folded into newer ones, and messages that slow readers were told they would not get, by class of the stream.',
+        'Messages that were replaced by newer ones, and messages that slow readers were told they would not get, by class of the stream.',
       queries: [
         { expr: rate('axiom_messages_conflated_total', 'class'), legend: 'conflated: {{class}}' },
         { expr: rate('axiom_messages_dropped_total', 'class'), legend: 'dropped: {{class}}' },
@@ -201,7 +201,7 @@ const ANNOUNCED: Row = {
     lines({
       title: 'Slow readers',
       description:
-        'Connections that became slow, by what was done: `state` is conflated, of `log` something is dropped, for `ledger` they are closed.',
+        'Connections that became slow, by the action taken: `state` is conflated, `log` drops messages, `ledger` closes the connection.',
       queries: [{ expr: rate('axiom_slow_consumers_total', 'action'), legend: '{{action}}' }],
       unit: 'ops',
       min: 0,
@@ -209,7 +209,7 @@ const ANNOUNCED: Row = {
     lines({
       title: 'Losses of the log',
       description:
-        'In the last 10 minutes. Rotated: Redis had lost acknowledged messages. Lost: trimmed before a node had them. Both should be 0 for ever.',
+        'In the last 10 minutes. Rotated: Redis had lost acknowledged messages. Lost: trimmed before a node had them. Both should always be 0.',
       queries: [
         { expr: 'sum(increase(axiom_epoch_rotations_total[10m]))', legend: 'epochs rotated' },
         { expr: 'sum(increase(axiom_lost_messages_total[10m]))', legend: 'messages lost' },
@@ -221,7 +221,7 @@ const ANNOUNCED: Row = {
     lines({
       title: 'Gaps filled',
       description:
-        'Announcements that did not arrive and were read from the log, by node. Nothing is lost; many of them mean a bad way to Redis.',
+        'Announcements that did not arrive, so that their messages were read from the log, by node. Nothing is lost; many of them mean a bad connection to Redis.',
       queries: [{ expr: rate('axiom_gap_fills_total', 'instance'), legend: '{{instance}}' }],
       unit: 'ops',
       min: 0,
@@ -252,37 +252,37 @@ const REFUSED: Row = {
     }),
     lines({
       title: 'Limits reached',
-      description: 'What was refused for a limit of an address, a subject or a connection.',
+      description: 'Refusals because of a limit of an address, a subject or a connection.',
       queries: [{ expr: rate('axiom_limits_refused_total', 'limit'), legend: '{{limit}}' }],
       unit: 'ops',
       min: 0,
     }),
     lines({
       title: 'Connections refused',
-      description: 'New connections that were answered with 503: the node drains, or is stormed.',
+      description:
+        'New connections that were answered with 503, because the node is draining or has too many at once.',
       queries: [{ expr: rate('axiom_handshakes_refused_total', 'reason'), legend: '{{reason}}' }],
       unit: 'ops',
       min: 0,
     }),
     lines({
       title: 'Publications refused',
-      description: 'Messages that could be read and were not taken.',
+      description: 'Publications that could be parsed, but were refused.',
       queries: [{ expr: rate('axiom_messages_refused_total', 'reason'), legend: '{{reason}}' }],
       unit: 'ops',
       min: 0,
     }),
     lines({
       title: 'Errors',
-      description:
-        'What was answered with an error, by its code, and what went wrong where nobody waits for an answer.',
+      description: 'Requests that were answered with an error, by its code, and failures without a request.',
       queries: [{ expr: rate('axiom_errors_total', 'kind'), legend: '{{kind}}' }],
       unit: 'ops',
       min: 0,
     }),
     lines({
-      title: 'Connections ended for their token',
+      title: 'Connections ended because of their token',
       description:
-        'By reason: the token ended, was revoked or never came; an administrator cut it; it asked too much.',
+        'By reason: the token expired, was revoked or never arrived; an administrator closed it; it made too many requests.',
       queries: [{ expr: rate('axiom_connections_ended_total', 'reason'), legend: '{{reason}}' }],
       unit: 'ops',
       min: 0,
@@ -305,7 +305,7 @@ const REDIS: Row = {
     }),
     lines({
       title: 'Commands of Redis',
-      description: 'Commands that Redis runs each second; a group of publications is one.',
+      description: 'Commands that Redis runs per second; a group of publications is one command.',
       queries: [{ expr: 'rate(redis_commands_processed_total[$__rate_interval])', legend: '{{instance}}' }],
       unit: 'ops',
       min: 0,
@@ -321,11 +321,11 @@ const REDIS: Row = {
   ],
 };
 
-/** What somebody looks at first: are the promises kept, what is going on, and what is refused or lost. */
+/** The first dashboard to look at: are the objectives met, what is going on, and what is refused or lost. */
 export const overview = dashboard({
   uid: 'axiom-overview',
   title: 'Axiom: overview',
   description:
-    'The hub as its users meet it. What a panel means is in its description; what to do, in monitoring/RUNBOOK.md.',
+    'The hub as its users experience it. Panel descriptions say what each panel means; monitoring/RUNBOOK.md says what to do.',
   rows: [SERVICE_LEVELS, NOW, TRAFFIC, ANNOUNCED, REFUSED, REDIS],
 });

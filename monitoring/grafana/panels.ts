@@ -1,17 +1,17 @@
-/** Panels of Grafana, with what every one of them has: a query or more, a unit, and a sentence that says what it means. */
+/** Panels of Grafana. Every panel has one or more queries, a unit, and a sentence that says what it means. */
 
 /** The data source of `provisioning/datasources`. */
 export const DATA_SOURCE = { type: 'prometheus', uid: 'axiom-prometheus' } as const;
 
-/** Colours change at these values: green below the first, or above the last where `falling`. */
+/** Colours change at these values: green below the first, or above the last if `falling`. */
 export interface Thresholds {
-  /** From here on it is to be looked at. */
+  /** From this value on it needs attention. */
   readonly warn: number;
-  /** From here on it is bad. */
+  /** From this value on it is bad. */
   readonly bad: number;
 }
 
-/** One query: PromQL and how its series are called. */
+/** One query: PromQL, and the legend of its series. */
 export interface Query {
   readonly expr: string;
   readonly legend: string;
@@ -19,7 +19,7 @@ export interface Query {
 
 export interface PanelOptions {
   readonly title: string;
-  /** What it shows, and when to worry. */
+  /** What the panel shows, and when to worry. */
   readonly description: string;
   readonly queries: readonly Query[];
   /** A unit of Grafana: `s`, `bytes`, `percentunit`, `ops`, `short`, … */
@@ -28,7 +28,7 @@ export interface PanelOptions {
   readonly decimals?: number;
   readonly min?: number;
   readonly max?: number;
-  /** Of 24 columns. */
+  /** Width, of 24 columns. */
   readonly width?: number;
 }
 
@@ -39,14 +39,14 @@ export interface Panel {
 }
 
 interface LineExtra {
-  /** Series are put on top of one another. */
+  /** Whether series are stacked. */
   readonly stacked?: boolean;
 }
 
 interface StatExtra {
-  /** Words for values, as Grafana has them. */
+  /** Texts for values, in Grafana's format. */
   readonly mappings?: readonly object[];
-  /** The name of the series is shown, and its value is not. */
+  /** Shows the name of the series instead of its value. */
   readonly nameOnly?: boolean;
 }
 
@@ -56,7 +56,7 @@ export interface Row {
   readonly panels: readonly Panel[];
 }
 
-/** One figure for the present. */
+/** One current figure. */
 export function stat(options: PanelOptions, extra: StatExtra = {}): Panel {
   return { kind: 'stat', options, extra };
 }
@@ -74,7 +74,7 @@ export function areas(options: PanelOptions): Panel {
 const COLUMNS = 24;
 const HEIGHTS = { stat: 4, timeseries: 8 } as const;
 
-/** The panels of rows, each in its place. */
+/** The panels of rows, each with its position. */
 export function layOut(rows: readonly Row[]): object[] {
   const placed: object[] = [];
   let y = 0;
@@ -113,7 +113,7 @@ function render({ kind, options, extra }: Panel, id: number, gridPos: object): o
       editorMode: 'code',
       expr,
       legendFormat: legend,
-      // A figure for the present asks once; lines ask for the whole range.
+      // A current figure queries once; lines query the whole range.
       ...(isStat ? { instant: true, range: false } : { instant: false, range: true }),
     })),
     fieldConfig: {
@@ -133,7 +133,7 @@ function render({ kind, options, extra }: Panel, id: number, gridPos: object): o
   };
 }
 
-/** Where the bad value is the smaller one, less is worse. */
+/** If the bad value is the smaller one, less is worse. */
 function steps(thresholds: Thresholds | undefined): object {
   if (thresholds === undefined) return { mode: 'absolute', steps: [{ color: 'blue', value: null }] };
   const { warn, bad } = thresholds;

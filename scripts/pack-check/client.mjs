@@ -1,4 +1,6 @@
-/** The libraries as they are installed: their types, both module systems, a bundle, and the examples of their READMEs. */
+/**
+ * The libraries as they are installed: their types, both module systems, a bundle, and the examples of their READMEs.
+ */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

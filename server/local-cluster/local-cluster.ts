@@ -71,7 +71,11 @@ export class LocalCluster {
     this.dir = parts.dir;
   }
 
-  /** Starts everything and waits until it serves. @throws Error that names what failed to start; nothing is left running. */
+  /**
+   * Starts everything and waits until it serves.
+   *
+   * @throws Error that names what failed to start; nothing is left running.
+   */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
     const { nodes: count = 3, env, nodeArgs = [], redisArgs, onLine, realIpFrom = [], tls } = options;
     const port = options.port ?? (await freePorts(count + 2));

@@ -1,7 +1,7 @@
 /**
  * The stream log in Redis. A stream's keys share one hash tag, so that Redis Cluster keeps them in one slot:
- * `{market}:log` (a Redis stream with the ids `<seq>-0`), `{market}:meta` (epoch, seq, positions of sources), `{market}:last` (newest value
- * by key) and `{market}:id:<id>` (idempotency, expiring).
+ * `{market}:log` (a Redis stream with the ids `<seq>-0`), `{market}:meta` (epoch, seq, positions of sources),
+ * `{market}:last` (newest value by key) and `{market}:id:<id>` (idempotency, expiring).
  *
  * Group commit: appends to one stream that arrive within one turn of the event loop share one script call and one
  * PUBLISH. One call for each append would cost Redis five times the CPU and gain nothing: the publisher waits for one

@@ -21,7 +21,7 @@ describe('Grants', () => {
     expect(new Grants(['portfolio:p1', 'portfolio:p2'], 'alice').allow(topic('portfolio:*'))).to.equal(false);
   });
 
-  it('have the subject where {sub} stands', () => {
+  it('replace {sub} by the subject', () => {
     const grants = new Grants(['portfolio:{sub}', 'signals:{sub}/desk'], 'alice');
     expect(grants.allow(topic('portfolio:alice'))).to.equal(true);
     expect(grants.allow(topic('signals:alice/desk'))).to.equal(true);
@@ -29,7 +29,7 @@ describe('Grants', () => {
   });
 
   for (const sub of ['*', 'a:b', 'a b', '', 'x'.repeat(129)]) {
-    it(`refuse the subject ${JSON.stringify(sub.slice(0, 10))} where it would stand in a topic`, () => {
+    it(`refuse the subject ${JSON.stringify(sub.slice(0, 10))} that would not be valid in a topic`, () => {
       expect(() => new Grants(['portfolio:{sub}'], sub)).to.throw(RangeError);
       expect(() => new Grants(['portfolio:p1'], sub)).not.to.throw();
     });

@@ -56,7 +56,7 @@ describe('A token on a live connection', () => {
     expect(client.closeCodes).to.deep.equal([4401]);
   });
 
-  it('is renewed in place: the connection goes on beyond its first end', async () => {
+  it('is renewed in place: the connection outlives the first token', async () => {
     const first = await token({ lastsS: 2, subscribe: ['portfolio:p1'] });
     const client = kept(
       await WebSocketTestClient.subscribe({ url: app.url, token: first }, { topics: ['portfolio:p1'] }),

@@ -19,7 +19,7 @@ describe('A rate', () => {
   }
 
   for (const perSecond of [1, 5, 100]) {
-    it(`of ${perSecond} a second lets so many through, then says when to come back`, async () => {
+    it(`of ${perSecond} a second lets that many through, then says when to retry`, async () => {
       const by = rate(perSecond);
       for (let i = 0; i < perSecond; i++) expect(await takes(by, 'a'), `call ${i}`).to.equal(undefined);
       const refusal = await takes(by, 'a');
@@ -37,7 +37,7 @@ describe('A rate', () => {
     expect(results.filter((result) => result === undefined).length).to.be.within(45, 50);
   });
 
-  it('counts what is larger than itself as all of it', async () => {
+  it('counts a request larger than itself as its whole amount', async () => {
     const by = rate(10);
     expect(await takes(by, 'a', 1_000)).to.equal(undefined);
     expect((await takes(by, 'a'))?.code).to.equal('rate_limited');
@@ -57,7 +57,7 @@ describe('A rate', () => {
     expect(waited).to.equal(0);
   });
 
-  it('keeps those waiting who go on asking, to the end of the second and only so many', async () => {
+  it('makes addresses that keep asking wait until the end of the second, up to a limit', async () => {
     const by = new Rate({
       name: 'handshakes',
       perSecond: 10,

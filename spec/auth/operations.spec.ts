@@ -1,6 +1,6 @@
 /**
- * Every operation of a socket, and every way to open one, with every state of a token. What the operation itself does is
- * other specs' matter; here it is whether it is let through.
+ * Every operation of a socket, and every way to open one, with every state of a token. What the operation itself does
+ * is other specs' matter; here it is whether it is let through.
  */
 import { expect } from 'chai';
 import { WebSocket } from 'ws';

@@ -253,7 +253,7 @@ describe('Who may', () => {
     ]);
   });
 
-  it('of a stream of which a part is granted that part alone is shown', async () => {
+  it('shows only the granted part of a stream', async () => {
     await call('POST', `${app.url}/api/topics/portfolio:p2/messages`, '1', bearer(tokens.right));
     const { body } = await call<{ topics: string[] }>(
       'GET',

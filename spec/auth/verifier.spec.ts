@@ -83,7 +83,7 @@ describe('Tokens', () => {
       ['that is too long', () => 'a'.repeat(9_000), /^token_invalid: .*8192/],
       ['with a pattern that is none', () => token({ subscribe: ['*'] }), /^token_invalid: .*"\*"/],
       [
-        'whose subject cannot stand in a topic',
+        'whose subject is not valid in a topic',
         () => token({ sub: '*', subscribe: ['portfolio:{sub}'] }),
         /^token_invalid: /,
       ],
@@ -147,7 +147,7 @@ describe('Tokens', () => {
   });
 
   for (const algorithm of ['RS256', 'ES256', 'EdDSA']) {
-    it(`with a public key: ${algorithm} alone is accepted, and its key is no secret for HS256`, async () => {
+    it(`with a public key: ${algorithm} alone is accepted, and its key does not serve as a secret for HS256`, async () => {
       const { privateKey, publicKey } = await generateKeyPair(algorithm);
       const pem = await exportSPKI(publicKey);
       const by = await verifier({ publicKey: pem });
@@ -163,7 +163,7 @@ describe('Tokens', () => {
     });
   }
 
-  it('cannot be checked with a key that is none', async () => {
+  it('cannot be checked with an invalid key', async () => {
     const error: Error = await tokenKey({ ...NO_KEY, publicKey: 'nonsense' }).then(
       () => new Error('accepted'),
       (reason: Error) => reason,
@@ -241,7 +241,7 @@ describe('Tokens', () => {
       expect(fetches).to.equal(2);
     });
 
-    it('are not refused as wrong while the set is out of reach', async () => {
+    it('are not refused as invalid while the key set is unreachable', async () => {
       up = false;
       const by = await verifier({ jwksUrl: url });
       expect(await refusal(by, await signed((await newKey('one')).privateKey, 'ES256', 'one'))).to.match(

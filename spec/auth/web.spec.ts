@@ -189,7 +189,7 @@ describe('Limits by address', () => {
     return Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
   };
 
-  it('end with 429 and Retry-After beyond so many connections, which others do not notice', async () => {
+  it('answer 429 with Retry-After above a number of connections, without effect on others', async () => {
     for (let i = 0; i < 3; i++) expect((await stream(from(1))).status).to.equal(200);
     const refused = await stream(from(1));
     expect(refused.status).to.equal(429);
@@ -251,7 +251,7 @@ describe('Limits by address', () => {
     expect((await stream(from(20), 'news:a,news:b,news:c')).status).to.equal(422);
   });
 
-  it('hold for the requests of a connection: refused with when to come back, then ended with 4429', async () => {
+  it('apply to the requests of a connection: they are refused with a time to retry, then it is closed with 4429', async () => {
     const client = await WebSocketTestClient.connect({ url: app.url, token: '', address: '203.0.113.30' });
     clients.push(client);
     const started = performance.now();

@@ -85,7 +85,7 @@ describe('A case of the benches', () => {
 });
 
 describe('An option of a bench', () => {
-  it('is a whole number from 1, or what it is without', () => {
+  it('is a whole number from 1, or its default', () => {
     expect(option('rounds', 5, ['node', 'bench.js'])).to.equal(5);
     expect(option('rounds', 5, ['node', 'bench.js', '--rounds', '2'])).to.equal(2);
     for (const wrong of [['--rounds'], ['--rounds', '0'], ['--rounds', '1.5'], ['--rounds', 'many']])

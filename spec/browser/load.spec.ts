@@ -20,8 +20,8 @@ const STEP_MS = 50;
 const MIN_FRAMES = 0.85;
 const MAX_HEAP_GROWTH = 1.15;
 /**
- * What four times the messages may cost the page's main thread: 4 would be a page that does work for each message, 1 one
- * that does all of it once a frame.
+ * What four times the messages may cost the page's main thread: 4 would be a page that does work for each message, 1
+ * one that does all of it once a frame.
  */
 const MAX_TIMES_BUSY = 3;
 /** With less of the machine idle, frames are late through others' doing, and their rate proves nothing. */

@@ -126,7 +126,7 @@ describe('The command line', () => {
     expect(stdout).to.match(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
   });
 
-  it('mints keys, with the entry for the file of keys beside them', async () => {
+  it('makes keys, each with its entry for the file of keys', async () => {
     const { stdout, stderr, code } = await runCli([
       ...['token', '--api-key', '--sub', 'feeder'],
       ...['--publish', 'market:*', '--publish', 'news:*', '--admin'],
@@ -188,7 +188,7 @@ describe('The command line', () => {
     });
   }
 
-  it('tells an error as JSON where that is wanted', async () => {
+  it('reports an error as JSON if asked to', async () => {
     const { stderr } = await run(['--json', 'pub', 'nothing:a', '1']);
     expect(JSON.parse(stderr)).to.include({ error: 'unknown_stream' });
   });

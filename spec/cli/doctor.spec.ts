@@ -87,7 +87,7 @@ describe('The doctor', () => {
       /proxy_buffering off/,
     ],
     [
-      'cuts what is quiet for a second',
+      'cuts connections that are quiet for a second',
       (text) => text.replaceAll('proxy_read_timeout 20s;', 'proxy_read_timeout 1s;'),
       ['read-timeout-sse', 'read-timeout-websocket'],
       /proxy_read_timeout 20s/,
@@ -109,14 +109,14 @@ describe('The doctor', () => {
     });
   }
 
-  it('warns of a proxy that does not say for whom it asks', async () => {
+  it('warns of a proxy that does not forward client addresses', async () => {
     const { code, bad } = await examine(without('proxy_set_header X-Forwarded-For $remote_addr;'));
     expect(bad).to.have.length(1);
     expect(bad[0]).to.include({ check: 'client-address', state: 'warning' });
     expect(code).to.equal(0);
   });
 
-  it('ends with 1 at an address that is no hub, and with 3 where nobody is', async () => {
+  it('exits with 1 at an address that is not a hub, and with 3 if nothing answers', async () => {
     expect((await runCli(['doctor', 'http://127.0.0.1:9'])).code).to.equal(3);
     expect((await runCli(['doctor', `${cluster.url}/nowhere`])).code).to.equal(1);
   });

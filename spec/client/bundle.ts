@@ -4,9 +4,9 @@ import { build, type Rollup } from 'vite';
 const ENTRY = fileURLToPath(new URL('../../../packages/client/dist/client.js', import.meta.url));
 
 /**
- * The client library alone as one minified ES module: no `socket.io-client`, and nothing that a bundler adds for the sake
- * of a whole page. Vite's code for preloading stylesheets of what is imported later has 0.7 KiB, once for the page, and
- * only a build for servers does without.
+ * The client library alone as one minified ES module: no `socket.io-client`, and nothing that a bundler adds for the
+ * sake of a whole page. Vite's code for preloading stylesheets of what is imported later has 0.7 KiB, once for the
+ * page, and only a build for servers does without.
  */
 export async function minifyClient(): Promise<string> {
   const { output } = (await build({

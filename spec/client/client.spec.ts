@@ -178,7 +178,7 @@ describe('The client library', () => {
     });
   });
 
-  it('goes on from the cursor of another client, on another transport', async () => {
+  it('continues from the cursor of another client, on another transport', async () => {
     const first = open({ transport: 'websocket' });
     const subscription = first.subscribe('news:moved', () => undefined);
     await subscription.ready;
@@ -196,7 +196,7 @@ describe('The client library', () => {
   });
 
   for (const transport of ['socketio', 'websocket', 'sse'] as const) {
-    it(`tells a gap where its cursor is none, over ${transport}, and begins anew`, async () => {
+    it(`reports a gap for an invalid cursor over ${transport}, and starts as a new subscriber`, async () => {
       const gaps: Gap[] = [];
       const client = open({ transport });
       client.on('gap', (gap) => gaps.push(gap));

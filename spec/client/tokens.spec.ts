@@ -35,7 +35,7 @@ describe('The client library, where tokens end', () => {
   };
 
   for (const transport of ['socketio', 'websocket'] as const) {
-    it(`goes on in place over ${transport} with the token that it asks for before the old one ends`, async () => {
+    it(`renews its token in place over ${transport} before the old one expires`, async () => {
       let asked = 0;
       // The second lasts longer than the notice of an end is given before it.
       const { client, seen } = open({ transport, token: () => allowed(++asked === 1 ? 3 : 300) });
@@ -92,7 +92,7 @@ describe('The client library, where tokens end', () => {
       expect(await client.publish(TOPIC, 1).catch((error: unknown) => error)).to.equal(refused);
     });
 
-    it(`reads over ${transport} without a token what is public, and is refused the rest`, async () => {
+    it(`reads public streams over ${transport} without a token, and is refused others`, async () => {
       const { client, seen } = open({ transport });
       await client.subscribe('news:public', ({ data }) => seen.data.push(data)).ready;
       const refused = await client.subscribe(TOPIC).ready.catch((error: unknown) => error);

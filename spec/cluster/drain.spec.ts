@@ -73,7 +73,7 @@ describe('A node that is asked to stop with SIGTERM', () => {
     await leaving!.process.start();
   });
 
-  it('finishes what is being published to it', async () => {
+  it('finishes publications in progress', async () => {
     const [leaving] = cluster.nodes;
     const publishing = httpRequest(`${leaving!.url}/api/topics/signals:late/messages`, {
       method: 'POST',

@@ -60,7 +60,7 @@ describe('A cluster whose Redis', () => {
     return (await get(`${cluster.nodes[node]!.url}/api/streams/${stream}`)).body.epoch;
   }
 
-  it('restarts with its data goes on in the same epoch, and nobody misses anything', async () => {
+  it('restarts with its data continues in the same epoch, and nobody misses anything', async () => {
     cluster = await startTestCluster({
       redisArgs: ['--save', '', '--appendonly', 'yes', '--appendfsync', 'no'],
     });
@@ -82,7 +82,7 @@ describe('A cluster whose Redis', () => {
     for (const i of [0, 1, 2]) expect(await epochOf('news', i)).to.equal(epoch);
   });
 
-  it('restarts empty says so to whoever comes back, with a snapshot for "state" alone', async () => {
+  it('restarts empty tells returning clients, with a snapshot only for "state"', async () => {
     cluster = await startTestCluster();
     await onEachNode(['news:*', 'market:*']);
     for (const topic of ['news:a', 'market:A']) await publish(cluster.url, topic, 'before');

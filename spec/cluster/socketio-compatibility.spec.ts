@@ -55,7 +55,7 @@ describe('Ordinary Socket.IO beside the hub', () => {
     expect(first!.seen.messages).to.deep.equal([]);
   });
 
-  it('goes on when something on the adapter’s channels is malformed', async () => {
+  it('survives malformed payloads on the adapter’s channels', async () => {
     const [client] = [await subscribeSocketIo({ url: cluster.nodes[0]!.url }, { topics: ['news:*'] })];
     clients.push(client);
     const rubbish = [

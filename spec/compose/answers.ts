@@ -27,7 +27,9 @@ const get = (path: string, holds: (body: Record<string, unknown>) => boolean) =>
 
 const hasMessages = ({ messages }: Record<string, unknown>) => Array.isArray(messages) && messages.length > 0;
 
-/** Every address of the README that is not a page or a socket, in an order in which one fills what the next one reads. */
+/**
+ * Every address of the README that is not a page or a socket, in an order in which one fills what the next one reads.
+ */
 export const ADDRESSES: readonly Address[] = [
   {
     name: 'POST /api/topics/{topic}/messages',

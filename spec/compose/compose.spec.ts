@@ -93,7 +93,7 @@ describe('The compose file', () => {
     expect(service('redis').user).to.equal('999:999');
   });
 
-  it('publishes what is behind NGINX on this machine alone', () => {
+  it('publishes ports of services behind NGINX only on this machine', () => {
     for (const [name, { ports = [] }] of Object.entries(services)) {
       if (name === 'nginx') continue;
       for (const port of ports) expect(port, name).to.match(/^127\.0\.0\.1:/);
@@ -184,7 +184,7 @@ describe('npm run secrets', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('writes what is missing for its owner alone, and says none of it', () => {
+  it('writes missing secrets readable only for the owner, and prints none of them', () => {
     const file = join(dir, 'new');
     const { status, stdout } = secrets(file);
     expect(status).to.equal(0);
@@ -197,7 +197,7 @@ describe('npm run secrets', () => {
     expect(statSync(file).mode & 0o777).to.equal(0o600);
   });
 
-  it('leaves what is there, and fills what is empty', () => {
+  it('keeps existing secrets, and fills empty ones', () => {
     const file = join(dir, 'old');
     writeFileSync(file, 'NODES=5\nJWT_SECRET=mine\nREDIS_PASSWORD=');
     secrets(file);

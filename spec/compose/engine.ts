@@ -7,7 +7,12 @@ import { promisify } from 'node:util';
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const run = promisify(execFile);
 
-/** Runs a program, by default in the project's folder. @returns its output. @throws Error with the end of what it wrote. */
+/**
+ * Runs a program, by default in the project's folder.
+ *
+ * @returns its output.
+ * @throws Error with the end of what it wrote.
+ */
 export async function output(
   command: string,
   args: readonly string[],

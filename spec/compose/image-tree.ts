@@ -1,7 +1,8 @@
 /**
  * What a Dockerfile puts together, made in a folder without an engine: each stage is a folder, into which its `COPY`
- * lines are carried out; `npm ci` links the packages that it would install; `npm run build` is run for real. What a spec
- * finds missing there is missing in the image. Other `RUN` lines are left out, so programs of the system are not seen.
+ * lines are carried out; `npm ci` links the packages that it would install; `npm run build` is run for real. What a
+ * spec finds missing there is missing in the image. Other `RUN` lines are left out, so programs of the system are not
+ * seen.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';

@@ -116,7 +116,7 @@ describe('The image of a node', function () {
     await until('prices are published', async () => (await fetch(`${url}/api/topics/market:AAPL`)).ok);
   });
 
-  it('is not healthy where there is no page', async () => {
+  it('is not healthy without the page', async () => {
     const page = join(tree, 'dist/page/index.html');
     const text = readFileSync(page);
     rmSync(page);

@@ -1,7 +1,7 @@
 /**
- * `npm run verify:compose`: brings docker-compose.yml up for real from a clean copy, opens every address that the README
- * names through both ports, runs the connectors in the image, kills a node under load, looks at what Prometheus scrapes,
- * and takes everything down again. Without an engine it says so and ends with 0.
+ * `npm run verify:compose`: brings docker-compose.yml up for real from a clean copy, opens every address that the
+ * README names through both ports, runs the connectors in the image, kills a node under load, looks at what Prometheus
+ * scrapes, and takes everything down again. Without an engine it says so and ends with 0.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:http2';
@@ -126,7 +126,8 @@ async function killANode(token: string): Promise<void> {
     say(`kill -9 of the node in ${killed}, with ${affected.length} of ${clients.length} clients`);
     const state = () =>
       output('docker', ['inspect', '-f', '{{.RestartCount}} {{.State.Health.Status}}', killed]);
-    // All processes but the first: what restarts the container is its own end, as after a crash. The shell dies with them.
+    // All processes but the first: what restarts the container is its own end, as after a crash. The shell dies with
+    // them.
     await output('docker', ['exec', killed, 'sh', '-c', 'kill -9 -1']).catch(() => undefined);
     await timed('its clients are connected again', () =>
       until('they are', () => affected.every(({ seen }) => seen.nodes.length > 1), { withinMs: 20_000 }),

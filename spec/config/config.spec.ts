@@ -144,7 +144,7 @@ describe('The configuration', () => {
     expect(mistakes.join()).not.to.include('secret');
   });
 
-  it('refuses a proxy that is none when it is read, and not when the node starts', () => {
+  it('refuses an invalid proxy when it is read, not only when the node starts', () => {
     expect(mistakesOf({ TRUST_PROXY: 'uniquelocal, 10.0.0.0/8' })).to.deep.equal([]);
     expect(mistakesOf({ TRUST_PROXY: 'nonsense' })).to.have.length(1);
   });
@@ -188,7 +188,7 @@ describe('The configuration', () => {
       );
     });
 
-    it('refuses an origin that is none', () => {
+    it('refuses an invalid origin', () => {
       expect(
         readConfig({ ALLOWED_ORIGINS: 'https://a.example, http://b:8080' }).access.allowedOrigins,
       ).to.deep.equal(['https://a.example', 'http://b:8080']);
@@ -242,7 +242,7 @@ describe('The configuration', () => {
       ]);
     });
 
-    it('is refused with a line for each mistake, which says where it is', () => {
+    it('is refused with a line for each mistake that says where it is', () => {
       const mistakes = mistakesIn({
         orders: { class: 'queue', maxMessages: 0 },
         news: { maxAgeMs: '1h' },
@@ -259,12 +259,12 @@ describe('The configuration', () => {
       expect(mistakes[3]).to.include('› chat').and.to.include('retention');
     });
 
-    it('says how a stream is named where one is named otherwise', () => {
+    it('says how streams are named if a name is invalid', () => {
       const [mistake = ''] = mistakesIn({ 'My Stream': {} });
       expect(mistake).to.include('My Stream').and.to.include('1 to 32 of a-z');
     });
 
-    it('is refused where there is no such file, no JSON or no stream in it', () => {
+    it('is refused if there is no such file, or it is not JSON or has no stream', () => {
       expect(mistakesOf({ STREAMS_FILE: join(dir, 'missing.json') })[0]).to.match(
         /^STREAMS_FILE: .*missing\.json/,
       );

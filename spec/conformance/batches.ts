@@ -106,7 +106,7 @@ export function batches(target: Target): void {
       expect(body).to.include({ code: 'bad_json', field: 'body' });
     });
 
-    it('is refused as a whole where a line is no JSON, naming the line', async () => {
+    it('is refused as a whole if a line is not JSON, naming the line', async () => {
       const [topic, fence] = [target.topic('news'), target.topic('news')];
       const client = await visitor().subscribe('websocket', { topics: [topic, fence] });
       const { status, body } = await post(`${JSON.stringify({ topic, data: 'unwanted' })}\n{"topic"`);
@@ -117,7 +117,7 @@ export function batches(target: Target): void {
       expect(client.seen.data()).to.deep.equal(['fence']);
     });
 
-    it('is refused as a whole where it has too many items', async function () {
+    it('is refused as a whole if it has too many items', async function () {
       const topic = target.topic('news');
       const items = Array.from({ length: MAX_ITEMS + 1 }, (_, data) => ({ topic, data }));
       const { status, body } = await post(JSON.stringify(items));

@@ -79,7 +79,11 @@ export function connecting(target: Target): void {
   });
 }
 
-/** The status with which an upgrade is refused; raw, since a client tells nothing of it. @throws Error where it is not refused. */
+/**
+ * The status with which an upgrade is refused; raw, since a client tells nothing of it.
+ *
+ * @throws Error where it is not refused.
+ */
 function statusOfUpgrade(url: string, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url.replace(/^http/, 'ws'), {

@@ -50,7 +50,7 @@ export function cutShort(target: Target): void {
       }
     });
 
-    it('of a further topic loses nothing of the first: what comes again is told by its seq', async () => {
+    it('of a further topic loses nothing of the first: repeats are recognised by their seq', async () => {
       const [first, further] = [target.topic('news'), target.topic('news')];
       await visitor().publishAll(further, ['f1', 'f2', 'f3']);
       const client = await visitor().connectWebSocket();

@@ -123,7 +123,7 @@ export function delivering(target: Target): void {
     needsStream(target, 'news', 'log');
     const visitor = eachTestHasVisitor(target);
 
-    it('has a string as last argument only where it is a cursor: the client library takes it for one', async () => {
+    it('has a string as last argument only if it is a cursor, because the client library takes it for one', async () => {
       const topic = target.topic('news');
       const { socket, events } = await visitor().connectSocketIo();
       await socket.timeout(5_000).emitWithAck('subscribe', { topics: [topic], rewind: 1 });

@@ -56,7 +56,7 @@ export function eventStreams(target: Target): void {
       });
     });
 
-    it('names events that are no messages, so that onmessage does not see them', async () => {
+    it('names events other than messages, so that onmessage does not see them', async () => {
       const stream = await visitor().openStream({ topics: target.topic('news') });
       await opened(stream);
       expect(stream.events[0]).to.include({ event: 'position' });
@@ -148,7 +148,7 @@ export function eventStreams(target: Target): void {
       ],
       ['rewind 0', () => `topics=${target.topic('news')}&rewind=0`, 400, 'bad_request', 'rewind'],
       [
-        'rewind that is no number',
+        'rewind that is not a number',
         () => `topics=${target.topic('news')}&rewind=x`,
         400,
         'bad_request',

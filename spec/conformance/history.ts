@@ -96,7 +96,7 @@ export function history(target: Target): void {
         });
       });
 
-      it('ends with a cursor from which a subscription goes on', async () => {
+      it('ends with a cursor that a subscription continues from', async () => {
         const topic = target.topic('news');
         await visitor().publishAll(topic, [1, 2]);
         const answer = await read(visitor(), { topic });
@@ -119,7 +119,7 @@ export function history(target: Target): void {
         ).to.deep.equal([1, 2]);
       });
 
-      it('says why it cannot go on from a cursor, and has the newest then', async function () {
+      it('says why it cannot continue from a cursor, and has the newest messages instead', async function () {
         const topic = target.topic('news');
         await visitor().publishAll(topic, [1, 2]);
         const now = await visitor().stream('news');
@@ -135,7 +135,7 @@ export function history(target: Target): void {
         }
       });
 
-      it('refuses what is wrong, naming the field', async () => {
+      it('refuses invalid parameters, naming the field', async () => {
         const topic = target.topic('news');
         const cases: [Query, string, string][] = [
           [{ topic, limit: 0 }, 'bad_request', 'limit'],

@@ -66,7 +66,7 @@ export function http(target: Target): void {
       expect(body.topics.length).to.be.at.most(1000);
     });
 
-    it('shows the newest message of a topic, and 404 where there is none', async () => {
+    it('shows the newest message of a topic, or 404 if there is none', async () => {
       const topic = target.topic('news');
       const path = `/api/topics/${encodeURIComponent(topic)}`;
       expect((await visitor().call('GET', path)).body).to.include({ code: 'not_found', field: 'topic' });

@@ -99,14 +99,14 @@ export function publishing(target: Target): void {
         }
       });
 
-      it('remembers an id whichever way it came', async () => {
+      it('remembers an id regardless of how it was published', async () => {
         const topic = target.topic('news');
         const first = await WAYS.HTTP!(visitor(), topic, { n: 1 }, `id of ${topic}`);
         const repeat = await publish(visitor(), topic, { n: 1 }, `id of ${topic}`);
         expect(repeat).to.include({ ok: true, seq: first.seq, duplicate: true });
       });
 
-      it('refuses a whole stream and what is no topic', async () => {
+      it('refuses a whole stream and an invalid topic', async () => {
         for (const topic of [
           'news:*',
           'news',
@@ -128,7 +128,7 @@ export function publishing(target: Target): void {
         expect(error).to.include({ code: 'unknown_stream', field: 'topic' });
       });
 
-      it('refuses data that is too large, and takes what is just not', async function () {
+      it('refuses data that is too large, and accepts the largest allowed', async function () {
         const topic = target.topic('news');
         const text = (bytes: number) => 'x'.repeat(bytes - 2);
         const { ok, error, status } = await publish(visitor(), topic, text(LIMIT_BYTES + 1));
@@ -159,7 +159,7 @@ export function publishing(target: Target): void {
       }
     });
 
-    it('refuses a body that is no JSON', async () => {
+    it('refuses a body that is not JSON', async () => {
       for (const body of ['', ' ', '{', 'NaN', "{'a':1}", Buffer.from([0x22, 0xff, 0x22])]) {
         const answer = await post(body);
         expect(answer.status, String(body)).to.equal(400);

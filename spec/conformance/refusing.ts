@@ -109,7 +109,7 @@ export function refusing(target: Target): void {
         });
       }
 
-      it('is answered with unknown_op where there is no such operation, and the connection stays', async () => {
+      it('is answered with unknown_op if there is no such operation, and the connection stays open', async () => {
         const client = await visitor().connect(transport);
         for (const operation of ['frobnicate', 'toString', '']) {
           const ack = await client.request(operation, {});
@@ -143,7 +143,7 @@ export function refusing(target: Target): void {
       });
     }
 
-    it('is acknowledged with its own id, a number or a string, and without one where it had none', async () => {
+    it('is acknowledged with its own id, a number or a string, or without one if it had none', async () => {
       const client = await visitor().connectWebSocket();
       const ids = [7.5, 'a string', '', undefined];
       for (const id of ids) client.socket.send(JSON.stringify({ op: 'frobnicate', id }));

@@ -86,7 +86,7 @@ export function resuming(target: Target): void {
         await later.received(1, other);
       });
 
-      it('goes to live without a gap or a duplicate while messages come', async () => {
+      it('goes live without a gap or a duplicate while messages arrive', async () => {
         const topic = target.topic('news');
         const first = await visitor().subscribe(transport, { topics: [topic] });
         const count = 300;
@@ -151,7 +151,7 @@ export function resuming(target: Target): void {
       describe('on a state stream', () => {
         needsStream(target, 'market', 'state');
 
-        it('brings every missed message where it is recovered, and no snapshot', async () => {
+        it('brings every missed message if it is recovered, and no snapshot', async () => {
           const topic = target.topic('market');
           const client = await visitor().subscribe(transport, { topics: [topic] });
           await visitor().publish(topic, 'seen');
@@ -165,7 +165,7 @@ export function resuming(target: Target): void {
           expect(later.seen.data()).to.deep.equal([1, 2, 3, 'live']);
         });
 
-        it('brings the snapshot where it is not', async function () {
+        it('brings the snapshot if it is not', async function () {
           const topic = target.topic('market');
           await visitor().publishAll(topic, ['old', 'newest']);
           const now = await visitor().stream('market');

@@ -39,7 +39,7 @@ export function rewinding(target: Target): void {
           expect(seqs).to.deep.equal([...seqs].sort((x, y) => x - y));
         });
 
-        it('gets no snapshot beside a rewind', async () => {
+        it('gets no snapshot in addition to a rewind', async () => {
           const topic = target.topic('market');
           await visitor().publishAll(topic, [1, 2, 3]);
           const client = await visitor().subscribe(transport, { topics: [topic], rewind: 2 });
@@ -102,7 +102,7 @@ export function rewinding(target: Target): void {
           expect(rewound.length).to.be.within(3, 50);
         });
 
-        it('goes from the rewind to live without a gap or a duplicate while messages come', async () => {
+        it('goes from the rewind to live without a gap or a duplicate while messages arrive', async () => {
           const topic = target.topic('news');
           const count = 300;
           const publish = async () => {

@@ -65,7 +65,7 @@ export function subscribing(target: Target): void {
           expect(client.seen.data()).to.deep.equal(['wanted']);
         });
 
-        it('ends with unsubscribe, which answers with what is left', async () => {
+        it('ends with unsubscribe, which answers with the remaining topics', async () => {
           const [ended, kept] = [target.topic('news'), target.topic('news')];
           const client = await visitor().connect(transport);
           await client.request('subscribe', { topics: [ended, kept] });
@@ -89,7 +89,7 @@ export function subscribing(target: Target): void {
           await until('the cursor is empty', () => client.seen.cursor === '-');
         });
 
-        it('ignores an unsubscribe of what is not subscribed to', async () => {
+        it('ignores an unsubscribe of a topic that is not subscribed to', async () => {
           const [topic, other] = [target.topic('news'), target.topic('news')];
           const client = await visitor().connect(transport);
           await client.request('subscribe', { topics: [topic] });

@@ -32,8 +32,8 @@ export const SOCKETS = ['socketio', 'websocket'] as const;
 export type SocketName = (typeof SOCKETS)[number];
 
 /**
- * One test's clients. All of them, and its HTTP calls, come from one address, so that a cluster serves them by one node;
- * another address may be another node.
+ * One test's clients. All of them, and its HTTP calls, come from one address, so that a cluster serves them by one
+ * node; another address may be another node.
  */
 export class Visitor {
   readonly address = nextAddress();

@@ -227,7 +227,7 @@ describe('The archive in PostgreSQL', () => {
     expect(ranges.rows).to.deep.equal([{ first: 1, last }]);
   });
 
-  it('goes on under the new epoch of a log that has lost messages, and keeps what it had', async () => {
+  it('continues in the new epoch of a log that has lost messages, and keeps the old ones', async () => {
     await connector.stop('SIGTERM');
     const own = await OwnRedis.start();
     const other = await connectorProcess('archive', { ...env, REDIS_URL: own.url });

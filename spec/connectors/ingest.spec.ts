@@ -53,7 +53,7 @@ describe('The ingest stream in Redis', () => {
     await until('nothing waits', async () => (await waiting()) === 0);
   });
 
-  it('takes an id for what it is: the same message once', async () => {
+  it('publishes entries with the same id once', async () => {
     await emit({ topic: 'signals:id', data: '1', id: 'a-1' });
     await emit({ topic: 'signals:id', data: '1', id: 'a-1' });
     await emit({ topic: 'signals:id', data: '2' });
@@ -61,7 +61,7 @@ describe('The ingest stream in Redis', () => {
     expect(client.seen.data('signals:id')).to.deep.equal([1, 2]);
   });
 
-  it('sets poison aside with its reason, counts it, and goes on', async () => {
+  it('sets invalid entries aside with the reason, counts them, and continues', async () => {
     await emit({ data: '1' });
     await emit({ topic: 'signals:a' });
     await emit({ topic: 'signals:a', data: 'no json' });
@@ -86,7 +86,7 @@ describe('The ingest stream in Redis', () => {
     expect(await sample(url, 'axiom_connector_refused_total')).to.equal(7);
   });
 
-  it('goes on when Redis has forgotten the group', async () => {
+  it('continues when Redis has lost the consumer group', async () => {
     await link.command(['DEL', KEY]);
     await emit({ topic: 'signals:again', data: '1' });
     await until('it comes', () => client.seen.data('signals:again').length === 1);

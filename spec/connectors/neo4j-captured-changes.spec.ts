@@ -72,7 +72,7 @@ describe('Captured changes over a stand-in for the session', () => {
     },
   });
 
-  it('are messages with what was before and after, under the topic of their element', async () => {
+  it('are messages with the state before and after, in the topic of their element', async () => {
     const graph = new CapturingGraph();
     const { options, messages, stop } = surroundings(graph);
     graph.from = 'id-0';

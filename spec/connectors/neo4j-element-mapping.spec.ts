@@ -10,7 +10,7 @@ describe('Mappings of elements', () => {
     expect([knows!.kind, knows!.topicOf(new Map())]).to.deep.equal(['relationship', 'graph:knows']);
   });
 
-  it('that are none are named', () => {
+  it('that are invalid are named', () => {
     for (const text of [
       'Person=graph:a',
       '(:Person)',

@@ -68,7 +68,7 @@ describe('The connector of Neo4j', function () {
     await until('nothing is left', async () => (await left()) === 0);
   });
 
-  it('takes a change away that is related to what was changed, and leaves that', async () => {
+  it('deletes a change node that is related to other nodes, and leaves those', async () => {
     await graph.run(`${PUBLISH} WITH t MATCH (c:HubChange {topic: t.topic}) CREATE (:Person)<-[:OF]-(c)`, {
       topic: 'graph:related',
       data: '1',
@@ -78,7 +78,7 @@ describe('The connector of Neo4j', function () {
     expect(await graph.run('MATCH (p:Person) RETURN count(p) AS n')).to.deep.equal([{ n: 1 }]);
   });
 
-  it('sets aside what is no message, with its reason, counts it, and goes on', async () => {
+  it('sets aside what cannot become a message, with the reason, counts it, and continues', async () => {
     await publish('nowhere:a', 1);
     await publish('graph:*', 1);
     await publish('graph:large', 'x'.repeat(70_000));
@@ -102,7 +102,7 @@ describe('The connector of Neo4j', function () {
     await until('it counts', async () => (await sample(url, 'axiom_connector_refused_total')) === 8);
   });
 
-  it('waits for a change that it has not seen, and passes over one that was taken away', async () => {
+  it('waits for a change that it has not seen, and skips one that was deleted', async () => {
     await connector.stop('SIGKILL');
     for (let n = 1; n <= 4; n++) await publish('graph:gap', n);
     await graph.run(
@@ -113,7 +113,7 @@ describe('The connector of Neo4j', function () {
     expect(client.seen.data('graph:gap')).to.deep.equal([1, 3, 4]);
   });
 
-  it('looks at a page alone, however much waits', async () => {
+  it('reads only one page at a time, no matter how much waits', async () => {
     await graph.run("UNWIND range(1, 20000) AS n CREATE (:HubChange {topic: 'later:' + (n % 50), n: n})");
     const started = performance.now();
     await graph.run(PAGE, { topic: '', limit: 500 });
@@ -122,7 +122,7 @@ describe('The connector of Neo4j', function () {
     expect(ms).to.be.lessThan(patient(1_000));
   });
 
-  it('says that this edition captures no changes, and goes on asking', async () => {
+  it('says that this edition does not capture changes, and keeps trying', async () => {
     const capturing = await connectorProcess('neo4j', { ...env, NEO4J_ELEMENTS: '(:Person)=graph:person' });
     await capturing.process.start();
     try {
@@ -136,7 +136,7 @@ describe('The connector of Neo4j', function () {
     }
   });
 
-  it('goes on when Neo4j was away', async () => {
+  it('continues after an outage of Neo4j', async () => {
     await neo4j.process.stop('SIGKILL');
     await until('the connector has noticed', async () => !(await fetch(`${url}/health`)).ok, {
       withinMs: 60_000,

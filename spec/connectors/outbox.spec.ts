@@ -47,7 +47,7 @@ describe('The PostgreSQL outbox', () => {
     await platform?.stop();
   });
 
-  it('publishes what was committed, in order, and nothing of what was rolled back', async () => {
+  it('publishes committed messages in order, and nothing that was rolled back', async () => {
     const client = await platform.subscribe('signals:*');
     await db.query('BEGIN');
     await publish('signals:orders/a', { n: 1 });
@@ -100,7 +100,7 @@ describe('The PostgreSQL outbox', () => {
     expect(client.seen.data('signals:ids')).to.deep.equal([{ n: 1 }, { n: 3 }]);
   });
 
-  it('refuses a topic that is none while the transaction can still be mended', async () => {
+  it('refuses an invalid topic while the transaction can still be corrected', async () => {
     for (const topic of ['signals', 'signals:*', 'Signals:a', 'signals:a b']) {
       const refused = await publish(topic, 1).catch((error: Error) => error);
       expect((refused as Error).message, topic).to.equal(
@@ -109,7 +109,7 @@ describe('The PostgreSQL outbox', () => {
     }
   });
 
-  it('sets aside what the hub refuses, says why, and goes on', async () => {
+  it('sets aside what the hub refuses, says why, and continues', async () => {
     const client = await platform.subscribe('signals:*');
     await publish('nowhere:a', { n: 1 });
     await publish('signals:large', 'x'.repeat(70_000));
@@ -179,7 +179,7 @@ describe('The PostgreSQL outbox', () => {
     }
   });
 
-  it('has one connector at work, and another that takes over', async () => {
+  it('has one active connector, and another that takes over', async () => {
     const second = await connectorProcess('outbox', platform.env);
     await second.process.start();
     try {
@@ -193,7 +193,7 @@ describe('The PostgreSQL outbox', () => {
     }
   });
 
-  it('goes on when PostgreSQL was away', async () => {
+  it('continues after an outage of PostgreSQL', async () => {
     const client = await platform.subscribe('signals:*');
     await until('the connector works', async () => (await fetch(`${url}/health`)).ok);
     const { rows } = await db.query(

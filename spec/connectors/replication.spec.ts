@@ -95,7 +95,7 @@ describe('Logical replication from PostgreSQL', () => {
     ]);
   });
 
-  it('sets aside a deletion whose topic cannot be told, and goes on', async () => {
+  it('sets aside a deletion whose topic cannot be determined, and continues', async () => {
     const client = await platform.subscribe('signals:*');
     await db.query(`INSERT INTO deleted VALUES (1, 'x'), (2, 'y z')`);
     await db.query('DELETE FROM deleted WHERE id = 1');
@@ -138,7 +138,7 @@ describe('Logical replication from PostgreSQL', () => {
     );
   });
 
-  it('goes on where it was when it was stopped for a while', async () => {
+  it('continues where it was after being stopped for a while', async () => {
     const client = await platform.subscribe('signals:*');
     await connector.stop('SIGTERM');
     await db.query(

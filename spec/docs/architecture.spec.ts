@@ -23,7 +23,7 @@ describe('docs/ARCHITECTURE.md', () => {
     expect(paths.filter((path) => !existsSync(`${ROOT}/${path}`))).to.deep.equal([]);
   });
 
-  it('names functions where they are', () => {
+  it('names functions in the files that have them', () => {
     const named: readonly (readonly [file: string, name: string])[] = [
       ['server/hub/delivery/stream-reader.ts', 'take('],
       ['server/hub/recovery/verdict.ts', 'function judge('],
@@ -44,7 +44,7 @@ describe('docs/ARCHITECTURE.md', () => {
     expect(unnamed).to.deep.equal([]);
   });
 
-  it('links to what is there', () => {
+  it('links only to existing files', () => {
     const links = [...PAGE.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, target = '']) => target);
     expect(links.filter((target) => !existsSync(`${ROOT}/docs/${target}`))).to.deep.equal([]);
     const headings = [...PAGE.matchAll(/^## (.+)$/gm)].map(([, title = '']) =>

@@ -1,4 +1,6 @@
-/** Runs the examples of the pages on PostgreSQL and Redis; those of other pages are run by the specs of their subjects. */
+/**
+ * Runs the examples of the pages on PostgreSQL and Redis; those of other pages are run by the specs of their subjects.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
- * Runs the code of the README and of the packages' pages as it stands there, in the order of the page. Only the address is
- * another one: the specs have no claim to port 8001. What a block leaves to its reader (`fetchToken`, `url`, `$KEY`) is
- * given to it from outside.
+ * Runs the code of the README and of the packages' pages as it stands there, in the order of the page. Only the address
+ * is another one: the specs have no claim to port 8001. What a block leaves to its reader (`fetchToken`, `url`, `$KEY`)
+ * is given to it from outside.
  */
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -175,7 +175,7 @@ describe('The code of the README', () => {
     }
   });
 
-  it('for conflation prints messages with what was folded into them', async () => {
+  it('for conflation prints messages with the number folded into them', async () => {
     const program = runScript('README.md', "conflate: 'latest'", {
       before: `const socket = io('http://localhost:8001');`,
     });
@@ -220,7 +220,7 @@ describe('The code of the README', () => {
     ]);
   });
 
-  it('for the command line does what is written', async () => {
+  it('for the command line does what the page says', async () => {
     writeFileSync(join(dir, 'prices.ndjson'), '{"topic":"market:TEST","data":1}\n');
     const block = codeBlockWith('README.md', 'npm run hub -- sub');
     const [exports = '', ...commands] = block.trimEnd().split('\n');

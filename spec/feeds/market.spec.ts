@@ -72,7 +72,7 @@ describe('the market feed', () => {
     }
   });
 
-  it('begins anew after the last row without computing across the seam', () => {
+  it('starts over after the last row without computing across the seam', () => {
     for (const symbol of SYMBOLS) {
       const rows = csvCloses(symbol).length;
       const again = dataAt(feed, 9 * rows).get(`market:${symbol}`);

@@ -84,7 +84,7 @@ describe('the portfolio feed', () => {
     expect(last.var95).to.equal(0.5);
   });
 
-  it('begins anew at the seam', () => {
+  it('starts over at the seam', () => {
     expect(at(rows)).to.deep.equal(at(0));
     expect(at(rows + 3)).to.include({ volatility: null, var95: null, varSteps: 3 });
   });

@@ -166,7 +166,7 @@ describe('the feed runner', () => {
     ['is refused', async () => [{ ok: false, error: { code: 'log_unavailable', message: 'away' } }]],
     ['throws', () => Promise.reject(new Error('away'))],
   ] as const satisfies readonly (readonly [string, () => Promise<PublishResult[]>])[]) {
-    it(`goes on with the next tick where publishing ${how}, and says so once per outage`, async () => {
+    it(`continues with the next tick if publishing ${how}, and says so once per outage`, async () => {
       const logger = recordingLogger();
       const runner = run('a', { logger });
       await clock.advance(1_000);
@@ -224,7 +224,7 @@ describe('the feed runner', () => {
     ]);
   });
 
-  it('goes on when an answer about its lease came late', async () => {
+  it('continues when an answer about its lease is late', async () => {
     let late = false;
     const slow: Leases = {
       hold: async (...args) => {
@@ -245,7 +245,7 @@ describe('the feed runner', () => {
     expect(log.calls - calls).to.equal(5);
   });
 
-  it('gives its leases back on stop, so that another node goes on at once', async () => {
+  it('releases its leases on stop, so that another node continues at once', async () => {
     const a = run('a');
     run('b');
     await clock.advance(3_000);
@@ -296,7 +296,7 @@ describe('the feed runner', () => {
     expect(leases.held.size).to.equal(0);
   });
 
-  it('runs by the machine’s clock where none is given', async () => {
+  it('runs by the system clock by default', async () => {
     // By then the spec's own time limit runs.
     await settle();
     const before = timeouts();

@@ -48,7 +48,7 @@ describe('the signals feed', () => {
     });
   }
 
-  it('publishes a signal before its paper execution, each with an id of its own', () => {
+  it('publishes a signal before its paper execution, with separate ids', () => {
     const row = [...bruteForce('SP500').keys()][0]!;
     const [signal, execution] = feed.at(row).filter(({ topic }) => topic === 'signals:SP500');
     expect(signal!.id).to.equal(`feed-signals-SP500-${row}`);

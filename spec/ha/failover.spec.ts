@@ -139,7 +139,7 @@ for (const [what, start] of Object.entries(DEPLOYMENTS)) {
       );
     });
 
-    it('goes on after a master was killed under load, and announces every loss', async () => {
+    it('continues after a master was killed under load, and announces every loss', async () => {
       const before = await epochs();
       const { cursors, lost } = await killMaster(async () => undefined);
       for (const [i, transport] of TRANSPORTS.entries()) {
@@ -154,7 +154,7 @@ for (const [what, start] of Object.entries(DEPLOYMENTS)) {
       expect(lost).to.have.all.keys(STREAMS);
     });
 
-    it('announces what was acknowledged by a master whose replicas had not got it', async () => {
+    it('announces the loss of messages that a master acknowledged but did not replicate', async () => {
       const epoch = (await epochs()).get('signals');
       const { cursors, lost } = await killMaster(async (master) => {
         const release = await redis.holdReplicas(master);
@@ -169,7 +169,7 @@ for (const [what, start] of Object.entries(DEPLOYMENTS)) {
       }
     });
 
-    it('goes on while a master stands still, and after it has woken up as one that is none any more', async () => {
+    it('continues while a master is frozen, and after it wakes up demoted', async () => {
       const { lost } = await killMaster(async () => undefined, 'SIGSTOP');
       expect(lost).to.have.all.keys(STREAMS);
     });

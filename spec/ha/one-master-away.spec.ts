@@ -47,7 +47,9 @@ describe('A node on a Redis Cluster of which one master is away', () => {
     await redis?.stop();
   });
 
-  /** A master that has streams, as another one has, and at which the node is not subscribed: that concerns all streams. */
+  /**
+   * A master that has streams, as another one has, and at which the node is not subscribed: that concerns all streams.
+   */
   async function chooseMaster(): Promise<number> {
     const masters = new Map<number, string[]>();
     for (const { name } of DEFAULT_STREAMS) {

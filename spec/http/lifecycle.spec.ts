@@ -37,7 +37,7 @@ describe('A node', () => {
     await until('nothing is left', () => resources() <= before, { instead: resources });
   });
 
-  it('counts the connections that it ends as it stops under a cause of their own, drained or not', async () => {
+  it('counts connections that it closes while stopping under their own cause, drained or not', async () => {
     const app = await startTestApp();
     const clients = [
       await connectSocketIo({ url: app.url }),
@@ -93,7 +93,7 @@ describe('A node', () => {
         expect(code, 'how its process ended').to.equal(0);
       });
 
-      it(`when it cannot start because its key is no key, ${kind}`, async () => {
+      it(`when it cannot start because its key is invalid, ${kind}`, async () => {
         const { output, code } = await run(`
           const JWT_PUBLIC_KEY = '-----BEGIN PUBLIC KEY-----';
           const config = readConfig({ PORT: '0', REDIS_URL: '${address()}', FEEDS: 'off', JWT_PUBLIC_KEY });

@@ -67,12 +67,12 @@ describe('Operating over HTTP', () => {
       );
     });
 
-    it('knows whether a load balancer stands before it', async () => {
+    it('knows whether there is a load balancer in front of it', async () => {
       const { body } = await call('GET', `${app.url}/health`, undefined, { 'X-Forwarded-For': '127.0.5.1' });
       expect(body.load_balancer).to.equal(true);
     });
 
-    it('is "degraded" while the log is out of reach: alive, not ready', async () => {
+    it('is "degraded" while the log is unreachable: alive, not ready', async () => {
       app.hub.interrupted();
       const [health, ready, live] = await Promise.all(
         ['/health', '/health/ready', '/health/live'].map((path) => get(`${app.url}${path}`)),
@@ -226,7 +226,7 @@ describe('Operating over HTTP', () => {
       expect(await counters()).to.deep.equal(await counters());
     });
 
-    it('are for those alone who bring the token, where one is set', async () => {
+    it('require the token, if one is set', async () => {
       const guarded = await startTestApp({ METRICS_TOKEN: 'the-token' });
       try {
         const ask = (headers: Record<string, string>) =>
@@ -267,7 +267,7 @@ describe('Operating over HTTP', () => {
     }
   });
 
-  it('answers 404 with a problem document for what is not there', async () => {
+  it('answers 404 with a problem document for unknown paths', async () => {
     for (const [method, path] of [
       ['GET', '/nothing'],
       ['GET', '/api/nothing'],
@@ -298,7 +298,7 @@ describe('Operating over HTTP', () => {
     }
   });
 
-  it('answers OPTIONS with the methods that there are, whoever asks', async () => {
+  it('answers OPTIONS with the existing methods to anyone', async () => {
     for (const [path, allowed] of [
       ['/api/streams', 'GET, HEAD, OPTIONS'],
       ['/api/messages', 'OPTIONS, POST'],

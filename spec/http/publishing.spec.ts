@@ -124,7 +124,7 @@ describe('Publishing over HTTP', () => {
       expect((await send(newTopic(), '1', { 'Idempotency-Key': 'x'.repeat(256) })).status).to.equal(201);
     });
 
-    it('refuses a body that is no JSON', async () => {
+    it('refuses a body that is not JSON', async () => {
       for (const body of ['', ' ', '{', "{'a':1}", 'NaN', '1 2', Buffer.from([0x22, 0xff, 0x22])]) {
         expectProblem(await send(newTopic(), body), { status: 400, code: 'bad_json', field: 'body' });
       }
@@ -143,7 +143,7 @@ describe('Publishing over HTTP', () => {
       });
     });
 
-    it('refuses what is no topic, no stream, or a whole stream', async () => {
+    it('refuses an invalid topic, an unknown stream, or a whole stream', async () => {
       for (const [topic, status, code] of [
         ['news', 400, 'bad_topic'],
         ['news:a b', 400, 'bad_topic'],
@@ -246,7 +246,7 @@ describe('Publishing over HTTP', () => {
       }
     });
 
-    it('is refused as a whole where it is too large', async () => {
+    it('is refused as a whole if it is too large', async () => {
       const item = { topic: 'news:a', data: 1 };
       const many = await refusal(JSON.stringify(Array.from({ length: 21 }, () => item)));
       expectProblem(many, { status: 413, code: 'batch_too_large', field: 'body' });

@@ -63,7 +63,7 @@ describe('Reading over HTTP', () => {
       });
     });
 
-    it('goes on from a cursor', async () => {
+    it('continues from a cursor', async () => {
       const first = await history('news:*', `?since=news.${epoch()}.4&limit=5`);
       expect(first.body.messages.map(({ seq }) => seq)).to.deep.equal([5, 6, 7, 8, 9]);
       expect(first.body).to.include({ recovered: true, more: true });
@@ -79,7 +79,7 @@ describe('Reading over HTTP', () => {
       expect(body.messages).to.have.length(1);
     });
 
-    it('is refused for what is no topic, cursor or limit', async () => {
+    it('is refused for an invalid topic, cursor or limit', async () => {
       const path = (topic: string, query = '') => `/api/topics/${encodeURIComponent(topic)}/messages${query}`;
       expect(await problem(path('news'))).to.equal('400 bad_topic topic');
       expect(await problem(path('sport:a'))).to.equal('404 unknown_stream topic');

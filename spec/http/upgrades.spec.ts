@@ -1,4 +1,7 @@
-/** Requests that offer another protocol, at a node and through NGINX: Java's HTTP client and `curl --http2` offer h2c with each. */
+/**
+ * Requests that offer another protocol, at a node and through NGINX: Java's HTTP client and `curl --http2` offer h2c
+ * with each.
+ */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -109,7 +112,7 @@ describe('A request that offers an upgrade', () => {
         expect(answer).to.match(/^HTTP\/1\.1 200 .*"sid":/s);
       });
 
-      it('to several protocols is served, and becomes a WebSocket only where there is one', async () => {
+      it('to several protocols is served, and becomes a WebSocket only if it includes that', async () => {
         const offers = ['Connection: upgrade', 'Upgrade: h2c, WebSocket'];
         expect(await wire.ask('GET /health', offers)).to.match(/^HTTP\/1\.1 200 /);
         const upgraded = await wire.ask('GET /ws', [...offers, ...WEBSOCKET], '', '}');

@@ -331,7 +331,7 @@ describe('The hub', () => {
     });
   });
 
-  it('names the streams that there are where one is asked for that there is not', async () => {
+  it('names the existing streams if an unknown one is asked for', async () => {
     await start();
     expect(() => hub.stream('sport', 'topic'))
       .to.throw('There is no stream "sport"; there are: market, news, signals')

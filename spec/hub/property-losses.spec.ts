@@ -251,7 +251,9 @@ class Trial {
   }
 }
 
-/** Found once: the message was trimmed before the node read it, and nobody knew any more that it had been of this key. */
+/**
+ * Found once: the message was trimmed before the node read it, and nobody knew any more that it had been of this key.
+ */
 const FOUND: Schedule = {
   topics: [['news:a'], ['market:*']],
   steps: [

@@ -1,4 +1,6 @@
-/** What the specs of the hub share: a sink that records, a log that can be held, broken and changed, a hub around it. */
+/**
+ * What the specs of the hub share: a sink that records, a log that can be held, broken and changed, a hub around it.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SubscribeAnswer } from '@axiom-streaming/protocol/answers';
 import type { CloseCode } from '@axiom-streaming/protocol/close-codes';

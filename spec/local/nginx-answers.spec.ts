@@ -144,7 +144,7 @@ describe('NGINX before the nodes', () => {
     await until('they are gone', async () => (await ask('/api/streams')).status === 200);
   });
 
-  it('spreads those who come back', async () => {
+  it('spreads returning clients', async () => {
     status = 'cut';
     const times = new Set<string>();
     await until('there are times enough', async () => {
@@ -162,7 +162,7 @@ describe('NGINX before the nodes', () => {
     }
   });
 
-  it('answers with problem details what it does not hand to a node', async () => {
+  it('answers with problem details what it does not pass to a node', async () => {
     status = 200;
     await expectProblem(await ask('/api/messages', { method: 'POST', body: 'x'.repeat(17e6) }), 'too_large');
     const get = (path: string, more: string) =>

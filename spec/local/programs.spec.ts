@@ -138,7 +138,7 @@ describe('A process that is managed', () => {
     expect(child.pid).to.equal(undefined);
   });
 
-  it('that ends before it is ready is reported with what it wrote', async () => {
+  it('that ends before it is ready is reported with its output', async () => {
     const child = node(`console.error('cannot open the file'); process.exit(3)`, {
       ready: async () => false,
     });

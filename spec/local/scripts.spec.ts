@@ -58,7 +58,7 @@ describe('The build of the server', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('puts scripts and migrations beside what reads them, and takes away what is no longer there', () => {
+  it('copies scripts and migrations next to their readers, and deletes stale ones', () => {
     const file = (path: string) => {
       mkdirSync(dirname(join(dir, path)), { recursive: true });
       writeFileSync(join(dir, path), path);

@@ -132,7 +132,7 @@ export function itAppends(at: LogUnderTest): void {
       ]);
     });
 
-    it('does not move on by what it refuses', async () => {
+    it('does not move on for refused messages', async () => {
       await at.openWith({ maxKeys: 1 });
       await at.log.append('news', from('orders', '001'));
       const refused = { key: 'other', data: '1', origin: { source: 'orders', position: '002' } };

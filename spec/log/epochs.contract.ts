@@ -37,7 +37,7 @@ export function itHasEpochs(at: LogUnderTest): void {
       expect(await at.log.check('news', 0)).to.include({ epoch: epochs[0], top: 2 });
     });
 
-    it('leaves an epoch alone that is not the expected one', async () => {
+    it('does not touch an epoch that is not the expected one', async () => {
       await at.log.append('news', numbered(1));
       const { epoch } = await at.log.check('news', 0);
 
@@ -54,7 +54,7 @@ export function itHasEpochs(at: LogUnderTest): void {
       expect(result).to.include({ seq: 1, epoch: epochs[0] });
     });
 
-    it('lets seqs go on under the new epoch', async () => {
+    it('continues seqs in the new epoch', async () => {
       await at.log.append('news', numbered(2));
       const epoch = await at.log.rotate('news', (await at.log.check('news', 0)).epoch);
       const [result] = await at.log.append('news', numbered(1));

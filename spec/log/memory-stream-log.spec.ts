@@ -39,7 +39,7 @@ describe('The stream log in memory', () => {
       expect(second).to.include({ time: 1_763_900_001_234 });
     });
 
-    it('keeps what is exactly as old as it may be, and forgets what is older', async () => {
+    it('keeps messages of exactly the maximum age, and forgets older ones', async () => {
       const log = logWith({ maxAgeMs: 1000 });
       await log.append('news', numbered(2));
       now += 600;

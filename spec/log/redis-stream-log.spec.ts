@@ -84,7 +84,7 @@ describe('The stream log in Redis', () => {
     expect(follower.batches.map(({ keys }) => keys.length)).to.deep.equal([1, 400]);
   });
 
-  it('divides what is too much for one script call, but never the entries of an append', async () => {
+  it('splits what is too much for one script call, but never the entries of an append', async () => {
     const follower = new Follower();
     const { log, link } = await node(ROOMY, follower);
     await log.append('news', numbered(1));
@@ -144,7 +144,7 @@ describe('The stream log in Redis', () => {
     expect(await link.command(['XLEN', '{news}:log'])).to.equal(5);
   });
 
-  it('begins a new epoch at seq 1 when Redis has been emptied, and drops what is left of the old one', async () => {
+  it('begins a new epoch at seq 1 when Redis has been emptied, and drops the rest of the old one', async () => {
     const { log, link } = await node(ROOMY, new Follower());
     const [before] = await log.append('news', numbered(3));
     await link.command(['FLUSHALL']);
@@ -239,7 +239,7 @@ describe('The stream log in Redis', () => {
       expect(emitted).to.deep.equal([false]);
     });
 
-    it('is refused where it is damaged or of a stream that is not configured', async () => {
+    it('is refused if it is damaged or of an unknown stream', async () => {
       const { log, payloads } = await node(ROOMY, new Follower());
       await log.append('news', numbered(2));
       await until('the payload has come', () => payloads.length === 1);

@@ -120,7 +120,7 @@ describe('The Model Context Protocol at /mcp', () => {
     expect((JSON.parse(text) as Answer).messages[0]!.data).to.deep.equal({ headline: 'Here' });
   });
 
-  it('says what is wrong as the other ways in do', async () => {
+  it('reports errors like the other interfaces', async () => {
     const agent = await connect();
     const { isError, answer } = await use(agent, 'read_topic', { topic: 'nowhere:a' });
     expect(isError).to.equal(true);
@@ -133,7 +133,7 @@ describe('The Model Context Protocol at /mcp', () => {
     expect(answer).to.include({ code: 'token_missing' });
   });
 
-  it('refuses a token that is none, pages of other origins, and other methods', async () => {
+  it('refuses an invalid token, pages of other origins, and other methods', async () => {
     const call = (headers: Record<string, string>, method = 'POST') =>
       fetch(`${app.url}/mcp`, {
         method,

@@ -1,6 +1,6 @@
 /**
- * What a dashboard is by Grafana's own types, with the options of the panels that are used here. `grafana-schema.ts` makes a
- * JSON Schema of it.
+ * What a dashboard is by Grafana's own types, with the options of the panels that are used here. `grafana-schema.ts`
+ * makes a JSON Schema of it.
  */
 import type * as stat from '@grafana/schema/dist/types/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen.d.ts';
 import type * as timeseries from '@grafana/schema/dist/types/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen.d.ts';

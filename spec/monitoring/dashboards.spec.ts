@@ -71,7 +71,7 @@ describe('The dashboards', () => {
     }
   });
 
-  it('have each panel in a place of its own', () => {
+  it('place no two panels on top of each other', () => {
     for (const { panels } of files.values()) {
       const taken = new Set<string>();
       for (const { title, gridPos } of panels) {

@@ -91,7 +91,7 @@ describe('A lifecycle', () => {
     expect(told).to.deep.equal(['start log', 'start hub', 'stop http', 'stop hub', 'stop log']);
   });
 
-  it('stops a part that has no start wherever it stands in the list when another fails', async () => {
+  it('stops a part that has no start, wherever it is in the list, when another fails', async () => {
     add('log', { start: broken });
     lifecycle.add('transports', { stop: () => void told.push('stop transports') });
     await failureOf(lifecycle.start({ deadlineMs: NEVER_MS }));
@@ -147,7 +147,7 @@ describe('A lifecycle', () => {
     expect(reported).to.deep.equal([{ part: 'hub', error: 'hub: broken' }]);
   });
 
-  it('gives up a start that hangs, names its part, and stops what was there, that part too', async () => {
+  it('abandons a start that hangs, names its part, and stops all parts, that one too', async () => {
     add('log');
     add('hub', { start: () => new Promise(() => undefined) });
     add('http');
@@ -167,7 +167,7 @@ describe('A lifecycle', () => {
     expect(warned).to.deep.equal([{ part: 'hub' }]);
   });
 
-  it('gives up a start that is called off, and stops what was there', async () => {
+  it('abandons a start that is cancelled, and stops what was started', async () => {
     const calledOff = new AbortController();
     const reason = new Error('called off');
     add('log');
@@ -183,7 +183,7 @@ describe('A lifecycle', () => {
     expect(told).to.deep.equal([]);
   });
 
-  it('goes on to stop where a drain hangs, and names its part', async () => {
+  it('continues stopping if a drain hangs, and names its part', async () => {
     add('log');
     add('hub', { drain: () => new Promise(() => undefined) });
     await lifecycle.start({ deadlineMs: NEVER_MS });

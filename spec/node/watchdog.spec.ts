@@ -89,7 +89,7 @@ describe('The watchdog of the event loop', () => {
     expect((stack as string[])[0]).to.match(/^stall \(.*:\d+:\d+\)$/);
   });
 
-  it('leaves alone a process that was stopped, however long, and goes on', async () => {
+  it('spares a process that was suspended for any time and resumed', async () => {
     const stopped = await begin(STALLS['in JavaScript']);
     const clock = await begin(STALLS['in JavaScript']);
 

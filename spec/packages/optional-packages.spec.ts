@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const missing = (name: string) => () => import(name) as Promise<unknown>;
 
 describe('A package that is installed where it is wanted', () => {
-  it('is told with its version and the command where it is missing', async () => {
+  it('is named with its version and the command if it is missing', async () => {
     const error = await loadOptional('ARCHIVE_URL', ['nobody-has-this'], missing('nobody-has-this')).catch(
       (thrown: unknown) => thrown,
     );
@@ -18,7 +18,7 @@ describe('A package that is installed where it is wanted', () => {
     );
   });
 
-  it('is told from one that another package misses', async () => {
+  it('is distinguished from one that another package lacks', async () => {
     const error = await loadOptional('ARCHIVE_URL', ['pg'], missing('nobody-has-this')).catch(
       (thrown: unknown) => thrown,
     );

@@ -47,7 +47,7 @@ describe('A cursor', () => {
     expect(parseCursor('-')).to.deep.equal(new Map());
   });
 
-  it('is what it was in the documentation', () => {
+  it('is as documented', () => {
     const text = 'market.k3x9Qa.1532~news.Zp81bd.77';
     expect([...parseCursor(text)!]).to.deep.equal([
       ['market', { epoch: 'k3x9Qa', seq: 1532 }],
@@ -55,7 +55,7 @@ describe('A cursor', () => {
     ]);
   });
 
-  it('is refused where it is none of the hub’s making', () => {
+  it('is refused if the hub did not make it', () => {
     const wrong = [
       '',
       ' ',

@@ -99,7 +99,7 @@ describe('The connections to Redis', () => {
     });
   });
 
-  it('gives up within a few seconds where there is no Redis, or one that says nothing', async () => {
+  it('gives up within a few seconds if there is no Redis, or a silent one', async () => {
     const port = await freePorts(2);
     const mute = createServer();
     const accepted = new Set<Socket>();
@@ -172,7 +172,7 @@ describe('The connections to Redis', () => {
   });
 
   describe('when Redis is lost', () => {
-    it('notices at once that it is stopped, and takes up its subscriptions when it is back', async () => {
+    it('notices at once that it is stopped, and restores its subscriptions when it is back', async () => {
       const events: string[] = [];
       link.on('unsubscribed', () => events.push('unsubscribed'));
       link.on('subscribed', () => events.push('subscribed'));
@@ -196,7 +196,7 @@ describe('The connections to Redis', () => {
       await until('the subscription is there again', () => got.length === 1);
     });
 
-    it('notices within a few seconds that it hangs, and that it goes on', async () => {
+    it('notices within a few seconds that it hangs, and that it continues', async () => {
       const events: string[] = [];
       link.on('unsubscribed', () => events.push('unsubscribed'));
       link.on('subscribed', () => events.push('subscribed'));

@@ -1,6 +1,6 @@
 /**
- * Runs the spec files that its arguments name, in this process, and tells its parent at once what begins, of each failure
- * and of each file. What specs write goes to standard output.
+ * Runs the spec files that its arguments name, in this process, and tells its parent at once what begins, of each
+ * failure and of each file. What specs write goes to standard output.
  */
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import Mocha from 'mocha';

@@ -1,6 +1,6 @@
 /**
- * `npm run test:dates`: the quick run on other days, so that no spec depends on the date. All programs that specs start see
- * the same false clock, which libfaketime gives them; the clock that measures durations stays true. Linux only.
+ * `npm run test:dates`: the quick run on other days, so that no spec depends on the date. All programs that specs start
+ * see the same false clock, which libfaketime gives them; the clock that measures durations stays true. Linux only.
  *
  *     node dist/spec/runner/dates.js [moment …] [-- options of run.js, or files]
  */

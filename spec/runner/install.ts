@@ -1,7 +1,7 @@
 /**
- * Installs what specs need and npm does not bring: programs from Debian, and for a full run Airflow from PyPI and Neo4j from
- * Maven Central. Where it may not, or a source is out of reach, it says so, and the specs that need the thing are skipped.
- * Only Redis and NGINX are conditions of every run but the unit layer's. `SPEC_INSTALL=off` installs nothing.
+ * Installs what specs need and npm does not bring: programs from Debian, and for a full run Airflow from PyPI and Neo4j
+ * from Maven Central. Where it may not, or a source is out of reach, it says so, and the specs that need the thing are
+ * skipped. Only Redis and NGINX are conditions of every run but the unit layer's. `SPEC_INSTALL=off` installs nothing.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -2,7 +2,8 @@
  * Which specs run when. This table is the one place that says so; `layers.spec.ts` holds it to the files.
  *
  * - `unit`: `npm run test:unit`. Starts no program and opens no connection beyond this machine.
- * - `quick`: `npm test`, with `unit`. Needs nothing beyond what Debian has: Redis, NGINX, PostgreSQL, Chromium and the like.
+ * - `quick`: `npm test`, with `unit`. Needs nothing beyond what Debian has: Redis, NGINX, PostgreSQL, Chromium and the
+ *   like.
  * - `full`: `npm run test:all`, with the others. Downloads, races, and whatever takes minutes.
  *
  * A file that the table does not name is `quick`, so that no file is left out.

@@ -6,7 +6,9 @@ import type { Failure, FileResult, Running, Told } from './messages.js';
 const CHILD = fileURLToPath(new URL('child.js', import.meta.url));
 /** After its last spec a process has this long to end: what keeps it alive was left open. */
 const ENDS_WITHIN_MS = 60_000;
-/** Nothing takes this long between one spec and the next; what hangs where Mocha's own limit does not reach is ended. */
+/**
+ * Nothing takes this long between one spec and the next; what hangs where Mocha's own limit does not reach is ended.
+ */
 const GIVEN_UP_AFTER_MS = 20 * 60_000;
 /** Specs of the unit layer take milliseconds. Mocha's own limit is shorter, and names what is waited for. */
 export const UNIT_GIVEN_UP_AFTER_MS = 200_000;

@@ -4,7 +4,8 @@
  *     node dist/spec/runner/run.js unit|quick|full [--rest] [--jobs N] [--reverse] [--each]
  *     node dist/spec/runner/run.js quick spec/hub/hub.spec.ts …   (only these, as Mocha prints them; its options pass)
  *
- * `--rest` leaves out of a full run what a quick one has run, `--reverse` turns the order round, `--each` gives the files of the unit layer a process of their own, too.
+ * `--rest` leaves out of a full run what a quick one has run, `--reverse` turns the order round, `--each` gives the
+ * files of the unit layer a process of their own, too.
  */
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -28,7 +29,9 @@ function print(text: string): void {
   process.stdout.write(text);
 }
 
-/** The jobs of some files: those of the unit layer share processes, since starting one takes longer than most of them. */
+/**
+ * The jobs of some files: those of the unit layer share processes, since starting one takes longer than most of them.
+ */
 function jobsOf(files: readonly SpecFile[], { each, jobs, reverse }: Options): Job[] {
   const ordered = reverse ? [...files].reverse() : files;
   const unit = ordered.filter(({ layer }) => layer === 'unit' && !each);

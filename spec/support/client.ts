@@ -152,7 +152,11 @@ export interface TestClient {
   readonly verdicts: readonly TopicVerdict[];
   /** The node that serves it now. */
   readonly node: string;
-  /** Resolves when at least `count` messages have come, of a topic or of all. @throws Error that says what came instead */
+  /**
+   * Resolves when at least `count` messages have come, of a topic or of all.
+   *
+   * @throws Error that says what came instead
+   */
   received(count: number, topic?: string): Promise<void>;
   /** Reads nothing more from the present connection: what is sent waits where it is. */
   stall(): void;

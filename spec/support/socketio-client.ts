@@ -32,7 +32,9 @@ export interface SocketIoTestOptions extends TestClientOptions {
 
 type HeardEvent = readonly [name: string, ...args: unknown[]];
 
-/** An unmodified socket.io-client, as the README tells to use it: a recovered one does nothing, any other subscribes. */
+/**
+ * An unmodified socket.io-client, as the README tells to use it: a recovered one does nothing, any other subscribes.
+ */
 export class SocketIoTestClient extends BaseTestClient implements TestSocket {
   readonly transport = 'socketio';
   readonly socket: Socket;

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MS = 5;
 /**
- * How many times longer than asked `until` waits before it gives up: conditions decide, not limits, and a machine may be
- * slower or busier than the one on which a limit was written.
+ * How many times longer than asked `until` waits before it gives up: conditions decide, not limits, and a machine may
+ * be slower or busier than the one on which a limit was written.
  */
 const PATIENCE = 6;
 

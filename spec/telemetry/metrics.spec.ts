@@ -16,7 +16,9 @@ import { WebSocketTestClient } from '../support/websocket-client.js';
 const README = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
 const CONNECTIONS = 10_000;
 const SCRAPES = 20;
-/** What a scrape may cost with all connections, in times of what it costs with none: a larger heap is dearer to read. */
+/**
+ * What a scrape may cost with all connections, in times of what it costs with none: a larger heap is dearer to read.
+ */
 const MOST_TIMES = 3;
 
 describe('The metrics', () => {

@@ -185,7 +185,7 @@ describe('Tracing', () => {
       expect(span!.status.code).to.equal(2);
     });
 
-    it('leaves alone what is not sampled, and what is no trace context', async () => {
+    it('ignores what is not sampled, and invalid trace contexts', async () => {
       const unsampled = newTrace('00');
       const before = collector.spans.length;
       for (const traceparent of [unsampled.traceparent, 'nonsense', '']) {

@@ -130,7 +130,7 @@ describe('A connection that is detached from HTTP', () => {
     await until('the server has closed', () => closed);
   });
 
-  it("leaves others' listeners where they are, and none of HTTP's", async () => {
+  it("keeps the listeners of others, and none of HTTP's", async () => {
     let heard = 0;
     server.on('connection', (socket) => socket.on('close', () => (heard += 1)));
     ask();

@@ -30,7 +30,7 @@ describe('A connection that the node cannot serve', () => {
 
   const ended = (cause: string) => app.hub.counters.disconnects.get(cause);
 
-  it('over SSE is ended and counted for what it is, not as a restart', async () => {
+  it('over SSE is closed and counted under its own cause, not as a restart', async () => {
     failOnce('past');
     const response = await fetch(`${app.url}/stream?topics=news:*`);
     expect(response.status).to.equal(200);

@@ -39,7 +39,7 @@ describe('The guard before MessagePack', () => {
     }
   });
 
-  it('refuses extension types, keys that are no strings, depth, and what follows the value', () => {
+  it('refuses extension types, keys that are not strings, depth, and trailing bytes', () => {
     const deep = (depth: number) => Buffer.from([...Array.from({ length: depth }, () => 0x91), 0xc0]);
     expect(isPlainMsgpack(deep(16))).to.equal(true);
     expect(isPlainMsgpack(deep(17))).to.equal(false);
@@ -123,7 +123,7 @@ describe('Socket.IO with MessagePack', () => {
     expect(client.recovered).to.deep.equal([false, true]);
   });
 
-  it('ends a connection that sends what must not be decoded, and goes on with the others', async () => {
+  it('ends a connection that sends what must not be decoded, and keeps serving the others', async () => {
     const [bad, good] = [
       await connectSocketIo({ url: app.url, msgpack: true }),
       await subscribeSocketIo({ url: app.url, msgpack: true }, { topics: ['news:after'] }),

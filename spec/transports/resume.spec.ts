@@ -57,7 +57,7 @@ describe('A returning Socket.IO client', () => {
     expect(resumer.whyNotResumed(PID)).to.equal(undefined);
   });
 
-  it('goes on from where it was when it subscribed, in a stream of which it has seen nothing since', async () => {
+  it('continues from its subscription in a stream of which it has seen nothing since', async () => {
     const session = await restore(
       { topics: ['news:a', 'signals:*'], cursor: cursor(['news', 1], ['signals', 0]) },
       '-',
@@ -70,7 +70,7 @@ describe('A returning Socket.IO client', () => {
     });
   });
 
-  it('begins anew in a stream of class "state" of which it has seen nothing: its snapshot may not have come', async () => {
+  it('starts over in a "state" stream of which it has seen nothing: its snapshot may not have arrived', async () => {
     const session = await restore(
       { topics: ['market:a', 'news:a'], cursor: cursor(['market', 4], ['news', 1]) },
       cursor(['news', 3]),
@@ -107,12 +107,12 @@ describe('A returning Socket.IO client', () => {
     });
   });
 
-  it('is left without topics of streams that are no more', async () => {
+  it('loses topics of streams that no longer exist', async () => {
     const session = await restore({ topics: ['sport:a', 'news:a'] }, `sport.abc.4~${cursor(['news', 3])}`);
     expect(resumptionOf(session).resumed).to.deep.equal(['news:a']);
   });
 
-  describe('begins anew, and is told why once,', () => {
+  describe('starts over, and is told why once,', () => {
     it('when its session has expired', async () => {
       expect(await resumer.restore(PID, cursor(['news', 1]))).to.equal(null);
       expect(resumer.whyNotResumed(PID)).to.deep.equal({ reason: 'session_expired' });
@@ -120,7 +120,7 @@ describe('A returning Socket.IO client', () => {
       expect(ended).to.deep.equal([]);
     });
 
-    it('when what it brings is no cursor', async () => {
+    it('when its cursor is invalid', async () => {
       expect(await restore({ topics: ['news:a'] }, 'hello')).to.equal(null);
       expect(resumer.whyNotResumed(PID)).to.deep.equal({ reason: 'no_position' });
     });
@@ -184,7 +184,7 @@ describe('A returning Socket.IO client', () => {
     expect(asked).to.equal(0);
   });
 
-  it('waits for a store that is out of reach for a moment', async () => {
+  it('waits for a store that is briefly unreachable', async () => {
     const load = store.load.bind(store);
     let failures = 3;
     store.load = async (pid) => {
@@ -208,7 +208,7 @@ describe('A returning Socket.IO client', () => {
     expect(failures).to.equal(-1);
   });
 
-  it('is told that it begins anew where its session cannot be looked up', async () => {
+  it('is told that it starts over if its session cannot be looked up', async () => {
     test.hub.recovery.judge = async () => {
       throw new Error('a fault');
     };

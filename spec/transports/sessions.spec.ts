@@ -17,7 +17,7 @@ const session = (sid: string): StoredSession => ({
 
 /** What every session store does. */
 function itStoresSessions(open: (lastsMs: number) => SessionStore): void {
-  it('gives back what was saved, until it is removed', async () => {
+  it('returns what was saved, until it is removed', async () => {
     const store = open(60_000);
     await store.save('pid-one', session('sid-one'));
     await store.save('pid-two', session('sid-two'));
@@ -123,7 +123,7 @@ describe('The sessions of a cluster', () => {
     expect(await link.command(['PTTL', '{axiom:pid-1199}:session'])).to.be.greaterThan(50_000);
   });
 
-  it('are refused with a clear error when Redis is away', async () => {
+  it('are refused with a clear error when Redis is unreachable', async () => {
     const store = new RedisSessionStore(link, 60_000);
     await link.close();
     for (const call of [

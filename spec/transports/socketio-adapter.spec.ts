@@ -152,7 +152,7 @@ describe('What the hub relies on in Socket.IO', () => {
           await until('the client knows', () => client.connected && client.recovered);
         });
 
-        it('begins anew where there is no session, and lets the client say who it was', async () => {
+        it('starts over without a session, and lets the client say who it was', async () => {
           const { client, socket } = await bare.connect();
           const { pid } = socket as unknown as { pid: string };
           const got = heard(client, 'position');

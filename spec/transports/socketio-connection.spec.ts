@@ -109,7 +109,7 @@ describe('What the hub relies on in Socket.IO', () => {
       await until('nothing waits', () => directSocket(connection) !== undefined);
     });
 
-    it('goes on without the request that it began with', async () => {
+    it('continues without its original request', async () => {
       const { client, socket } = await bare.connect();
       const connection = engineConnection(socket) as unknown as { request: unknown };
       expect(socket.handshake.headers).to.have.property('host');

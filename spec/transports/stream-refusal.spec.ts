@@ -30,7 +30,7 @@ describe('A refused event stream', () => {
 
   afterEach(() => server.close());
 
-  it('ends an EventSource for good only where trying again cannot help', async () => {
+  it('ends an EventSource permanently only if retrying cannot help', async () => {
     for (const [code, { status, retry }] of Object.entries(ERRORS)) {
       const response = await fetch(`${url}/${code}`, { headers: EVENTS });
       const type = retry ? 'text/event-stream; charset=utf-8' : 'application/problem+json';

@@ -16,7 +16,7 @@ import { StreamRecord } from '../../web/src/live/stream-record.js';
 import { reasonText, sourceText, transportText } from '../../web/src/live/words.js';
 
 describe('The page counts', () => {
-  it('messages per second over the last whole seconds, and forgets what is older', () => {
+  it('messages per second over the last full seconds, and forgets older ones', () => {
     const rate = new Rate();
     for (let ms = 10_000; ms < 15_000; ms += 100) rate.add(ms);
     expect(rate.perSecond(15_000)).to.equal(10);
@@ -43,7 +43,7 @@ describe('The page counts', () => {
     expect(record.missing).to.equal(3);
   });
 
-  it('no loss where a message stands for others, or comes twice', () => {
+  it('no loss if a message stands for others, or comes twice', () => {
     const record = new StreamRecord('market', 'state');
     record.begin(0);
     record.take(1, undefined, 3_000);
@@ -54,7 +54,7 @@ describe('The page counts', () => {
 });
 
 describe('The page writes', () => {
-  it('numbers with a dash for what is missing and a real minus', () => {
+  it('numbers with a dash for missing values and a real minus sign', () => {
     expect([count(1234567), count(undefined), amount(-2.5), amount(0.01234)]).to.deep.equal([
       '1,234,567',
       NONE,
@@ -94,7 +94,7 @@ describe('The page writes', () => {
     expect([transportText('sse'), transportText(undefined)]).to.deep.equal(['SSE', 'no transport']);
   });
 
-  it('fields only where they are of the right type, since anyone may publish any JSON', () => {
+  it('fields only if they are of the right type, because anyone may publish any JSON', () => {
     expect([numberOf({ a: 1 }, 'a'), numberOf({ a: '1' }, 'a'), numberOf(null, 'a')]).to.deep.equal([
       1,
       undefined,

@@ -26,7 +26,7 @@ describe('What the page keeps of a stream', () => {
     expect(market.source).to.equal('replay');
   });
 
-  it('market: so many symbols at most, and how many are left out', () => {
+  it('market: a bounded number of symbols, and how many are left out', () => {
     const market = new MarketStore();
     for (let i = 1; i <= MAX_ROWS + 2; i++) market.take(message(`market:S${i}`, i, { price: i }));
     expect([market.rows.size, market.leftOut.size]).to.deep.equal([MAX_ROWS, 2]);
@@ -63,7 +63,7 @@ describe('What the page keeps of a stream', () => {
     expect(positionsOf('nothing')).to.deep.equal([]);
   });
 
-  it('signals: the ledger in its order, and from where it has no hole', () => {
+  it('signals: the ledger in its order, and where its unbroken part begins', () => {
     const signals = new SignalStore();
     for (const seq of [1, 2, 5, 6, 6, 4])
       signals.take(message('signals:AAPL', seq, { kind: 'signal' }), true);

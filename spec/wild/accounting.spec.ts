@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { account, isWhole } from './accounting.js';
 
 describe('The account of a client', () => {
-  it('is whole where each message came once and in order', () => {
+  it('is complete if each message came once and in order', () => {
     const whole = account([3, 5, 9], [3, 5, 9], 0);
     expect(whole).to.deep.equal({
       published: 3,

@@ -1,4 +1,7 @@
-/** The clients from outside, by language, and how each is brought to run. The table of docs/CLIENTS.md follows this order. */
+/**
+ * The clients from outside, by language, and how each is brought to run. The table of docs/CLIENTS.md follows this
+ * order.
+ */
 import {
   type Command,
   curlClient,

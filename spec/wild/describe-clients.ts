@@ -6,7 +6,9 @@ import { KNOWN_FAILURES } from './known-failures.js';
 import { complaint, table } from './table.js';
 import { type Result, runTrial } from './trial.js';
 
-/** Declares the specs of the clients of a language: all of them are killed a node together, each has a spec of its own. */
+/**
+ * Declares the specs of the clients of a language: all of them are killed a node together, each has a spec of its own.
+ */
 export function describeClients(language: Language): void {
   describe(`Clients in ${language}, as they are, whose node is killed with SIGKILL under 100 messages per second`, function () {
     // Compilers and registries come first, where nothing is there yet.

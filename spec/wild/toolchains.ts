@@ -1,6 +1,6 @@
 /**
- * How a client program of each language is brought to run. Libraries come from their registries into the user's cache, once,
- * and never into package.json. What cannot be had is a {@link Missing}, with the reason.
+ * How a client program of each language is brought to run. Libraries come from their registries into the user's cache,
+ * once, and never into package.json. What cannot be had is a {@link Missing}, with the reason.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
- * A client program of another language or library. It is told by its environment what to read (`HUB_URL`, `HUB_TOPIC`), and
- * writes what happens to it on its standard output, one line each:
+ * A client program of another language or library. It is told by its environment what to read (`HUB_URL`, `HUB_TOPIC`),
+ * and writes what happens to it on its standard output, one line each:
  *
  *     welcome NODE              a connection began, on this node
  *     subscribed VERDICT WHY    the subscription is in force; VERDICT is new, true or false
@@ -60,7 +60,11 @@ export class WildClient {
     return this.welcomes.at(-1)?.node;
   }
 
-  /** Starts the program and waits until its subscription is in force. @throws Error with its last lines where it is not */
+  /**
+   * Starts the program and waits until its subscription is in force.
+   *
+   * @throws Error with its last lines where it is not
+   */
   async start(): Promise<void> {
     try {
       await this.#process.start();

@@ -94,9 +94,9 @@ export interface PortfolioData extends FeedData {
   /** Below the highest value of the pass so far, as a fraction. */
   readonly drawdown: number;
   /**
-   * 95 % one-step value at risk by historical simulation: each of the last {@link VAR_WINDOW} steps of the pass is
+   * 95 % one-step value at risk by historical simulation: each of the last `VAR_WINDOW` steps of the pass is
    * repeated on the present positions (present value of each × its return in that step), and this is the loss that at
-   * most 5 % of these outcomes exceed. Null before {@link VAR_MIN_STEPS} steps.
+   * most 5 % of these outcomes exceed. Null before `VAR_MIN_STEPS` steps.
    */
   readonly var95: number | null;
   /** Steps that `var95` was computed from. */

@@ -6,7 +6,7 @@ import * as schemas from './schemas.js';
 const since = (name = 'since'): Parameter => ({
   name,
   in: 'query',
-  description: 'Cursor to go on from.',
+  description: 'Cursor to continue from.',
   schema: historyRequest.shape.since,
 });
 
@@ -43,7 +43,7 @@ export const READING_ROUTES: readonly Route[] = [
       {
         name: 'Last-Event-ID',
         in: 'header',
-        description: 'Cursor to go on from.',
+        description: 'Cursor to continue from.',
         schema: historyRequest.shape.since,
       },
       {

@@ -40,8 +40,8 @@ export function jsonText(text: string): string {
 }
 
 /**
- * JSON text of data that has been parsed already, in a batch or on a socket. @throws HubError `bad_request` for a number
- * beyond the range of a 64-bit float, which would silently become null.
+ * JSON text of data that has been parsed already, in a batch or on a socket. @throws HubError `bad_request` for a
+ * number beyond the range of a 64-bit float, which would silently become null.
  */
 export function dataText(data: unknown): string {
   let text: string;

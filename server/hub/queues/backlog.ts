@@ -8,8 +8,8 @@ export interface Dropped {
 }
 
 /**
- * The newest messages of a `log` stream that wait until a slow connection takes them: bounded in bytes, the oldest dropped
- * first. They are the node's own messages, not copies.
+ * The newest messages of a `log` stream that wait until a slow connection takes them: bounded in bytes, the oldest
+ * dropped first. They are the node's own messages, not copies.
  */
 export class Backlog {
   readonly #messages: MessageDeque;

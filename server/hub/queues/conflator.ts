@@ -2,9 +2,9 @@
  * Conflation: when messages arrive faster than a reader wants or can take them, it gets the newest value per key.
  *
  * The first message of a key goes out at once; after that the key rests for `1000 / maxRate` ms, and messages that
- * arrive meanwhile are folded into one pending value, which goes out when the rest has ended. So the newest value always arrives,
- * and nothing waits longer than one rest. A fixed beat for the whole connection was rejected: it delays the first
- * message of a quiet key, and sends all keys in one burst.
+ * arrive meanwhile are folded into one pending value, which goes out when the rest has ended. So the newest value
+ * always arrives, and nothing waits longer than one rest. A fixed beat for the whole connection was rejected: it delays
+ * the first message of a quiet key, and sends all keys in one burst.
  *
  * While paused (the connection is above its budget) nothing goes out, whatever the rate.
  */
@@ -39,7 +39,9 @@ export interface ConflatorOptions {
   readonly onFull: () => void;
 }
 
-/** What one pending value weighs in addition to its text, bytes. The message itself is the tail's last value of its key. */
+/**
+ * What one pending value weighs in addition to its text, bytes. The message itself is the tail's last value of its key.
+ */
 const PENDING_WEIGHT = 120;
 
 interface Pending {
@@ -171,7 +173,8 @@ export class Conflator {
     this.#remove(pending);
     const { key, newest, folded, merged, conflation } = pending;
     if (conflation !== undefined) this.#rest(key, restOf(conflation));
-    // A reader that asked for conflation gets the count with each message; one that was only slow, if messages were folded.
+    // A reader that asked for conflation gets the count with each message; one that was only slow, if messages were
+    // folded.
     const text =
       conflation === undefined && folded === 0
         ? newest.text

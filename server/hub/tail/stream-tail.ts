@@ -1,9 +1,9 @@
 /**
  * One stream as this node follows it: in order, without a hole, each message once.
  *
- * An announced batch is delivered when it continues from the tail's position. A gap is filled from the log, once for the
- * node; what is already delivered is dropped. Announcements can be lost, the last of a burst without leaving a gap, so
- * the tail compares itself with the top of the log when its subscription (re)starts and every few seconds.
+ * An announced batch is delivered when it continues from the tail's position. A gap is filled from the log, once for
+ * the node; what is already delivered is dropped. Announcements can be lost, the last of a burst without leaving a gap,
+ * so the tail compares itself with the top of the log when its subscription (re)starts and every few seconds.
  *
  * Each comparison also asks whether the log still holds the tail's own last message. If it does not, the log has lost
  * what it had announced (a restart without data, a replica promoted behind its master): the epoch is rotated, and
@@ -23,7 +23,9 @@ import { StreamMessage } from './stream-message.js';
 import type { TailListener, TailLog, TailPosition } from './tail-ports.js';
 
 const FILL_PAGE = 512;
-/** Announcements travel on another connection than the answer of a check: what has not arrived after this long is lost. */
+/**
+ * Announcements travel on another connection than the answer of a check: what has not arrived after this long is lost.
+ */
 const IN_FLIGHT_MS = 150;
 const REACH_POLL_MS = 10;
 
@@ -209,7 +211,10 @@ export class StreamTail implements TailPosition {
     for (const resolve of waiting) resolve();
   }
 
-  /** @param settled batches that the log was asked about: those of another epoch or server than the log belong to the past */
+  /**
+   * @param settled batches that the log was asked about: those of another epoch or server than the log belong to the
+   * past
+   */
   #acceptPending(settled: ReadonlySet<LogBatch>): boolean {
     const held = this.#pending.take();
     return held.every((batch, i) => {

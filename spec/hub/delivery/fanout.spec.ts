@@ -72,7 +72,7 @@ describe('The fan-out of a stream', () => {
     expect(one.got).to.deep.equal([1]);
   });
 
-  it('lets a reader that stands apart decide by itself', () => {
+  it('lets an excluded reader decide by itself', () => {
     const [apart, shared] = [reader('a'), reader('a')];
     apart.apart = true;
     deliver('a');

@@ -16,7 +16,7 @@ class Costly {
 }
 
 describe('The flusher', () => {
-  it('writes to all that wait once the present turn has ended, in the order in which they came', async () => {
+  it('writes to all waiting connections at the end of the current turn, in order of arrival', async () => {
     const flusher = new Flusher(10);
     const order: string[] = [];
     for (const name of ['one', 'two', 'three']) {
@@ -39,7 +39,7 @@ describe('The flusher', () => {
     expect(flusher.round).to.equal(round + 1);
   });
 
-  it('leaves what comes during a flush to the next one', async () => {
+  it('leaves what arrives during a flush to the next one', async () => {
     const flusher = new Flusher(0);
     const order: string[] = [];
     const later = { flush: () => order.push('later') };

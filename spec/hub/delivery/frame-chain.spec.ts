@@ -13,7 +13,7 @@ describe('A chain of frames', () => {
     expect(link.joined().toString()).to.equal('abbccc');
   });
 
-  it('joins its bytes once, and copies none where there is one frame', () => {
+  it('joins its bytes once, and copies nothing if there is only one frame', () => {
     const link = FrameChain.start().followedBy(a);
     expect(link.joined()).to.equal(a.wire);
     const longer = link.followedBy(b);

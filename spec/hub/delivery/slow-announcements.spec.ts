@@ -52,7 +52,7 @@ describe('A slow connection', () => {
     expect(sink.degradations.slice(1)).to.deep.equal([slow(false, 'market')]);
   });
 
-  it('is told of the end for all that it was told of, also for what it no longer reads', async () => {
+  it('is told of the end for all streams that it was told of, even if it no longer reads them', async () => {
     await read('market:*', 'portfolio:*');
     await stall('market:a');
     await unsubscribe(test.hub, subscriber, { topics: ['portfolio:*'] });
@@ -76,7 +76,7 @@ describe('A slow connection', () => {
     expect(test.hub.counters.slowConsumers.conflated, 'connections that were conflated').to.equal(1);
   });
 
-  it('is not told of an end where it was told of no beginning', async () => {
+  it('is not told of an end if it was not told of the beginning', async () => {
     await read('news:*');
     await stall('news:a');
     catchUp();

@@ -127,7 +127,7 @@ describe('A connection that is above its budget', () => {
   });
 
   describe('with a stream of class "log"', () => {
-    it('gets what came in the meantime when it has caught up, where that is not too much', async () => {
+    it('gets what arrived in the meantime once it has caught up, if that is not too much', async () => {
       await read(['news:a']);
       await stall('news:a');
       await test.publishMany(50, 'news:a', 'news:b');
@@ -200,7 +200,7 @@ describe('A connection that is above its budget', () => {
       expect(sink.seqs('news:b')).to.deep.equal([13]);
     });
 
-    it('gets no more of what it has unsubscribed from', async () => {
+    it('gets nothing more of topics that it has unsubscribed from', async () => {
       await read(['news:a', 'news:b']);
       await stall('news:a');
       await test.publishMany(4, 'news:a', 'news:b');

@@ -46,7 +46,7 @@ describe('A conflated subscription', () => {
     expect(test.hub.streams.get('market')!.fanout.counts).to.include({ delivered: 4, conflated: 2 });
   });
 
-  it('merges the fields of data where it is asked to', async () => {
+  it('merges the fields of data if asked to', async () => {
     await read(['market:a'], { conflate: 'merge', maxRate: 1 });
     for (const data of [{ bid: 1 }, { bid: 2, ask: 3 }, { bid: 4 }]) await test.publish('market:a', data);
     advance(1_000);
@@ -140,7 +140,7 @@ describe('A conflated subscription', () => {
       expect(sink.seqs()).to.deep.equal([1, 2, 3, 4, 5]);
     });
 
-    it('begins to be conflated where it was not', async () => {
+    it('starts to be conflated if it was not', async () => {
       await read(['news:a']);
       await test.publishMany(3, 'news:a');
       await read(['news:a'], { conflate: 'latest', maxRate: 1 });
@@ -150,7 +150,7 @@ describe('A conflated subscription', () => {
     });
   });
 
-  it('ends with unsubscribe, and nothing of it comes later', async () => {
+  it('ends with unsubscribe, and nothing of it arrives later', async () => {
     await read(['news:*'], { conflate: 'latest', maxRate: 1 });
     await read(['news:b']);
     await test.publishMany(3, 'news:a');
@@ -162,7 +162,7 @@ describe('A conflated subscription', () => {
     expect([...subscriber.conflations()]).to.deep.equal([]);
   });
 
-  it('sends at once what is pending of a key that is still read without', async () => {
+  it('sends at once what is pending of a key that is still read without conflation conflation conflation', async () => {
     await read(['news:a'], { conflate: 'latest', maxRate: 1 });
     await read(['news:*']);
     await test.publishMany(3, 'news:a');
@@ -207,7 +207,7 @@ describe('A conflated subscription', () => {
   }
 
   describe('has a cursor', () => {
-    it('that never stands behind what is pending', async () => {
+    it('that is never behind what is pending', async () => {
       await read(['news:*'], { conflate: 'latest', maxRate: 1 });
       await test.publish('news:a');
       await test.publish('news:a');

@@ -96,7 +96,7 @@ describe('A request of a socket', () => {
       expect(ack).to.include({ ok: true });
     });
 
-    it('is refused and taken back when the transport cannot do its part', async () => {
+    it('is refused and undone if the transport cannot do its part', async () => {
       const ack = await request('subscribe', { topics: ['news:a'] }, () =>
         Promise.reject(new HubError('log_unavailable', 'no session')),
       );
@@ -105,7 +105,7 @@ describe('A request of a socket', () => {
     });
   });
 
-  it('unsubscribe is answered with what is left', async () => {
+  it('unsubscribe is answered with the remaining topics', async () => {
     await request('subscribe', { topics: ['news:a', 'news:b'] });
     let told = 0;
     const ack = await request('unsubscribe', { topics: ['news:a'] }, async () => {
@@ -115,7 +115,7 @@ describe('A request of a socket', () => {
     expect(told).to.equal(1);
   });
 
-  it('publish is answered with where the message stands', async () => {
+  it('publish is answered with the position of the message', async () => {
     const ack = await request('publish', { topic: 'news:a', data: { x: [1, null] }, id: 'one' });
     expect(ack).to.deep.include({ ok: true, topic: 'news:a', seq: 1 });
     expect(await request('publish', { topic: 'news:a', data: { x: [1, null] }, id: 'one' })).to.deep.equal({
@@ -144,7 +144,7 @@ describe('A request of a socket', () => {
     refusal('bad_request', 'token', await request('auth', {}));
   });
 
-  it('is refused, once and with the name of the field, where it is malformed', async () => {
+  it('is refused, once and with the name of the field, if it is malformed', async () => {
     const cases: [operation: string, body: unknown, code: string, field: string | undefined][] = [
       ['subscribe', undefined, 'bad_request', undefined],
       ['subscribe', 'news:a', 'bad_request', undefined],
@@ -188,7 +188,7 @@ describe('A request of a socket', () => {
     expect(refusal('bad_request', 'ttl', ack)).to.include('ttl');
   });
 
-  it('is refused, with the names of those that there are, where there is no such operation', async () => {
+  it('is refused, with the names of the existing operations, if there is no such operation', async () => {
     const message = refusal('unknown_op', undefined, await request('x'.repeat(100), {}));
     for (const operation of OPERATION_NAMES) expect(message).to.include(operation);
     expect(message).not.to.include('x'.repeat(41));
@@ -221,7 +221,7 @@ describe('A request of a socket', () => {
       expect(() => parseRequest(subscribeRequest, { topics: [1] })).to.throw(HubError, /^topics\[0\]: /);
     });
 
-    it('gives back what is right as it is', () => {
+    it('returns valid values unchanged', () => {
       const data = { deep: [1, { a: null }] };
       expect(parseRequest(publishRequest, { topic: 't', data }).data).to.deep.equal(data);
     });

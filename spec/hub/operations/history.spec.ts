@@ -46,7 +46,7 @@ describe('The history of a topic', () => {
       expect((await read('news:c', { since: test.cursor('news', 0) })).seqs).to.have.length(100);
     });
 
-    it('goes on from a cursor, page by page, to the end', async () => {
+    it('continues from a cursor, page by page, to the end', async () => {
       const seqs: number[][] = [];
       let since = test.cursor('news', 0);
       for (let page = 0; page < 5; page++) {
@@ -175,7 +175,7 @@ describe('The history of a topic', () => {
       test = await TestHub.start();
     });
 
-    it('for a topic or a cursor that is none', async () => {
+    it('for an invalid topic or cursor', async () => {
       for (const [topic, since, code, field] of [
         ['news', undefined, 'bad_topic', 'topic'],
         ['sport:a', undefined, 'unknown_stream', 'topic'],

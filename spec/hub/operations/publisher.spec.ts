@@ -23,7 +23,7 @@ describe('The publisher', () => {
   };
   const counts = (counter: ReadonlyMap<string, number>) => Object.fromEntries(counter);
 
-  it('commits a message and says where it stands', async () => {
+  it('commits a message and returns its position', async () => {
     const published = await publish('news:a', '{"x":1}');
     expect(published).to.deep.equal({
       topic: 'news:a',
@@ -55,7 +55,7 @@ describe('The publisher', () => {
     expect(counts(test.publisher.counters.published)).to.deep.equal({ news: 3 });
   });
 
-  it('refuses a topic that is none, a whole stream, and a stream that there is not', async () => {
+  it('refuses an invalid topic, a whole stream, and an unknown stream', async () => {
     expect(await refusal('news')).to.include({ code: 'bad_topic', field: 'topic' });
     expect(await refusal('news:')).to.include({ code: 'bad_topic', field: 'topic' });
     expect(await refusal('news:*')).to.include({ code: 'bad_topic', field: 'topic' });
@@ -73,7 +73,7 @@ describe('The publisher', () => {
     expect(counts(test.publisher.counters.refused)).to.deep.equal({ ...NOTHING_REFUSED, too_large: 2 });
   });
 
-  it('passes on that the log is out of reach', async () => {
+  it('reports that the log is unreachable', async () => {
     test.log.append = () => Promise.reject(new HubError('log_unavailable', 'Redis is out of reach'));
     expect(await refusal('news:a')).to.include({ code: 'log_unavailable' });
   });
@@ -106,7 +106,7 @@ describe('The publisher', () => {
       ]);
     });
 
-    it('lets the failure of one stream be that of its messages alone', async () => {
+    it('limits the failure of one stream to its messages', async () => {
       const append = test.log.append.bind(test.log);
       test.log.append = (stream, entries) =>
         stream === 'news'

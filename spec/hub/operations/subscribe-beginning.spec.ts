@@ -87,7 +87,7 @@ describe('A subscription', () => {
   describe('with since', () => {
     const lossOf = (topic: string, reason: string) => ({ topic, recovered: false, reason }) as TopicVerdict;
 
-    it('gets what it missed, out of the window, and then what comes', async () => {
+    it('gets what it missed from the window, and then live messages', async () => {
       await start();
       await test.publishMany(10, 'news:a', 'news:b');
       const { topics, cursor } = await read(['news:a'], { since: test.cursor('news', 4) });
@@ -99,7 +99,7 @@ describe('A subscription', () => {
       expect(test.log.countOf('range')).to.equal(0);
     });
 
-    it('gets what it missed, out of the log where the window does not reach', async () => {
+    it('gets what it missed from the log if the window does not reach back far enough', async () => {
       await start({ limits: { windowBytes: 3_000 } });
       await test.publishMany(1_500, 'news:a', 'news:b', 'news:c');
       await read(['news:a', 'news:c'], { since: test.cursor('news', 100) });
@@ -165,7 +165,7 @@ describe('A subscription', () => {
       expect(sink.seqs()).to.deep.equal([5]);
     });
 
-    it('is told once of what is lost while it is held', async () => {
+    it('is told once of messages lost while it is held', async () => {
       await start({ streams: STREAMS.map((stream) => ({ ...stream, maxMessages: 10 })) });
       await test.publishMany(2, 'news:a');
       await read(
@@ -189,7 +189,7 @@ describe('A subscription', () => {
       expect(sink.seqs().slice(-11)).to.include.members(upTo(62, Math.max(first, 52)));
     });
 
-    it('is told of what was trimmed after the verdict', async () => {
+    it('is told of messages trimmed after the verdict', async () => {
       await start({ limits: { windowBytes: 0 } });
       await test.publishMany(600, 'news:a');
       const range = test.log.range.bind(test.log);
@@ -228,7 +228,7 @@ describe('A subscription', () => {
       expect(sink.seqs()).to.deep.equal([4, 5, 6]);
     });
 
-    it('begins with less where there is less', async () => {
+    it('begins with fewer messages if there are fewer', async () => {
       await test.publishMany(2, 'news:a');
       await read(['news:a', 'news:unheard'], { rewind: 50 });
       expect(sink.seqs()).to.deep.equal([1, 2]);

@@ -28,7 +28,7 @@ describe('A subscription', () => {
       await until('the hub has noticed', () => tail.epoch !== before);
     };
 
-    it('is told so, with a snapshot in class "state", and goes on', async () => {
+    it('is told so, with a snapshot in class "state", and continues', async () => {
       await start();
       await test.publishMany(3, 'market:a', 'market:b');
       await read(['market:*'], { since: test.cursor('market', 1) }, { onPlanned: () => rotate('market') });
@@ -133,7 +133,7 @@ describe('A subscription', () => {
       };
     });
 
-    it('pauses its recovery, and goes on when the client has read', async () => {
+    it('pauses its recovery, and continues when the client has read', async () => {
       let done = false;
       const reading = read(['news:a'], { since: test.cursor('news', 0) }).then(() => {
         done = true;

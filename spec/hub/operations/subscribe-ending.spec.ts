@@ -160,7 +160,7 @@ describe('A subscription', () => {
       expect(sink.positions.at(-1)).to.equal(test.cursor('news', 0));
     });
 
-    it('is refused for what is no topic', async () => {
+    it('is refused for an invalid topic', async () => {
       const error = await failureOf(() => unsubscribe(test.hub, subscriber, { topics: ['news:a', 'news'] }));
       expect(error).to.include({ code: 'bad_topic', field: 'topics[1]' });
       expect(subscriber.topicCount).to.equal(3);
@@ -180,14 +180,14 @@ describe('A subscription', () => {
       return error as HubError;
     };
 
-    it('names the topic that is none, or whose stream is none', async () => {
+    it('names the topic that is invalid, or whose stream does not exist', async () => {
       expect(await refusal(['news:a', 'news'])).to.include({ code: 'bad_topic', field: 'topics[1]' });
       expect(await refusal(['news:b c'])).to.include({ code: 'bad_topic', field: 'topics[0]' });
       expect(await refusal(['news:a', 'sport:a'])).to.include({ code: 'unknown_stream', field: 'topics[1]' });
       expect(subscriber.topics()).to.deep.equal([]);
     });
 
-    it('says that a cursor is none', async () => {
+    it('says that a cursor is invalid', async () => {
       expect(await refusal(['news:a'], { since: 'news.abc' })).to.include({
         code: 'bad_cursor',
         field: 'since',
@@ -207,7 +207,7 @@ describe('A subscription', () => {
       expect(subscriber.topicCount).to.equal(10);
     });
 
-    it('waits for a log that is away as long as it was told, and has changed nothing then', async () => {
+    it('waits for an unreachable log until its deadline, and then has changed nothing', async () => {
       test.log.follower.interrupted();
       const error = await refusal(['news:a'], {}, { waitMs: 30 });
       expect(error).to.include({ code: 'log_unavailable' });

@@ -88,7 +88,7 @@ describe('A subscription', () => {
   });
 
   describe('that is added to others of the same stream', () => {
-    it('leaves no hole in those that were there, and repeats none of their messages', async () => {
+    it('leaves no gap in the existing topics, and repeats none of their messages', async () => {
       await start({ limits: { windowBytes: 2_000 } });
       await test.publishMany(600, 'news:b');
       await read(['news:a']);
@@ -110,7 +110,7 @@ describe('A subscription', () => {
       expect(subscriber.topics()).to.deep.equal(['news:a', 'news:b']);
     });
 
-    it('has a snapshot of the new keys alone', async () => {
+    it('has a snapshot of only the new keys', async () => {
       await start();
       await test.publishMany(4, 'market:a', 'market:b');
       await read(['market:a']);
@@ -153,7 +153,7 @@ describe('A subscription', () => {
   });
 
   describe('while it is held', () => {
-    it('shows in the cursor what has really been written', async () => {
+    it('includes in the cursor only what has really been written', async () => {
       await start({ limits: { windowBytes: 0 } });
       await test.publishMany(600, 'news:a', 'news:b');
       await read(['market:a']);

@@ -69,7 +69,7 @@ describe('Conflation', () => {
     expect(bench.lines.at(-1)).to.equal('a5+0');
   });
 
-  it('sends what is due together with the oldest first', () => {
+  it('sends what is due at the same time in order of age', () => {
     for (const key of ['a', 'b', 'c', 'c', 'a', 'b', 'c']) bench.take(key, latest(2));
     bench.clock.advance(500);
     expect(bench.lines).to.deep.equal(['a1+0', 'b2+0', 'c3+0', 'c7+1', 'a5+0', 'b6+0']);
@@ -88,7 +88,7 @@ describe('Conflation', () => {
     expect(times('slow')).to.deep.equal([0, 2_000]);
   });
 
-  it('goes on from when a key was last sent, where its rate is lowered', () => {
+  it('counts from when a key was last sent if its rate is lowered', () => {
     bench.take('a', latest(10));
     bench.clock.advance(60);
     bench.take('a', latest(1));
@@ -117,7 +117,7 @@ describe('Conflation', () => {
     expect(bench.clock.waiting).to.equal(0);
   });
 
-  it('sends nothing while paused, and what is due when the pause is over', () => {
+  it('sends nothing while paused, and what is due when the pause ends', () => {
     bench.take('a', latest(10));
     bench.take('a', latest(10));
     bench.conflator.pause();

@@ -35,12 +35,12 @@ describe('Data laid over data', () => {
     ['an object after a string', ['"text {"', '{"a":1}'], '{"a":1}'],
     ['an object after a list', ['[1]', '{"a":1}'], '{"a":1}'],
   ] as const) {
-    it(`is replaced by the newer where one is no object: ${what}`, () => {
+    it(`is replaced by the newer one unless both are objects: ${what}`, () => {
       expect(merged(...texts)).to.equal(result);
     });
   }
 
-  it('forgets the fields from before something that is no object', () => {
+  it('forgets the fields from before a value that is not an object', () => {
     expect(JSON.parse(merged('{"a":1}', '2', '{"b":3}', '{"c":4}'))).to.deep.equal({ b: 3, c: 4 });
   });
 

@@ -53,7 +53,7 @@ describe('A backfill of a connection that does not drain', () => {
     expect(test.hub.recovery.backfills).to.deep.equal({ running: 0, waiting: 0 });
   });
 
-  it('goes on while it takes a little now and then', async () => {
+  it('continues while it takes a little now and then', async () => {
     const { sink, reading } = await pause();
     for (let round = 0; round < 5; round++) {
       clock.advance(29_000);

@@ -16,7 +16,7 @@ describe('The ends of the log, asked for recoveries', () => {
 
   afterEach(() => test.stop());
 
-  it('are asked for once for all who ask at a time, by stream', async () => {
+  it('are asked for once for concurrent callers, by stream', async () => {
     const all = await Promise.all([
       ...Array.from({ length: 50 }, () => tops.recent('news')),
       tops.recent('market'),

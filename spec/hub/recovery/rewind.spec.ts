@@ -71,7 +71,7 @@ describe('A rewind', () => {
       expect(test.log.countOf('range')).to.equal(3);
     });
 
-    it('gives what is left where the log was trimmed', async () => {
+    it('returns what is left if the log was trimmed', async () => {
       test = await TestHub.start({
         streams: STREAMS.map((stream) => ({ ...stream, maxMessages: 100 })),
         limits: { windowBytes: 2_000 },

@@ -40,7 +40,7 @@ describe('The verdict on a topic and a position', () => {
       }
     });
 
-    it('lets a topic that had nothing since go on after the last message of its stream', async () => {
+    it('lets a topic without new messages continue after the last message of its stream', async () => {
       expect(await judged('unheard', { seq: 0 })).to.deep.equal({ recovered: true, from: 10 });
       expect(await judged('a', { seq: 5 })).to.deep.equal({ recovered: true, from: 5 });
     });

@@ -70,7 +70,7 @@ describe('The recent window', () => {
     expect(window.get(10_000)?.seq).to.equal(10_000);
   });
 
-  it('lets go of what it has dropped', async () => {
+  it('releases what it has dropped', async () => {
     const window = new RecentWindow(WEIGHT * 10);
     const dropped = ((): WeakRef<StreamMessage> => {
       const first = message(1);

@@ -31,7 +31,7 @@ describe('The tail of a stream', () => {
   });
 
   describe('when it starts', () => {
-    it('gives an empty log its first epoch and stands at its beginning', async () => {
+    it('gives an empty log its first epoch and is at its beginning', async () => {
       await follow();
       expect(tail.epoch).to.equal((await log.check('news', 0)).epoch);
       expect(tail).to.include({ last: 0, live: true });
@@ -73,7 +73,7 @@ describe('The tail of a stream', () => {
     }
   });
 
-  describe('while announcements come', () => {
+  describe('while announcements arrive', () => {
     beforeEach(() => follow());
 
     it('delivers them in order, with their data, without asking the log', async () => {
@@ -175,7 +175,7 @@ describe('The tail of a stream', () => {
       expect(counters).to.include({ epochChanges: 0, epochRotations: 0, lostMessages: 0 });
     });
 
-    it('takes a top that is ahead for an announcement on its way, while it comes soon', async () => {
+    it('treats a top that is ahead as an announcement on its way, if it arrives soon', async () => {
       await follow({ topCheckMs: 20 });
       log.announcements = 'keep';
       await append(2);

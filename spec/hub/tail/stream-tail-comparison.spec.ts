@@ -46,7 +46,7 @@ describe('The tail of a stream', () => {
       await tail.whenLive();
     };
 
-    it('announces them as lost, once, and goes on after them', async () => {
+    it('announces them as lost, once, and continues after them', async () => {
       await trimmed();
       const { first } = await log.check('news', 0);
 
@@ -152,7 +152,7 @@ describe('The tail of a stream', () => {
       expect(ear.seqs.slice(20)).to.deep.equal([22, 23]);
     });
 
-    it('goes on without a word where the other one has everything', async () => {
+    it('continues silently if the other one has everything', async () => {
       server = 'two';
       await append(3);
       await heard(23);

@@ -114,7 +114,7 @@ describe('The tail of a stream', () => {
       expect(tail.live, 'live without announcements').to.equal(false);
     });
 
-    it('bounds what it holds, and reads from the log what it had to let go', async () => {
+    it('bounds what it holds, and reads from the log what it had to drop', async () => {
       log.announcements = 'drop';
       log.follower.interrupted();
       const gate = new Gate();

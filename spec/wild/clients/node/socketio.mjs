@@ -1,4 +1,5 @@
-// One program for socket.io-client 3 and 4: it keeps the cursor, and sends it where the library has not recovered by itself.
+// One program for socket.io-client 3 and 4: it keeps the cursor, and sends it where the library has not recovered by
+// itself.
 import { io } from 'socket.io-client';
 
 const { HUB_URL, HUB_TOPIC } = process.env;
