@@ -1,5 +1,5 @@
 /**
- * Every error that a user can meet, as one table: HTTP status, title, and whether trying again can help.
+ * Every error that a user can get, in one table: HTTP status, title, and whether trying again can help.
  * `docs/PROTOCOL.md` lists them; a spec holds the two together.
  */
 
@@ -8,7 +8,7 @@ import type { ErrorBody, ErrorCode } from '@axiom-streaming/protocol/errors';
 interface ErrorKind {
   readonly status: number;
   readonly title: string;
-  /** Trying the same again later can succeed. */
+  /** The same request can succeed later. */
   readonly retry: boolean;
 }
 
@@ -43,19 +43,19 @@ export const ERRORS = {
   node_unavailable: { status: 502, title: 'No node of the hub answers', retry: true },
   keys_unavailable: {
     status: 503,
-    title: 'The keys that tokens are checked with are out of reach',
+    title: 'The keys that tokens are checked with are unreachable',
     retry: true,
   },
   overloaded: { status: 503, title: 'The hub has more waiting than it may hold', retry: true },
-  log_unavailable: { status: 503, title: 'The stream log is out of reach', retry: true },
+  log_unavailable: { status: 503, title: 'The stream log is unreachable', retry: true },
 } as const satisfies Record<ErrorCode, ErrorKind>;
 
 /** An error that is meant for the user: its message names what is wrong and where. */
 export class HubError extends Error {
   readonly code: ErrorCode;
-  /** The field of the input that is wrong, where one is. */
+  /** The field of the input that is wrong, if it is a single one. */
   readonly field: string | undefined;
-  /** When to come back, ms from now, where that is known. */
+  /** When to retry, ms from now, if that is known. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -71,12 +71,12 @@ export class HubError extends Error {
   }
 }
 
-/** An error as a log line tells it: with its stack, where it has one. */
+/** An error as text for the log: with its stack, if it has one. */
 export function describeError(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** The error as the transports send it. Anything that is no {@link HubError} tells the user nothing of its inside. */
+/** The error as the transports send it. Anything but a {@link HubError} is reported without its details. */
 export function errorBody(error: unknown): ErrorBody {
   if (!(error instanceof HubError)) return { code: 'internal', message: ERRORS.internal.title };
   const { code, message, field, retryAfterMs } = error;

@@ -8,7 +8,7 @@ export interface Logger {
   error(fields: object | string, message?: string): void;
 }
 
-/** What may not stand in a log, wherever it comes from: tokens, keys, and the passwords of URLs. */
+/** What must not appear in a log, wherever it comes from: tokens, keys, and the passwords of URLs. */
 const CREDENTIALS =
   /\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*|\baxk_[\w-]{20,}|(?<=\bBearer )[^\s"\\]+|(?<=:\/\/[^\s"/@]*:)[^\s"/@]+(?=@)/g;
 const REDACTED = '[redacted]';
@@ -16,7 +16,7 @@ const REDACTED = '[redacted]';
 /**
  * Writes JSON lines to standard error; standard output is for people.
  *
- * @param secrets what is configured and must not appear, in whatever an error says
+ * @param secrets configured values that must not appear, not even in the text of an error
  */
 export function createLogger(level: string, node: string, secrets: readonly string[] = []): Logger {
   const known = secrets
@@ -27,7 +27,7 @@ export function createLogger(level: string, node: string, secrets: readonly stri
   return pino({ level, base: { node }, hooks: { streamWrite } }, destination({ fd: 2, sync: true }));
 }
 
-/** Drops everything: for specs and for programs that print for people. */
+/** Drops everything: for specs, and for programs whose output is for people. */
 export const silentLogger: Logger = {
   debug: () => undefined,
   info: () => undefined,

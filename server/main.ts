@@ -23,7 +23,7 @@ async function main(): Promise<void> {
   stopping.addEventListener('abort', () => {
     app.stop().then(
       () => process.exit(0),
-      // Which part did not stop is in the log.
+      // The log names the part that did not stop.
       () => process.exit(1),
     );
   });
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
       ...(publishKey === undefined
         ? ['  Access      by token: npm run token -- --help']
         : [
-            '  Access      for development: this machine alone is served, and reads without a token',
+            '  Access      for development: only this machine is served, and may read without a token',
             `  Publish key of this run   ${publishKey}`,
           ]),
       '',

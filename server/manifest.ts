@@ -9,5 +9,5 @@ const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.me
 /** The version of this package. */
 export const VERSION: string = manifest.version;
 
-/** The packages that are installed only by those who need them, with the versions that this one was tried with. */
+/** The optional packages, with the versions that this package was tested with. */
 export const OPTIONAL_PACKAGES = manifest.peerDependencies;

@@ -1,16 +1,16 @@
 /**
- * Packages that are installed by those who want what needs them: database drivers, tracing, the Model Context Protocol.
- * They are optional peers in `package.json`. Whoever uses one loads the module that imports it here, when it is asked
- * for, so that a hub without them starts, and is smaller and faster to start.
+ * Loads optional packages: database drivers, tracing, the Model Context Protocol. They are optional peers in
+ * `package.json`. Modules that import one are loaded here on demand, so that a hub starts without them, and is smaller
+ * and starts faster.
  */
 import { OPTIONAL_PACKAGES } from './manifest.js';
 
 /**
  * Loads a module that imports optional packages.
  *
- * @param asker what asks for it, as its user knows it: `ARCHIVE_URL`, `The connector "outbox"`
+ * @param asker what needs it, in the user's terms: `ARCHIVE_URL`, `The connector "outbox"`
  * @param names the optional packages that the module imports
- * @throws Error that says what to install, where one of them is not there
+ * @throws Error that says what to install, if one of them is missing
  */
 export async function loadOptional<Module>(
   asker: string,

@@ -1,9 +1,9 @@
-/** How a program of this package is told to stop: by SIGTERM, or by SIGINT from a keyboard. */
+/** Stops a program of this package on SIGTERM, or on SIGINT from a keyboard. */
 import type { Logger } from './logger.js';
 
 /**
- * Listens for SIGTERM and SIGINT, from now on. The first one asks the program to stop; a second one, or a program that has
- * not ended by itself in time, ends the process at once with exit code 1. All of it is said in the log.
+ * Listens for SIGTERM and SIGINT from now on. The first one asks the program to stop. If a second one comes, or the
+ * program has not ended in time, the process ends at once with exit code 1. The log says so.
  *
  * @param deadlineMs from the first signal to the end of the process
  * @returns aborts at the first signal

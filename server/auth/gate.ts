@@ -159,7 +159,9 @@ export class Gate {
     return allowsOrigin(request, this.#origins);
   }
 
-  /** Whether pages of the request's origin may send cookies along: only where the list names the origin; `*` does not. */
+  /**
+   * Whether pages of the request's origin may send cookies along: only where the list names the origin; `*` does not.
+   */
   allowsCredentials({ headers: { origin } }: Pick<IncomingMessage, 'headers'>): boolean {
     return origin !== undefined && this.#origins.has(origin);
   }

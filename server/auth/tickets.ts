@@ -15,7 +15,11 @@ const MAX_TICKETS = 100_000;
 export interface TicketStore {
   /** @throws HubError `overloaded`, `log_unavailable`. */
   put(ticketHash: string, identity: Identity, lastsMs: number): Promise<void>;
-  /** Removes and returns a ticket's identity; null if there is none, or no longer. @throws HubError `log_unavailable`. */
+  /**
+   * Removes and returns a ticket's identity; null if there is none, or no longer.
+   *
+   * @throws HubError `log_unavailable`.
+   */
   take(ticketHash: string): Promise<Identity | null>;
 }
 

@@ -22,8 +22,8 @@ const ALLOWED_HEADERS = [
 
 /**
  * CORS: whether pages of other origins may read the answers, by the one list of origins. Event streams may be asked for
- * with cookies: a proxy chooses the node by one, and `axiom_token` is read there alone. Everywhere else a page sends its
- * token itself. A preflight is handed on with its headers set.
+ * with cookies: a proxy chooses the node by one, and `axiom_token` is read there alone. Everywhere else a page sends
+ * its token itself. A preflight is handed on with its headers set.
  */
 export function crossOrigin(gate: Gate): RequestHandler {
   const answer = cors<Request>((request, decide) => {

@@ -9,7 +9,9 @@ import { EXACT } from './exact.js';
 /** Path as Express writes it, and the value of its `Allow`. */
 const PATHS: ReadonlyMap<string, string> = methodsByPath();
 
-/** Answers OPTIONS; to be used before everything that asks for a token or counts requests, which browsers expect of it. */
+/**
+ * Answers OPTIONS; to be used before everything that asks for a token or counts requests, which browsers expect of it.
+ */
 export function answeringOptions(gate: Gate): RequestHandler {
   const router = Router(EXACT);
   const cors = crossOrigin(gate);

@@ -28,7 +28,8 @@ export function publishingRoutes(options: PublishingOptions): Router {
   const { gate, publisher, maxMessageBytes, maxBatchItems, maxBatchBytes } = options;
   const router = Router(EXACT);
 
-  // The body is JSON whatever its content type: `curl -d` declares a form. White space around it does not count as data.
+  // The body is JSON whatever its content type: `curl -d` declares a form. White space around it does not count as
+  // data.
   const one = raw({ type: () => true, limit: maxMessageBytes + 1024 });
   router.post(
     '/api/topics/:topic/messages',

@@ -27,7 +27,8 @@ export function readingRoutes(hub: Hub): Router {
     const principal = principalOf(response);
     const stream = hub.stream(request.params.stream, 'stream');
     const { name } = stream.config;
-    // A principal that may read part of a stream sees that part; one that may not read any does not even see its position.
+    // A principal that may read part of a stream sees that part; one that may not read any does not even see its
+    // position.
     if (!principal.sees(name)) requireRead(principal, { stream: name, key: ALL_KEYS }, 'stream');
     const keys = [...stream.tail.lastValues.keys()]
       .filter((key) => principal.mayRead({ stream: name, key }))

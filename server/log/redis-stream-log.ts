@@ -94,7 +94,7 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
 
   async append(name: string, entries: readonly AppendEntry[]): Promise<AppendResult[]> {
     const stream = this.#stream(name);
-    if (!this.#link.ready(stream.keys[0])) throw new HubError('log_unavailable', 'Redis is out of reach');
+    if (!this.#link.ready(stream.keys[0])) throw new HubError('log_unavailable', 'Redis is unreachable');
     const bytes = entries.reduce((sum, { key, data }) => sum + key.length + data.length, 0);
     if (this.#waitingBytes + bytes > WAITING_MAX_BYTES) {
       throw new HubError('overloaded', `${this.#waitingBytes} bytes are already waiting for Redis`);

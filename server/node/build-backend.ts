@@ -1,4 +1,4 @@
-/** Builds what differs between a node of a cluster and a node alone: a part of the composition root. */
+/** Builds the parts that differ between a node of a cluster and a single node: a part of the composition root. */
 import { type Leases, SingleNodeLeases } from '../cluster/leases.js';
 import { type NodeReports, SingleNodeReports } from '../cluster/node-report.js';
 import { RedisLeases, RedisNodeReports } from '../cluster/redis-cluster-state.js';
@@ -13,26 +13,26 @@ import { RedisLink } from '../redis/redis-link.js';
 import { streamChannel } from '../transports/socketio/hub-adapter.js';
 import { MemorySessionStore, type SessionStore } from '../transports/socketio/sessions.js';
 
-/** The parts that differ between a node of a cluster and a node alone. */
+/** The parts that differ between a node of a cluster and a single node. */
 export interface Backend {
   readonly log: StreamLog;
-  /** Where the log takes what other nodes announce. */
+  /** Where the log receives the announcements of other nodes. */
   readonly inbox: PayloadInbox;
-  /** None: a node alone. */
+  /** Undefined for a single node. */
   readonly link: RedisLink | undefined;
   readonly sessions: SessionStore;
   readonly leases: Leases;
   readonly reports: NodeReports;
 }
 
-/** @throws Error where Redis cannot be had, and the reason of `signal` once it aborts */
+/** @throws Error if Redis does not answer, and the reason of `signal` once it aborts */
 export async function connectBackend(
   config: Config,
   logger: Logger,
   signal: AbortSignal | undefined,
 ): Promise<Backend> {
   const streams = new Map(config.streams.map((stream) => [stream.name, stream]));
-  // The session of a living connection is renewed when a third of its time is over, so it lasts a third longer.
+  // The session of an open connection is renewed after a third of its time, so it is stored for a third longer.
   const sessionLastsMs = Math.ceil((config.transports.sessionMs * 4) / 3);
   if (config.redis.url === '') {
     return {

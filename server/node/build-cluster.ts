@@ -1,4 +1,4 @@
-/** Builds what a node knows of the others and tells them: a part of the composition root. */
+/** Builds the exchange of information between nodes: a part of the composition root. */
 import { answerFor, ConnectionDirectory } from '../auth/directory.js';
 import type { Gate } from '../auth/gate.js';
 import { measurements } from '../cluster/measurements.js';
@@ -14,7 +14,7 @@ import type { Transports } from './transports.js';
 
 export interface Cluster {
   readonly membership: Membership;
-  /** What asks the other nodes, and answers them; none: a node alone. */
+  /** Asks the other nodes, and answers them; undefined for a single node. */
   readonly peers: RedisPeers | undefined;
   /** The connections of all nodes. */
   readonly directory: ConnectionDirectory;

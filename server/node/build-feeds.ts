@@ -1,4 +1,4 @@
-/** Builds what publishes the demo data: a part of the composition root. */
+/** Builds the publishers of the demo data: a part of the composition root. */
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import type { Leases } from '../cluster/leases.js';
 import type { Config } from '../config/config.js';
@@ -7,13 +7,13 @@ import { FeedRunner } from '../feeds/runner.js';
 import type { Publisher } from '../hub/operations/publisher.js';
 import type { Logger } from '../logger.js';
 
-/** @returns undefined where the configuration wants none */
+/** @returns undefined if the configuration turns them off */
 export function buildFeeds(
   { feeds, node, streams }: Config,
   parts: {
     readonly publisher: Publisher;
     readonly leases: Leases;
-    /** The nodes that are alive. */
+    /** The live nodes. */
     readonly reports: () => readonly NodeReport[];
     readonly logger: Logger;
   },

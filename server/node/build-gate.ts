@@ -16,7 +16,7 @@ import { type RedisLink, type Script, scriptOf } from '../redis/redis-link.js';
 export interface BuiltGate {
   readonly gate: Gate;
   readonly revocations: Revocations;
-  /** In development: what may publish in this run. */
+  /** In development: the key that may publish in this run. */
   readonly publishKey: string | undefined;
 }
 
@@ -59,7 +59,7 @@ function everything(config: Config, publishKey: string): StoredKeys[string] {
   return { hash: storedHash(publishKey), streams: { subscribe: all, publish: all }, admin: true };
 }
 
-/** A count that Redis has not answered by then is made by the node alone, so that no publish waits for both. */
+/** If Redis has not answered a count by then, the node counts alone, so that no publish waits for both. */
 const LIMITER_DEADLINE_MS = 200;
 
 function limiterStore(link: RedisLink): LimiterStore {

@@ -1,4 +1,4 @@
-/** Builds the hub with what publishes to it and asks it: a part of the composition root. */
+/** Builds the hub, its publisher and its operations: a part of the composition root. */
 import type { ReadableLog } from '../archive/archived-log.js';
 import type { Config } from '../config/config.js';
 import { Hub } from '../hub/hub.js';
@@ -15,7 +15,7 @@ export interface BuiltHub {
   readonly requests: RequestHandler;
 }
 
-/** @param parts.past what recoveries and history read: the log, or what reaches further back */
+/** @param parts.past the source for recoveries and history: the log, or one that reaches further back */
 export function buildHub(
   config: Config,
   parts: {

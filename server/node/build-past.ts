@@ -1,11 +1,11 @@
-/** What recoveries and history read: the log, and behind it the archive where one is configured. */
+/** The source for recoveries and history: the log, and for older messages the archive if one is configured. */
 
 import { ArchivedLog, type ReadableLog } from '../archive/archived-log.js';
 import type { Config } from '../config/config.js';
 import type { Logger } from '../logger.js';
 import { loadOptional } from '../optional-packages.js';
 
-/** @throws Error where an archive is configured and its driver is not installed */
+/** @throws Error if an archive is configured and its driver is not installed */
 export async function buildPast(
   { archive, streams }: Config,
   log: ReadableLog,

@@ -12,7 +12,7 @@ import type { Cluster } from './build-cluster.js';
 import type { BuiltHub } from './build-hub.js';
 import type { Transports } from './transports.js';
 
-/** The built page, seen from the compiled file. It may be missing. */
+/** The built page, relative to the compiled file. It may be missing. */
 const WEB_ROOT = fileURLToPath(new URL('../../page', import.meta.url));
 
 export function buildRouter(

@@ -13,8 +13,8 @@ const PACKAGES = [
 ];
 
 /**
- * @returns undefined where nothing is traced: the packages of OpenTelemetry are not even loaded then
- * @throws Error where they are asked for and not installed
+ * @returns undefined if tracing is off; then the packages of OpenTelemetry are not even loaded
+ * @throws Error if they are needed and not installed
  */
 export async function buildTracing(
   { tracing, node }: Config,

@@ -1,4 +1,4 @@
-/** The one port of a node, with what holds for every connection on it. */
+/** The port of a node, and settings for every connection on it. */
 import {
   createServer,
   type Server as HttpServer,
@@ -11,14 +11,19 @@ import type { Config } from '../config/config.js';
 import { limitSockets } from '../transports/sockets.js';
 import { HubRequest } from '../transports/upgrades.js';
 
-/** Longer than a proxy keeps a connection that rests (NGINX: 60 s), or a request meets one that is just being closed. */
+/**
+ * Longer than a proxy keeps an idle connection (NGINX: 60 s); otherwise a request could meet a connection that is just
+ * being closed.
+ */
 const KEEP_ALIVE_MS = 75_000;
-/** Clients that send headers or bodies drop by drop are cut. A stream that is read slowly is not concerned. */
+/** Clients that send headers or bodies too slowly are cut. This does not affect streams that are read slowly. */
 const SLOW_REQUESTS = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 1_000 };
-/** Clients of a killed node come all at once; Node's default of 511 would refuse most. The kernel's own limit holds. */
+/**
+ * Clients of a killed node come all at once; Node's default of 511 would refuse most. The kernel's limit applies too.
+ */
 const LISTEN_BACKLOG = 4_096;
 
-/** A server that does not listen yet. */
+/** Creates a server, which does not listen yet. */
 export function createHttpServer(router: RequestListener, gate: Gate): HttpServer {
   const server = createServer(
     { ...SLOW_REQUESTS, keepAliveTimeout: KEEP_ALIVE_MS, IncomingMessage: HubRequest },
@@ -29,8 +34,8 @@ export function createHttpServer(router: RequestListener, gate: Gate): HttpServe
 }
 
 /**
- * Takes the base path off the address of each request and upgrade before anything else sees it. A proxy may have stripped
- * it already: an address without it stays as it is. To be called last: it goes before the listeners that are there.
+ * Removes the base path from the address of each request and upgrade before anything else sees it. A proxy may have
+ * stripped it already: an address without it stays unchanged. To be called last, as it precedes the existing listeners.
  *
  * @param basePath such as `/hub`; empty: none
  */
@@ -53,7 +58,7 @@ export function listen(server: HttpServer, { host, port }: Config['http']): Prom
   });
 }
 
-/** Where a server that listens is reached from this machine. */
+/** The address at which this machine reaches a listening server. */
 export function addressOf(server: HttpServer, { host }: Config['http']): { port: number; url: string } {
   const { port } = server.address() as AddressInfo;
   const name = host === '127.0.0.1' ? 'localhost' : isIPv6(host) ? `[${host}]` : host;

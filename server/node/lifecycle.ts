@@ -1,21 +1,21 @@
 /**
- * How the parts of a program start, drain and stop: one list in one order.
+ * Starts, drains and stops the parts of a program: one list in one order.
  *
- * Parts start in the order in which they were added, one after the other. They stop in the opposite order, so that none
- * loses what it stands on. A start that fails or hangs stops what was there by then and is told to the caller; a drain or
- * stop that fails or hangs keeps no other part from stopping. A part that hangs is named in the log. Three lists, one for
- * each of these, were kept in step by eye before.
+ * Parts start one after the other, in the order in which they were added. They stop in the opposite order, so that no
+ * part loses one that it depends on. If a start fails or hangs, the parts started so far are stopped and the caller
+ * gets the error; a drain or stop that fails or hangs does not keep other parts from stopping. A part that hangs is
+ * named in the log.
  */
 import type { Logger } from '../logger.js';
 import { unlessAborted } from '../time/abort.js';
 
-/** What a part does, and all that the list knows of it. */
+/** The actions of a part, which are all that the list knows about it. */
 export interface Part {
-  /** Begins to work. A part without it works from the moment at which it is added. */
+  /** Starts the part. A part without it works as soon as it is added. */
   readonly start?: () => void | Promise<void>;
-  /** Takes nothing new and lets go of what it has, while everything that it stands on still works. */
+  /** Accepts nothing new and finishes what it has, while everything that it depends on still works. */
   readonly drain?: () => void | Promise<void>;
-  /** Ends. It is also called where its own start has failed half-way, or still hangs. */
+  /** Ends the part. Also called if its own start has failed half-way, or still hangs. */
   readonly stop?: () => void | Promise<void>;
 }
 
@@ -33,16 +33,16 @@ export class PartError extends Error {
   }
 }
 
-/** What {@link Lifecycle.start} allows for stopping when a part could not start. */
+/** The time that {@link Lifecycle.start} allows for stopping when a part could not start. */
 const STOP_AFTER_FAILURE_MS = 10_000;
-/** A part that has not started after this time is named in the log. It may only wait for another program. */
+/** A part that has not started after this time is named in the log; it may merely be waiting for another program. */
 const SLOW_START_MS = 5_000;
 
-/** How long {@link Lifecycle.start} may take. */
+/** Limits of {@link Lifecycle.start}. */
 export interface StartLimits {
-  /** For all parts together. */
+  /** Time limit for all parts together. */
   readonly deadlineMs: number;
-  /** When it aborts, nothing more starts, and what was there stops. */
+  /** When it aborts, nothing more starts, and the parts started so far stop. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,21 +57,21 @@ export class Lifecycle {
     this.#slowStartMs = slowStartMs;
   }
 
-  /** @param name as errors tell it */
+  /** @param name as errors and the log show it */
   add(name: string, part: Part): void {
     this.#parts.push({ name, part, isThere: part.start === undefined });
   }
 
   /**
-   * @throws PartError of the first part that cannot start, or has not in time, and the reason of the signal. What was
-   *   there by then has been stopped.
+   * @throws PartError of the first part that fails to start or does not in time, or the reason of the signal. By then
+   * the parts started so far have been stopped.
    */
   async start({ deadlineMs, signal }: StartLimits): Promise<void> {
     const deadline = performance.now() + deadlineMs;
     try {
       for (const entry of this.#parts) {
         signal?.throwIfAborted();
-        // Also what fails half-way has something to stop.
+        // A part that fails half-way has something to stop, too.
         entry.isThere = true;
         await this.#startPart(entry, deadline, signal);
       }
@@ -97,9 +97,10 @@ export class Lifecycle {
   }
 
   /**
-   * Drains all parts at the same time. What fails, or has not drained in time, is logged, and stopped later all the same.
+   * Drains all parts at the same time. A part that fails, or does not drain in time, is logged, and still stopped
+   * later.
    *
-   * @param deadlineMs for each of them
+   * @param deadlineMs for each part
    */
   async drain(deadlineMs: number): Promise<void> {
     const draining = this.#there().map(async ({ name, part }) => {
@@ -113,10 +114,10 @@ export class Lifecycle {
   }
 
   /**
-   * Stops what is there, one part after the other. A part that has not stopped when the time is over is left behind, and
-   * those after it are told to stop without being waited for.
+   * Stops the started parts, one after the other. A part that has not stopped when the time is up is abandoned, and the
+   * parts after it are told to stop without being waited for.
    *
-   * @param deadlineMs for all of them together
+   * @param deadlineMs for all parts together
    * @throws AggregateError of a PartError for each part that did not stop; all have been told to
    */
   async stop(deadlineMs: number): Promise<void> {
@@ -135,7 +136,7 @@ export class Lifecycle {
     if (errors.length > 0) throw new AggregateError(errors, errors.map(({ message }) => message).join('; '));
   }
 
-  /** Parts that work, those first which stand on the others. */
+  /** The started parts, in the order in which they stop. */
   #there() {
     return this.#parts.filter(({ isThere }) => isThere).reverse();
   }
@@ -145,7 +146,7 @@ export class Lifecycle {
   }
 }
 
-/** @throws Error where `work` is not done in time, and the reason of the signal; `work` goes on alone then */
+/** @throws Error if `work` is not done in time, or the reason of the signal; `work` itself continues */
 async function within(
   what: 'start' | 'drain' | 'stop',
   ms: number,

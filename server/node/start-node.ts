@@ -1,8 +1,8 @@
 /**
- * The composition root: the one place that builds concrete things and knows them all.
+ * The composition root: the one place that builds the concrete parts and knows them all.
  *
- * Parts are built from the bottom up, and each is added to the lifecycle where it is built. So the order of
- * {@link buildNode} is the order in which a node starts, and the opposite of the one in which it stops.
+ * Parts are built from the bottom up, and each is added to the lifecycle when it is built. So the order in
+ * {@link buildNode} is the order in which a node starts, and the reverse of the order in which it stops.
  */
 import type { Config } from '../config/config.js';
 import { HttpConnections } from '../http/connections.js';
@@ -22,37 +22,44 @@ import { addressOf, createHttpServer, listen, stripBasePath } from './http-serve
 import { Lifecycle } from './lifecycle.js';
 import { buildTransports } from './transports.js';
 
-/** How long requests that are under way, and clients that were told to go, may take once the node has drained. */
+/** How long requests in progress, and clients that were told to leave, may take once the node has drained. */
 const CLOSE_MS = 3_000;
-/** How long all parts together may take to start. Redis that does not answer ends a start earlier. */
+/** How long all parts together may take to start. If Redis does not answer, the start fails earlier. */
 const START_MS = 60_000;
-/** What a part may take to drain beyond `DRAIN_MS`, and all parts together to stop. More is a fault, whose part is named. */
+/**
+ * The time for a part to drain beyond `DRAIN_MS`, and for all parts to stop. A part that takes longer is at fault, and
+ * named.
+ */
 const DRAIN_SLACK_MS = 2_000;
 const STOP_MS = 15_000;
-/** Longest time in which {@link RunningNode.stop} is done, whatever hangs: `DRAIN_MS` is at most 30 s. */
+/** Longest time that {@link RunningNode.stop} takes, whatever hangs: `DRAIN_MS` is at most 30 s. */
 export const NODE_STOPS_WITHIN_MS = 34_000;
 
-/** A node that serves. */
+/** A running node. */
 export interface RunningNode {
   readonly node: string;
   readonly hub: Hub;
   readonly port: number;
   /** `http://host:port` as a client on this machine reaches it. */
   readonly url: string;
-  /** In development: what may publish in this run. */
+  /** In development: the key that may publish in this run. */
   readonly publishKey: string | undefined;
-  /** Sends everybody elsewhere and stops. @throws AggregateError of the parts that did not stop; the others have */
+  /**
+   * Sends all clients to other nodes and stops.
+   *
+   * @throws AggregateError of the parts that did not stop; the others have
+   */
   stop(): Promise<void>;
 }
 
-/** What takes the place of parts that the configuration would choose: for specs, and for programs that embed a node. */
+/** Replacements for parts that the configuration would choose: for specs, and for programs that embed a node. */
 export type NodeOverrides = Partial<Backend>;
 
 /**
  * Starts a node.
  *
- * @param signal aborts the start: what was started stops, in the opposite order. A node that runs is ended by `stop`
- * @throws Error where Redis or the port cannot be had or a part does not start in time, and the reason of the signal.
+ * @param signal aborts the start: the parts started so far stop, in reverse order. A running node is ended by `stop`
+ * @throws Error if Redis or the port is unavailable or a part does not start in time, or the reason of the signal.
  *   Nothing is left running then.
  */
 export async function startNode(
@@ -72,7 +79,7 @@ export async function startNode(
       publishKey,
       stop: async () => {
         logger.info({ node: config.node.id, connections: hub.subscribers.size }, 'node: draining');
-        // The port stays open: clients that ask meanwhile hear that this node is not ready, and go to another.
+        // The port stays open, so that new clients are told that this node is not ready, and go to another.
         const deadline = performance.now() + NODE_STOPS_WITHIN_MS;
         await lifecycle.drain(config.node.drainMs + DRAIN_SLACK_MS);
         await lifecycle.stop(Math.min(STOP_MS, deadline - performance.now()));
@@ -80,14 +87,14 @@ export async function startNode(
       },
     };
   } catch (error) {
-    // What fails here has been logged; the reason for all of it is what the caller should hear.
+    // Failures to stop have been logged; the caller should get the original reason.
     await lifecycle.stop(STOP_MS).catch(() => undefined);
     throw error;
   }
 }
 
 interface BuiltNode extends Pick<RunningNode, 'hub' | 'publishKey'> {
-  /** Once it listens. */
+  /** Set once it listens. */
   address(): Pick<RunningNode, 'port' | 'url'>;
 }
 
@@ -119,7 +126,7 @@ async function buildNode(
     drain: () => hub.drain(config.node.drainMs),
     stop: () => hub.stop(),
   });
-  // By then the adapters below have subscribed to what the other nodes announce.
+  // By then the adapters below have subscribed to the announcements of the other nodes.
   lifecycle.add('announcements', { start: () => inbox.live().then(() => hub.whenLive()) });
 
   const { gate, revocations, publishKey } = await buildGate(config, link, logger);
@@ -152,7 +159,7 @@ async function buildNode(
     stop: () => metrics.stop(),
   });
   lifecycle.add('http', { start: () => listen(server, config.http), stop: () => sockets.close(CLOSE_MS) });
-  // Stops before the port is closed, which cuts what is still open by then.
+  // Stops before the port is closed, which cuts connections that are still open.
   lifecycle.add('transports', { stop: () => transports.close() });
 
   const { membership } = cluster;

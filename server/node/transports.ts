@@ -20,20 +20,20 @@ import { WebSocketTransport } from '../transports/websocket/websocket-transport.
 import type { Backend } from './build-backend.js';
 import type { BuiltHub } from './build-hub.js';
 
-/** How long a Socket.IO client may take to open its namespace, where the configuration says nothing. */
+/** How long a Socket.IO client may take to open its namespace, unless the configuration says otherwise. */
 const CONNECT_TIMEOUT_MS = 45_000;
-/** A request is a message with some words around it. */
+/** Room for a request's fields around the data of a message. */
 const REQUEST_OVERHEAD_BYTES = 16 * 1024;
 
 export interface Transports {
   readonly sse: SseTransport;
-  /** What decides whether a new connection is taken, whatever its transport. */
+  /** Decides whether a new connection of any transport is accepted. */
   readonly admission: Admission;
   /** Open connections. */
   connections(): { readonly socketio: number; readonly websocket: number; readonly sse: number };
-  /** Takes the sockets of a server, which must have its router by then: Socket.IO hands on what is not its own. */
+  /** Attaches to a server, which must have its router by then: Socket.IO passes on requests that are not its own. */
   attach(server: HttpServer): void;
-  /** Ends the connections that are left. */
+  /** Closes the remaining connections. */
   close(): Promise<void>;
 }
 
@@ -88,7 +88,7 @@ export function buildTransports(config: Config, parts: TransportParts): Transpor
         sessionMs: config.transports.sessionMs,
         maxPacketBytes: maxFrameBytes,
       };
-      // Both hear the same channels; one of them hands on what the log announces there.
+      // Both listen to the same channels; one of them passes on what the log announces there.
       socketIos = [
         new SocketIoTransport({ ...options, ...adapterOf(parts), dialect: JSON_DIALECT, payloads }),
         new SocketIoTransport({
@@ -108,22 +108,19 @@ export function buildTransports(config: Config, parts: TransportParts): Transpor
   };
 }
 
-/** What the adapter does with the payloads of the log, which come in between its own messages. */
+/** Handles the payloads of the log, which arrive between the adapter's own messages. */
 function payloadsOf({ inbox, metrics, logger }: TransportParts): SocketIoOptions['payloads'] {
   return {
     isHubPayload,
     receive: (stream, payload) => inbox.receive(stream, payload),
     malformed: (error) => {
       metrics.errors.count('malformed_payload');
-      logger.warn(
-        { error: String(error) },
-        'adapter: something on the channel could not be read; it is dropped',
-      );
+      logger.warn({ error: String(error) }, 'adapter: an unreadable payload on the channel was dropped');
     },
   };
 }
 
-/** The connections to Redis as an adapter wants them. */
+/** The connections to Redis in the form that an adapter expects. */
 function adapterOf({ link, metrics, logger }: TransportParts): Pick<SocketIoOptions, 'clients'> {
   const clients = link?.forAdapter((error) => {
     metrics.errors.count('adapter_publish');

@@ -1,16 +1,16 @@
 /**
- * The thread of the watchdog. It counts its own looks, not the time on a clock: while the process is stopped (SIGSTOP, a
- * laptop that sleeps, a virtual machine that moves) the thread is stopped as well, so that time does not count.
+ * The thread of the watchdog. It counts its own checks instead of reading a clock: while the process is suspended
+ * (SIGSTOP, a sleeping laptop, a migrating virtual machine) the thread is suspended too, so that time does not count.
  */
 import { write } from 'node:fs';
 import { type Debugger, Session } from 'node:inspector';
 import { workerData } from 'node:worker_threads';
 import { BEATS, DEBUGGED, type WatchdogOrder } from './watchdog.js';
 
-/** The main thread tells its stack only while it runs JavaScript. */
+/** The main thread reports its stack only while it runs JavaScript. */
 const STACK_WITHIN_MS = 1_000;
 const STACK_FRAMES = 10;
-/** Whoever reads standard error may be what the main thread waits for. */
+/** The main thread may be waiting for the very process that reads standard error. */
 const WRITTEN_WITHIN_MS = 500;
 const KILL_AFTER_MS = 1_000;
 /** Pino's number for "fatal". */
@@ -44,13 +44,13 @@ async function end(): Promise<void> {
     msg: `watchdog: the event loop has stood still for ${limitMs / 1000} s; the process ends itself`,
   });
   await within(WRITTEN_WITHIN_MS, (done) => write(2, `${line}\n`, () => done(undefined)));
-  // An exit code would need the main thread. The alarm clock's signal ends the process with a status of its own (142 in a
-  // shell and in containers), and writes no core, for which clients would have to wait.
+  // An exit code would need the main thread. SIGALRM ends the process with a distinct status (142 in a shell and in
+  // containers), and writes no core dump, for which clients would have to wait.
   if (process.platform !== 'win32') process.kill(process.pid, 'SIGALRM');
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER_MS);
 }
 
-/** What the main thread is doing, innermost first; undefined where it is not in JavaScript. */
+/** The stack of the main thread, innermost function first; undefined if it is not running JavaScript. */
 function mainStack(): Promise<string[] | undefined> {
   return within(STACK_WITHIN_MS, (done) => {
     const session = new Session();

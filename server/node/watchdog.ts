@@ -1,40 +1,41 @@
 /**
- * Ends a process whose event loop has stopped turning. Such a node accepts connections and answers nothing: its clients
- * would stay with it for as long as it hangs. Ended, it is missed at once, and whatever started it starts it again.
+ * Ends a process whose event loop is blocked. Such a node accepts connections but answers nothing: its clients would
+ * stay with it for as long as it hangs. Once it has ended, its clients leave at once, and its process manager restarts
+ * it.
  *
- * The watch is kept by a thread (`watchdog-thread.ts`), which a busy main thread cannot hold up.
+ * A separate thread watches (`watchdog-thread.ts`), which a blocked main thread cannot hold up.
  */
 import { url as inspectorUrl } from 'node:inspector';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from '../logger.js';
 
-/** Places in the memory that both threads see. */
+/** Indices in the shared memory. */
 export const BEATS = 0;
 /** 1 while a debugger may hold the main thread. */
 export const DEBUGGED = 1;
 const PLACES = 2;
 
-/** How many times within the limit the thread looks. */
+/** How many times within the limit the thread checks. */
 const LOOKS = 10;
-/** The thread needs hardly any memory; the defaults would allow it a node's. */
+/** The thread needs hardly any memory; the defaults would allow as much as for a node. */
 const RESOURCES = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16, stackSizeMb: 1 };
 
-/** What the thread is given. */
+/** The data that the thread is started with. */
 export interface WatchdogOrder {
   /** Two 32-bit integers: {@link BEATS} and {@link DEBUGGED}. */
   readonly memory: SharedArrayBuffer;
   readonly node: string;
   readonly limitMs: number;
-  /** Time between two looks, ms. */
+  /** Time between two checks, ms. */
   readonly everyMs: number;
-  /** After how many looks without a beat the process ends. */
+  /** The number of checks without a beat after which the process ends. */
   readonly looks: number;
 }
 
 /**
- * Begins to watch this process's event loop, until the process ends. It does not keep the process alive.
+ * Watches this process's event loop until the process ends. It does not keep the process alive.
  *
- * @param limitMs how long the loop may stand still; 0: for ever, and nothing is started
+ * @param limitMs how long the loop may be blocked; 0: forever, and no thread is started
  */
 export function startWatchdog({ limitMs, node }: { limitMs: number; node: string }, logger: Logger): void {
   if (limitMs === 0) return;
@@ -45,7 +46,7 @@ export function startWatchdog({ limitMs, node }: { limitMs: number; node: string
   const thread = new Worker(new URL('./watchdog-thread.js', import.meta.url), {
     name: 'watchdog',
     workerData: order,
-    // Nothing that was meant for the node itself, such as a profiler.
+    // Without options that are meant for the node itself, such as a profiler.
     execArgv: [],
     resourceLimits: RESOURCES,
   });

@@ -2,11 +2,11 @@
 import pg from 'pg';
 import type { Logger } from '../logger.js';
 
-/** One connection. */
+/** A connection. */
 export type Postgres = pg.Client;
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** A server that is gone without a word is noticed after about so long. */
+/** About how long it takes to notice a server that vanished without closing its connections. */
 const KEEPALIVE_MS = 10_000;
 
 export interface PostgresOptions {
@@ -15,12 +15,12 @@ export interface PostgresOptions {
   /** Shown in `pg_stat_activity`. */
   readonly application: string;
   readonly logger: Logger;
-  /** Called once when the connection is lost; queries that are under way are rejected by themselves. */
+  /** Called once when the connection is lost; the driver itself rejects queries in progress. */
   readonly onLost?: (error: Error) => void;
   readonly replication?: 'database';
 }
 
-/** Connects. @throws Error where the server cannot be reached within 5 s or refuses. */
+/** Connects. @throws Error if the server cannot be reached within 5 s or refuses. */
 export async function connectPostgres(options: PostgresOptions): Promise<Postgres> {
   const { url, application, logger, onLost, replication } = options;
   const client = new pg.Client({
@@ -48,19 +48,19 @@ export async function inTransaction<T>(client: Postgres, work: () => Promise<T>)
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    // Without a connection the server rolls back by itself.
+    // Without a connection the server rolls back on its own.
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
 }
 
-/** Several connections that are made when they are needed, and made again. */
+/** A pool of connections, opened on demand and reopened when lost. */
 export type PostgresPool = pg.Pool;
 
 const POOL_SIZE = 4;
 const STATEMENT_TIMEOUT_MS = 10_000;
 
-/** For readers. Nothing is connected before the first query. */
+/** Creates a pool for readers. It connects with the first query. */
 export function createPool({ url, application, logger }: PostgresOptions): PostgresPool {
   const pool = new pg.Pool({
     connectionString: url,
@@ -70,8 +70,6 @@ export function createPool({ url, application, logger }: PostgresOptions): Postg
     query_timeout: STATEMENT_TIMEOUT_MS,
     max: POOL_SIZE,
   });
-  pool.on('error', (error) =>
-    logger.debug({ error: error.message }, 'postgres: a resting connection failed'),
-  );
+  pool.on('error', (error) => logger.debug({ error: error.message }, 'postgres: an idle connection failed'));
   return pool;
 }

@@ -1,13 +1,14 @@
-/** The schema of what the connectors keep in PostgreSQL. */
+/** Migrates the connectors' schema in PostgreSQL. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { inTransaction, type Postgres } from './connection.js';
 
-/** Any number: who migrates holds this advisory lock. */
+/** An arbitrary number: the advisory lock that is held during a migration. */
 const MIGRATION_LOCK = 7_206_125;
 
 /**
- * Brings the schema up to date: the SQL files of a folder in the order of their names, each once, in a transaction.
- * Where nothing is missing it only reads, so that a role without the right to create tables can run a connector.
+ * Brings the schema up to date: runs the SQL files of a folder in the order of their names, each once, in a
+ * transaction. If nothing is missing it only reads, so that a role without the right to create tables can run a
+ * connector.
  */
 export async function migrate(client: Postgres, folder: URL): Promise<string[]> {
   const files = readdirSync(folder)

@@ -142,7 +142,8 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
 
   /**
    * Connects. @throws Error if Redis does not answer within a few seconds: a node that has never seen its log has
-   * nothing to serve, and the operator who starts it should be told at once. @throws the reason of `signal` once it aborts.
+   * nothing to serve, and the operator who starts it should be told at once. @throws the reason of `signal` once it
+   * aborts.
    */
   async connect(signal?: AbortSignal): Promise<void> {
     const connected = this.#masters.connect().then(() => this.#subscriber.connection.connect());
@@ -173,7 +174,11 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     }
   }
 
-  /** Runs a script by its digest, without retry. @throws as {@link run}, and errors that {@link isNotTaken} recognises. */
+  /**
+   * Runs a script by its digest, without retry.
+   *
+   * @throws as {@link run}, and errors that {@link isNotTaken} recognises.
+   */
   runKnown(
     script: Script,
     keys: readonly string[],
@@ -270,7 +275,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     deadlineMs: number,
     asking = false,
   ): Promise<Reply> {
-    if (!connection?.up) throw new HubError('log_unavailable', 'Redis is out of reach');
+    if (!connection?.up) throw new HubError('log_unavailable', 'Redis is unreachable');
     try {
       const reply = asking ? connection.sendAsking(args) : connection.send(args);
       return (await withDeadline(reply, deadlineMs, args[0]!)) as Reply;

@@ -1,4 +1,6 @@
-/** The connection that is subscribed. Whatever was subscribed is subscribed again before the connection counts as up. */
+/**
+ * The connection that is subscribed. Whatever was subscribed is subscribed again before the connection counts as up.
+ */
 import { ErrorReply } from '@redis/client';
 import type { Logger } from '../logger.js';
 import { type Client, RedisConnection, type RedisCredentials } from './connection.js';

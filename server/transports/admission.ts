@@ -7,7 +7,9 @@ import type { Principal } from '../hub/access.js';
 import { HandshakeLimiter, type HandshakeLimiterOptions, type OverloadReason } from './handshake-limiter.js';
 import { refuseUpgrade, sendProblem } from './problem.js';
 
-/** The refusal of a handshake that the node has no capacity for: 503 with `Retry-After`, so a proxy tries the next node. */
+/**
+ * The refusal of a handshake that the node has no capacity for: 503 with `Retry-After`, so a proxy tries the next node.
+ */
 export const OVERLOADED = new HubError('overloaded', 'the node takes no more connections now');
 
 /** The credentials of a connection; without any it is anonymous. */
@@ -20,8 +22,8 @@ export interface Credentials {
 export interface AdmissionOptions extends HandshakeLimiterOptions {
   readonly gate: Gate;
   /**
-   * Told of every error with which an upgrade or a Socket.IO connection is refused, to count and log it. The router does
-   * that for event streams, as for every request.
+   * Told of every error with which an upgrade or a Socket.IO connection is refused, to count and log it. The router
+   * does that for event streams, as for every request.
    */
   readonly onRefused: (error: unknown) => void;
 }

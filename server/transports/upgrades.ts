@@ -1,4 +1,4 @@
-/** Which requests are upgrades, and where each goes. */
+/** Decides which requests are upgrades, and routes them. */
 import { IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HubError } from '../errors.js';
@@ -9,17 +9,17 @@ import { WEBSOCKET_PATH, type WebSocketTransport } from './websocket/websocket-t
 const ENGINE_PREFIXES = ['/socket.io/', '/msgpack/'];
 
 /**
- * The `IncomingMessage` of the hub's HTTP server. Node.js hands every request with an `Upgrade` header to the listeners of
- * `upgrade`, and asks nobody which ones (before 22.21 and 24.9; what those have is not in 20). Many clients offer HTTP/2 over
- * plain TCP (`Upgrade: h2c`) with each request: an upgrade that the hub does not speak is ignored and the request served
- * (RFC 9110, 7.8). So this class answers the question that Node.js puts to the message: whether it is an upgrade.
+ * The `IncomingMessage` of the hub's HTTP server. Node.js passes every request with an `Upgrade` header to the
+ * listeners of `upgrade`; an option to choose exists only from 22.21 and 24.9 on, not in 20. Many clients offer HTTP/2
+ * over plain TCP (`Upgrade: h2c`) with each request: an upgrade that the hub does not support is ignored and the
+ * request served (RFC 9110, 7.8). Node.js reads from the message whether it is an upgrade, so this class answers that.
  */
 export class HubRequest extends IncomingMessage {
-  /** The parser's word: `Upgrade` and `Connection: upgrade`. It comes before the headers can be read. */
+  /** Set by the parser for `Upgrade` with `Connection: upgrade`, before the headers can be read. */
   declare private asked: boolean | undefined;
   declare private decided: boolean | undefined;
 
-  /** Whether the request is a WebSocket handshake. What is not loses its `Upgrade` header, for nobody heeds it. */
+  /** Whether the request is a WebSocket handshake. Any other request loses its `Upgrade` header, which nothing uses. */
   get upgrade(): boolean {
     if (this.asked !== true) return false;
     this.decided ??= this.#decide();
@@ -35,7 +35,7 @@ export class HubRequest extends IncomingMessage {
     const offers = (headers.upgrade ?? '').split(',').map((offer) => offer.trim().toLowerCase());
     const isHandshake =
       offers.includes('websocket') && (isUpgradePath(this.url) || headers['sec-websocket-key'] !== undefined);
-    // Of several offers the one that is taken: `ws` expects no other.
+    // Only the accepted one of several offers remains: `ws` expects no other.
     if (isHandshake) headers.upgrade = 'websocket';
     else delete headers.upgrade;
     return isHandshake;

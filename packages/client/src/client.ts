@@ -98,8 +98,9 @@ export class HubClient<Streams = Record<string, unknown>> {
   }
 
   /**
-   * Resolves when there is a connection: at once, or when the next is made. Ask again after a loss: each promise is of its
-   * own time. Rejects with a {@link HubError} when the client is closed, for instance because its token was refused.
+   * Resolves when there is a connection: at once, or when the next is made. Ask again after a loss: each promise is of
+   * its own time. Rejects with a {@link HubError} when the client is closed, for instance because its token was
+   * refused.
    */
   get ready(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -143,8 +144,9 @@ export class HubClient<Streams = Record<string, unknown>> {
   /**
    * Publishes one message. Without a connection it waits for one, see `connectionWaitMs`.
    *
-   * @throws HubError the hub's refusal, or why there is no connection: nothing was sent then. `unreachable` or `timeout` of
-   *   a connection that was lost before the answer says nothing of whether it was published: repeat it with the same `id`.
+   * @throws HubError the hub's refusal, or why there is no connection: nothing was sent then. `unreachable` or
+   * `timeout` of a connection that was lost before the answer says nothing of whether it was published: repeat it with
+   * the same `id`.
    */
   async publish(topic: string, data: unknown, { id }: { readonly id?: string } = {}): Promise<Published> {
     return this.#request('publish', { topic, data, id });

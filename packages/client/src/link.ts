@@ -28,8 +28,8 @@ export interface Scope {
 /** What a link tells its client. */
 export interface LinkListener {
   /**
-   * The hub's events, each as the frame of a WebSocket. `welcome` means that the link is there; its `node` is empty where
-   * it is only known with the first subscription.
+   * The hub's events, each as the frame of a WebSocket. `welcome` means that the link is there; its `node` is empty
+   * where it is only known with the first subscription.
    */
   event(frame: EventFrame, scope?: Scope): void;
   node(name: string): void;

@@ -30,7 +30,9 @@ export type OnMessage<Data> = (message: HubMessage<Data>, cursor: string) => voi
 export class Reading<Data = unknown> implements Subscription<Data>, Reader {
   readonly topics: readonly string[];
   readonly ready: Promise<Subscribed>;
-  /** The hub has acknowledged it once: from then on it goes on from its cursor, not from where it was asked to begin. */
+  /**
+   * The hub has acknowledged it once: from then on it goes on from its cursor, not from where it was asked to begin.
+   */
   begun = false;
   place: Place;
   readonly #options: SubscribeOptions;
@@ -94,7 +96,8 @@ export class Reading<Data = unknown> implements Subscription<Data>, Reader {
   }
 
   gap(gap: Gap): void {
-    // What is lost of a stream that goes on is no reason to be told again what was told; any other may count from 1 again.
+    // What is lost of a stream that goes on is no reason to be told again what was told; any other may count from 1
+    // again.
     const goesOn = gap.from !== undefined || /^(trimmed|limit)$/.test(gap.reason);
     for (const topic of this.#seqs.keys()) {
       if (!goesOn && topic.startsWith(`${gap.stream}:`)) this.#seqs.delete(topic);

@@ -1,7 +1,10 @@
 /** Follows a connection that was lost and made again until what was missed is here, and counts it. */
 import type { Recovery, Verdict } from './types.js';
 
-/** What was missed has come when none of it came for this time; it is only asked where the hub does not say the end itself. */
+/**
+ * What was missed has come when none of it came for this time; it is only asked where the hub does not say the end
+ * itself.
+ */
 const QUIET_MS = 1_000;
 /** A position tells the end of one stream's backfill; that of another stream may follow at once. */
 const AFTER_POSITION_MS = 50;
@@ -16,11 +19,14 @@ export class CatchUp {
   /** Acknowledgements that are to come. NaN: there is nothing to catch up with. */
   #awaited = Number.NaN;
   /**
-   * A message was missed if the log took it before this time, ms; what is newer is live. NaN: all was. Counting all that
-   * comes before the end would be wrong: one stream goes on live while another is still read.
+   * A message was missed if the log took it before this time, ms; what is newer is live. NaN: all was. Counting all
+   * that comes before the end would be wrong: one stream goes on live while another is still read.
    */
   #missedBefore = Number.NEGATIVE_INFINITY;
-  /** Least difference ever seen between a message's arrival and its time: both clocks' and the shortest way. NaN: none yet. */
+  /**
+   * Least difference ever seen between a message's arrival and its time: both clocks' and the shortest way. NaN: none
+   * yet.
+   */
   #clockAheadMs = Number.NaN;
   #timer: ReturnType<typeof setTimeout> | undefined;
 

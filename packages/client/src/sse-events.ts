@@ -1,6 +1,6 @@
 /**
- * Reads the events of a response until it ends: `text/event-stream` as the standard has it, but for `retry`, and for a CR
- * alone as the end of a line.
+ * Reads the events of a response until it ends: `text/event-stream` as the standard has it, but for `retry`, and for a
+ * CR alone as the end of a line.
  *
  * @param silenceMs longest time without a byte, comments included
  * @throws Error where the stream breaks or falls silent

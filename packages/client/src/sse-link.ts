@@ -1,5 +1,6 @@
 /**
- * Server-sent events, read with `fetch`: an EventSource cannot send a token, does not tell a status, and Node.js has none.
+ * Server-sent events, read with `fetch`: an EventSource cannot send a token, does not tell a status, and Node.js has
+ * none.
  *
  * Topics are fixed in the address of a stream, so each request is a stream of its own, with a cursor of its own. The
  * end of any of them is the end of the link: they are all on one node.

@@ -7,7 +7,9 @@ import type { Place, Reader } from './reading.js';
 import { groups, Readings } from './readings.js';
 import type { Gap, Subscribed, Verdict } from './types.js';
 
-/** A subscription that the hub could not take for the moment is asked for again after this time, and up to twice that. */
+/**
+ * A subscription that the hub could not take for the moment is asked for again after this time, and up to twice that.
+ */
 const RETRY_MS = 1_000;
 
 /** What the client is told. */

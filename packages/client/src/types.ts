@@ -26,7 +26,10 @@ export type DataOf<Streams, Topic extends string> = Topic extends `${infer Name}
 /** One message of a stream. */
 export type HubMessage<Data = unknown> = Message<Data>;
 
-/** A token, or how to get one. It is asked at each connection, when the hub says that a token is about to end, and after one was refused. */
+/**
+ * A token, or how to get one. It is asked at each connection, when the hub says that a token is about to end, and after
+ * one was refused.
+ */
 export type TokenSource = string | (() => string | undefined | Promise<string | undefined>);
 
 /** Options of `connect`. */
@@ -40,8 +43,8 @@ export interface ConnectOptions {
   /** Longest time that one attempt to connect may take, ms; default 8,000. */
   readonly connectTimeoutMs?: number;
   /**
-   * How long `publish` and `history` wait for a connection, ms; default 10,000. After that they are refused, and nothing
-   * was sent. At most 1 MiB waits.
+   * How long `publish` and `history` wait for a connection, ms; default 10,000. After that they are refused, and
+   * nothing was sent. At most 1 MiB waits.
    */
   readonly connectionWaitMs?: number;
   /** Longest pause between two attempts, ms; default 10,000. */

@@ -18,16 +18,16 @@ const CLIENTS: Rules = { maxDepth: 16, extensions: false };
 const SERVERS: Rules = { maxDepth: 256, extensions: true };
 
 /**
- * Whether a packet is one MessagePack value of plain data: no extension types but undefined, map keys are strings, counts and lengths
- * lie within the bytes that remain, at most 16 deep, and nothing follows it.
+ * Whether a packet is one MessagePack value of plain data: no extension types but undefined, map keys are strings,
+ * counts and lengths lie within the bytes that remain, at most 16 deep, and nothing follows it.
  */
 export function isPlainMsgpack(bytes: Uint8Array): boolean {
   return valueEnd(bytes, 0, 0, CLIENTS) === bytes.length;
 }
 
 /**
- * Whether a payload between nodes is one MessagePack value whose counts and lengths lie within its bytes. The decoder of
- * `notepack.io` believes them as well: one damaged payload on the channel would block every node.
+ * Whether a payload between nodes is one MessagePack value whose counts and lengths lie within its bytes. The decoder
+ * of `notepack.io` believes them as well: one damaged payload on the channel would block every node.
  */
 export function isBoundedMsgpack(bytes: Uint8Array): boolean {
   return valueEnd(bytes, 0, 0, SERVERS) === bytes.length;

@@ -21,7 +21,7 @@ interface Slow {
 /**
  * Connections that read more slowly than they are written to. Once more waits for a connection than its budget
  * allows, nothing is written to it until it has caught up. Depending on the class of the stream, messages that arrive
- * meanwhile are conflated, kept up to a bound, or end the connection (see {@link StreamReader.take}).
+ * meanwhile are conflated, kept up to a bound, or end the connection (see `StreamReader.take`).
  */
 export class SlowConnections implements SlowWatch {
   readonly #budgetBytes: number;

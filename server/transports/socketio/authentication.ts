@@ -1,6 +1,6 @@
 /**
- * Who gets a Socket.IO connection: by origin and address at Engine.IO's handshake, by token when the namespace is
- * opened. Resumed sessions are checked here too, with the client's present token.
+ * Decides who gets a Socket.IO connection: by origin and address at Engine.IO's handshake, by token when the namespace
+ * is opened. Resumed sessions are checked here too, with the client's current token.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
@@ -23,11 +23,13 @@ interface EngineRequest extends IncomingMessage {
   readonly _query: { readonly sid?: string; readonly EIO?: string };
 }
 
-/** What was decided about a CONNECT before Socket.IO takes it: the client's connection, or why it stays away for good. */
+/**
+ * The decision about a CONNECT before Socket.IO handles it: the client's connection, or the reason of a final refusal.
+ */
 export type ConnectDecision =
   | {
       readonly client: ClientConnection;
-      /** The session that it takes up. */
+      /** The session that it resumes. */
       readonly session: Session | null;
     }
   | { readonly refusal: unknown };
@@ -78,10 +80,10 @@ export class Authentication {
   };
 
   /**
-   * Decides about a CONNECT. A refusal that will pass ends the transport, so that the client's library comes back by
-   * itself; after a CONNECT_ERROR it never does.
+   * Decides about a CONNECT. A temporary refusal ends the transport, so that the client library reconnects; after a
+   * CONNECT_ERROR it never does.
    *
-   * @returns undefined where it has ended the connection
+   * @returns undefined if it has ended the connection
    */
   readonly decide = async (
     connection: ConnectingConnection,
@@ -97,7 +99,7 @@ export class Authentication {
     }
   };
 
-  /** Lets a socket in, in Socket.IO's middleware. @throws the refusal that is final */
+  /** Admits a socket, in Socket.IO's middleware. @throws a final refusal */
   enter(socket: Socket, decision: ConnectDecision | undefined): void {
     if (decision === undefined) throw new HubError('internal', 'a socket came that was not authenticated');
     if ('refusal' in decision) throw decision.refusal;
@@ -136,7 +138,7 @@ export class Authentication {
   }
 }
 
-/** The token of a client; `null`, and an empty one, are those of nobody. @throws HubError `bad_request` */
+/** The token of a client; `null` and an empty one mean none. @throws HubError `bad_request` */
 function tokenOf({ token }: ConnectAuth): string | undefined {
   if (token === undefined || token === null || token === '') return undefined;
   if (typeof token === 'string') return token;

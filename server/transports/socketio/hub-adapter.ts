@@ -12,7 +12,7 @@ import { Adapter, type BroadcastOptions, type Room, type Session } from 'socket.
 /** Requests of other nodes may be JSON. */
 const BRACE = 0x7b;
 
-/** What an adapter asks of the hub. */
+/** What an adapter needs from the hub. */
 export interface AdapterHooks {
   /** Whether a payload on the channel is the stream log's. */
   isHubPayload(payload: Buffer): boolean;

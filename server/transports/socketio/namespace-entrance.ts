@@ -1,15 +1,15 @@
 /**
- * The entrance of a namespace: what Socket.IO does with a CONNECT packet waits for a decision.
+ * The entrance of a namespace: Socket.IO handles a CONNECT packet only after a decision.
  *
- * Socket.IO itself looks the session up before its middlewares run, and answers whatever they refuse with CONNECT_ERROR,
- * after which its client never comes back. Here the token is looked at first, and a refusal that passes ends the
- * transport before there is a socket.
+ * Socket.IO itself looks the session up before its middlewares run, and answers whatever they refuse with
+ * CONNECT_ERROR, after which its client never comes back. Here the token is looked at first, and a refusal that passes
+ * ends the transport before there is a socket.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Namespace, Socket } from 'socket.io';
 import type { EngineConnection } from './engine-connection.js';
 
-/** What a CONNECT packet carries beside the name of its namespace. */
+/** The payload of a CONNECT packet. */
 export type ConnectAuth = Readonly<Record<string, unknown>>;
 
 /** The Engine.IO connection of a client that has no socket in the namespace yet. */
@@ -32,7 +32,7 @@ export class NamespaceEntrance<Decision extends object> {
   readonly #decisions = new WeakMap<object, Decision | undefined>();
   #entering: Decision | undefined;
 
-  /** @param decide undefined where it has ended the connection. Never rejects */
+  /** @param decide resolves with undefined if it has ended the connection. Never rejects */
   constructor(
     namespace: Namespace,
     decide: (connection: ConnectingConnection, auth: ConnectAuth) => Promise<Decision | undefined>,
@@ -41,7 +41,7 @@ export class NamespaceEntrance<Decision extends object> {
     const add = internals._add.bind(namespace);
     internals._add = async (client, auth, done) => {
       const { conn } = client;
-      // A second CONNECT while the first is decided would make a second socket.
+      // A second CONNECT during the decision about the first would create a second socket.
       if (this.#decisions.has(conn)) return conn.close(true);
       this.#decisions.set(conn, undefined);
       const decision = await decide(conn, auth);
@@ -54,7 +54,9 @@ export class NamespaceEntrance<Decision extends object> {
     };
   }
 
-  /** What was decided about the CONNECT that is carried out in this turn: the adapter is asked for its session in it. */
+  /**
+   * What was decided about the CONNECT that is carried out in this turn: the adapter is asked for its session in it.
+   */
   get entering(): Decision | undefined {
     return this.#entering;
   }

@@ -1,6 +1,6 @@
 /**
  * Clients of Socket.IO 2 and older (Engine.IO protocol 3). Engine.IO would upgrade them to a WebSocket and then write
- * the refusal onto it as plain text, of which they make "Invalid WebSocket frame", again and again.
+ * the refusal onto it as plain text, which they report as "Invalid WebSocket frame", again and again.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../../logger.js';
@@ -34,7 +34,7 @@ export class OldProtocols {
     return true;
   }
 
-  /** Such clients come back every few seconds: one line a minute says how many there were. */
+  /** Such clients reconnect every few seconds, so one line per minute says how many there were. */
   #log(protocol: string | undefined, userAgent: string | undefined): void {
     this.#refused += 1;
     const now = this.#now();

@@ -56,7 +56,10 @@ export class Resumer {
     this.#options = options;
   }
 
-  /** Called by Socket.IO with a returning client's `pid` and `offset`. Null: a new session begins; the client is told why. */
+  /**
+   * Called by Socket.IO with a returning client's `pid` and `offset`. Null: a new session begins; the client is told
+   * why.
+   */
   async restore(pid: string, offset: string): Promise<Session | null> {
     if (!PID.test(pid)) return null;
     try {

@@ -53,7 +53,8 @@ export class SocketSink implements Sink {
     return bufferedBytes(connection);
   }
 
-  // The client library keeps the last string argument of any event as its offset, so only a cursor may be a string there.
+  // The client library keeps the last string argument of any event as its offset, so only a cursor may be a string
+  // there.
   position(cursor: string): void {
     this.#socket.emit('position', cursor);
   }

@@ -35,7 +35,9 @@ export interface Dialect {
   readonly parser?: unknown;
 }
 
-/** The encodings of a node. A client and its server must use the same one, or it reconnects forever without an error. */
+/**
+ * The encodings of a node. A client and its server must use the same one, or it reconnects forever without an error.
+ */
 export const JSON_DIALECT: Dialect = { path: '/socket.io', encoding: socketIoEncoding };
 export const MSGPACK_DIALECT: Dialect = {
   path: '/msgpack',
@@ -53,7 +55,7 @@ export interface SocketIoOptions {
   readonly sessions: SessionStore;
   readonly logger: Logger;
   readonly node: string;
-  /** How the adapter tells and hands on the stream log's payloads. */
+  /** How the adapter recognises and passes on the stream log's payloads. */
   readonly payloads: Pick<AdapterHooks, 'isHubPayload' | 'receive' | 'malformed'>;
   /** The two Redis connections that the adapter needs; without them the node runs alone. */
   readonly clients: { pubClient: object; subClient: object } | undefined;
@@ -116,9 +118,9 @@ export class SocketIoTransport {
       wsEngine: options.wsEngine as never,
       connectTimeout: options.connectTimeoutMs,
       maxHttpBufferSize: options.maxPacketBytes,
-      // Asked anew for each request: the hub's own pages are allowed by the name under which they reached it.
+      // Decided for each request: the hub's own pages are allowed by the host name under which they reached it.
       cors: ((request: IncomingMessage, decide: (error: null, options: object) => void) => {
-        // No cookie says who somebody is here, but a proxy may choose the node by one.
+        // Cookies identify nobody here, but a proxy may choose the node by one.
         decide(null, { origin: gate.allowsOrigin(request), credentials: gate.allowsCredentials(request) });
       }) as never,
       perMessageDeflate: false,
@@ -154,7 +156,7 @@ export class SocketIoTransport {
     return this.io.engine.clientsCount;
   }
 
-  /** Ends what is left of the connections, and the adapter. */
+  /** Closes the remaining connections and the adapter. */
   async close(): Promise<void> {
     clearInterval(this.#renewal);
     for (const socket of this.io.sockets.sockets.values()) {

@@ -23,7 +23,7 @@ const HTTP_LISTENER = /^(bound )?(socketOn(Data|End|Close|Drain|Error|Timeout)|o
 /**
  * Answers 200 with the headers set on the response, and detaches the TCP connection from HTTP, as an upgrade would:
  * everything written to the socket from now on is the body, framed as the headers say; the connection ends with it. The
- * client's bytes are read and discarded. A client that closes its half goes on reading: see {@link whenHalfClosed}.
+ * client's bytes are read and discarded. A client that closes its half continues to read: see {@link whenHalfClosed}.
  *
  * Resolves with undefined if the connection closed meanwhile. The response and its request must not be used afterwards.
  */
@@ -62,7 +62,7 @@ export async function detachFromHttp(response: ServerResponse): Promise<Socket |
 /**
  * Lets the client close its half while its request is being looked at: `node:http` would end the connection.
  *
- * @returns takes this back, for a response that is not detached after all
+ * @returns undoes this, for a response that is not detached after all
  */
 export function allowHalfOpen(response: ServerResponse): () => void {
   const { socket } = response;

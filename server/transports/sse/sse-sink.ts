@@ -9,7 +9,7 @@ import type { Sink } from '../../hub/delivery/subscriber.js';
 /** What a client waits before it returns. */
 export const RETRY_MS = 1_000;
 
-/** How a stream's bytes are framed in the body of its answer. One object for each way: its messages are encoded once. */
+/** The framing of a stream in the body of its answer. There is one object per framing, so messages are encoded once. */
 class SseEncoding implements Encoding {
   readonly name = 'sse';
   readonly #chunked: boolean;
@@ -28,7 +28,7 @@ class SseEncoding implements Encoding {
     return this.#chunked ? `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n` : text;
   }
 
-  /** What says that the body is complete. */
+  /** The bytes that end the body. */
   get end(): string {
     return this.#chunked ? '0\r\n\r\n' : '';
   }
@@ -69,7 +69,7 @@ export class SseSink implements Sink {
     this.#write(`event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`);
   }
 
-  /** A line that says nothing; it belongs to the block that comes next. */
+  /** A comment line, which is part of the next block. */
   comment(): void {
     this.#write(':\n');
   }

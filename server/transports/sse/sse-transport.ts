@@ -1,8 +1,8 @@
 /**
  * Server-sent events at `GET /stream`: for browsers' `EventSource` and for scripts with curl.
  *
- * A valid request is answered with 200 whatever happens next, because any other status ends an EventSource for good.
- * The first `position` event says what could not be resumed. How a request is refused is in `stream-refusal.ts`.
+ * A valid request is answered with 200 whatever happens next, because any other status ends an EventSource permanently.
+ * The first `position` event says what could not be resumed. `stream-refusal.ts` refuses requests.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -29,14 +29,16 @@ import { readQuery, type StreamRequest } from './stream-request.js';
 
 /** A comment line keeps proxies from closing a quiet stream as dead. */
 const COMMENT_EVERY_MS = 15_000;
-/** One to be answered, one to find a near client gone, one for a far client. Later ones are those of every stream. */
+/**
+ * The first probes of a half-closed client: one to be answered, one to notice a near client gone, one for a far one.
+ */
 const PROBES_AFTER_MS = [0, 100, 1_000];
 
 export interface SseOptions {
   readonly hub: Hub;
   readonly gate: Gate;
   readonly admission: Admission;
-  /** Most topics of one address. */
+  /** Most topics in one URL. */
   readonly maxTopics: number;
   readonly node: string;
   readonly logger: Logger;
@@ -87,7 +89,7 @@ export class SseTransport {
   }
 
   /**
-   * Answers as {@link serve} would, without a stream. A ticket is not looked at, since that would use it up.
+   * Answers as {@link serve} would, without a stream. A ticket is not redeemed, because that would use it up.
    *
    * @throws HubError as {@link serve}
    */
@@ -194,8 +196,8 @@ function requireReadAll(principal: Principal, topics: readonly Topic[]): void {
 }
 
 /**
- * A client that has closed its half may go on reading, or may have gone: only the kernel of its machine knows. It answers
- * what is sent to a program that has gone with a reset, which the next write finds.
+ * A client that has closed its half may still be reading, or may be gone; only the kernel of its machine knows. If the
+ * client is gone, the kernel answers data with a reset, which the next write notices.
  */
 function probe(sink: SseSink): void {
   for (const afterMs of PROBES_AFTER_MS) setTimeout(() => sink.comment(), afterMs).unref();

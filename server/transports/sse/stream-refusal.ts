@@ -1,4 +1,4 @@
-/** How a request for an event stream is refused. */
+/** Refuses requests for an event stream. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ERRORS, type HubError } from '../../errors.js';
 import { OVERLOADED, refuseHandshake } from '../admission.js';
@@ -7,13 +7,15 @@ import { EVENT_STREAM_HEADERS } from './stream-headers.js';
 
 /** A header that our proxies add to a request if they will try another node when this one answers 503. */
 const NEXT_UPSTREAM = 'x-next-upstream';
-/** Those who are refused together come back spread over this time, so that a limit per second lets most of them in, ms. */
+/**
+ * Clients refused at the same time return spread over this time, so that a limit per second admits most of them, ms.
+ */
 const SPREAD_MS = 5_000;
 
 /**
- * Answers a refused request for an event stream. Any status but 200 ends an EventSource for good. So where the same
- * request may succeed later, as the table of errors says, a client that asks for event streams gets one with a single
- * event, `refused`, and a `retry` of its own. Everybody else, and every refusal that is final, gets problem details.
+ * Answers a refused request for an event stream. Any status but 200 ends an EventSource permanently. So if the same
+ * request may succeed later, according to the table of errors, a client that asks for an event stream gets one with a
+ * single event, `refused`, and its own `retry`. All other clients, and all final refusals, get problem details.
  */
 export function refuseStream(request: IncomingMessage, response: ServerResponse, error: HubError): void {
   const asksNextNode = error === OVERLOADED && request.headers[NEXT_UPSTREAM] === '503';
@@ -30,7 +32,7 @@ export function refuseStream(request: IncomingMessage, response: ServerResponse,
   );
 }
 
-/** Whether a client reads an event stream whatever it says: each EventSource does, curl does not unless it is told to. */
+/** Whether a client accepts an event stream in any case: every EventSource does, curl only if told to. */
 function wantsEvents({ headers: { accept } }: IncomingMessage): boolean {
   return accept !== undefined && /\btext\/event-stream\b/i.test(accept);
 }

@@ -1,4 +1,4 @@
-/** What a client asks an event stream for. */
+/** Parses a request for an event stream. */
 import type { IncomingMessage } from 'node:http';
 import { HubError } from '../../errors.js';
 import { parseRequest } from '../../hub/operations/fields.js';
@@ -6,7 +6,7 @@ import { subscribeRequest } from '../../hub/operations/subscribe.js';
 
 const PARAMETERS = new Set(['topics', 'since', 'lastEventId', 'rewind', 'conflate', 'maxRate', 'ticket']);
 
-/** Its fields are those of `subscribe`; `since` may be no cursor, which is told in the stream. */
+/** Its fields are those of `subscribe`; if `since` is not a cursor, the stream reports it. */
 export type StreamRequest = ReturnType<typeof readQuery>;
 
 /**

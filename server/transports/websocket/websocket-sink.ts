@@ -16,8 +16,9 @@ const webSocketEncoding: Encoding = {
 };
 
 /**
- * The parts below a `ws` socket: the sender, which writes finished frames, and the TCP socket. The one cast to internals
- * of ws 8, because the same frames go to every connection and the public `send` would build them again for each.
+ * The parts below a `ws` socket: the sender, which writes finished frames, and the TCP socket. The one cast to
+ * internals of ws 8, because the same frames go to every connection and the public `send` would build them again for
+ * each.
  */
 interface Below {
   readonly _sender: { sendFrame(frame: readonly Buffer[]): void };

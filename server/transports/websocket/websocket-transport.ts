@@ -21,7 +21,7 @@ import { WebSocketSink } from './websocket-sink.js';
 export const WEBSOCKET_PATH = '/ws';
 /** Most requests of one connection that may wait for their answers. */
 const MAX_PENDING_REQUESTS = 256;
-/** A ping is this part of its interval late at most. Proxies cut connections that are silent for a little longer. */
+/** A ping is late by at most this part of its interval; proxies cut connections that are silent for a little longer. */
 const LOOKS_PER_PING = 15;
 
 export interface WebSocketOptions {
