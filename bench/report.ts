@@ -26,7 +26,7 @@ function section<T>(
 ): string {
   const saved: Result<T> | undefined = loadResult<T>(name);
   if (saved === undefined) return '';
-  const head = `\`npm run bench:${name}\`. ${intro} What is not measured stands at the top of \`bench/${name}.ts\`.`;
+  const head = `\`npm run bench:${name}\`. ${intro} The header of \`bench/${name}.ts\` says what is not measured.`;
   return [`## ${title}`, head, under(saved.circumstances), ...body(saved.result)].join('\n\n');
 }
 
@@ -265,7 +265,7 @@ export function writeReport(): void {
     section(
       'fanout',
       'Fan-out',
-      'Medians; CPU of the serving process; `share` is what was delivered of what was published in the time, and below 1 a server falls behind.',
+      'Medians; CPU of the serving process; `share` is the fraction of the messages published in the time that was delivered; below 1 a server falls behind.',
       fanout,
     ),
     section(

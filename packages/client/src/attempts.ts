@@ -1,7 +1,7 @@
-/** Which transport the next attempt uses, and how long it waits. */
+/** Chooses the transport of the next attempt, and the pause before it. */
 import type { Transport } from './types.js';
 
-/** A transport that has worked is tried so often before another is: its node may be gone, not the way to it. */
+/** Attempts with a transport that has worked before another is tried: its node may be gone, not the way to it. */
 const PATIENCE = 4;
 const FIRST_PAUSE_MS = 250;
 
@@ -10,9 +10,9 @@ export class Attempts {
   readonly #maxPauseMs: number;
   readonly #worked = new Set<Transport>();
   #at = 0;
-  /** Of the present transport, one after the other. */
+  /** Failures of the current transport in a row. */
   #failures = 0;
-  /** Of all of them, since one has worked. */
+  /** Failures of all transports since one has worked. */
   #inAll = 0;
 
   constructor(order: readonly Transport[], maxPauseMs: number) {
@@ -30,16 +30,16 @@ export class Attempts {
     this.#inAll = 0;
   }
 
-  /** A connection was lost. @returns the pause, ms: none where the node has said that it goes. */
+  /** A connection was lost. @returns the pause, ms; none if the node announced its restart. */
   afterLoss(announced: boolean): number {
     return announced ? 0 : this.#pauseMs(0);
   }
 
   /**
-   * No connection was made. A transport that has never worked is left at once for the next; a round of them all, or one
-   * that has worked, is tried again after a growing pause.
+   * No connection was made. If a transport has never worked, the next one is tried at once; after a round of all
+   * transports, or if the transport has worked before, the next attempt comes after a growing pause.
    *
-   * @param blamesTransport another transport may do better
+   * @param blamesTransport whether another transport may do better
    */
   afterFailure(blamesTransport: boolean): number {
     this.#inAll += 1;
@@ -52,7 +52,7 @@ export class Attempts {
     return this.#at > 0 ? 0 : this.#pauseMs(this.#inAll);
   }
 
-  /** Partly random: the clients of a node that died do not come all at once. */
+  /** Partly random, so that the clients of a dead node do not reconnect all at once. */
   #pauseMs(attempt: number): number {
     const most = Math.min(this.#maxPauseMs, FIRST_PAUSE_MS * 2 ** attempt);
     return most * (0.3 + 0.7 * Math.random());

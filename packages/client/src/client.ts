@@ -1,9 +1,9 @@
 /**
  * The client library: `connect`, `subscribe`, `publish`, `history`, for browsers and Node.js.
  *
- * It keeps a cursor for each subscription. When a connection is lost it makes another, over another transport where it
- * must, and subscribes from these cursors; so recovery is the same on all transports, and survives a change of them.
- * What could not be recovered is told by `gap`, what was by `recovered`.
+ * It keeps a cursor for each subscription. When a connection is lost it opens another one, if necessary over another
+ * transport, and subscribes from these cursors; so recovery is the same on all transports, and survives a change of
+ * transport. The event `gap` reports what could not be recovered, `recovered` what was.
  */
 import type { EventFrame } from '@axiom-streaming/protocol/frames';
 import type { OperationName, Requests } from '@axiom-streaming/protocol/requests';
@@ -41,10 +41,10 @@ const OPEN: Readonly<Record<Transport, (options: LinkOptions) => Promise<Link>>>
   sse: openSse,
 };
 const isClosed = () => new HubError('closed', 'the client is closed');
-/** Codes and close reasons after which another token may do. */
+/** Codes and close reasons after which another token may help. */
 const TOKEN_REFUSED = /^token/;
 
-/** Connects to a hub, at once and for as long as it takes. `Streams` gives the data of its streams by name. */
+/** Connects to a hub, and retries until it succeeds. `Streams` has the types of the data by stream name. */
 export function connect<Streams = Record<string, unknown>>(options: ConnectOptions = {}): HubClient<Streams> {
   return new HubClient<Streams>(options);
 }
@@ -75,7 +75,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     });
   });
   #link: Link | undefined;
-  /** Counts links: what an older one still says is not listened to. */
+  /** Counts links, so that late events of an older one are ignored. */
   #generation = 0;
   #draining = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -98,9 +98,9 @@ export class HubClient<Streams = Record<string, unknown>> {
   }
 
   /**
-   * Resolves when there is a connection: at once, or when the next is made. Ask again after a loss: each promise is of
-   * its own time. Rejects with a {@link HubError} when the client is closed, for instance because its token was
-   * refused.
+   * Resolves when there is a connection: at once, or when the next one is open. Read it again after a loss, because
+   * each promise settles once. Rejects with a {@link HubError} when the client is closed, for instance because its
+   * token was refused.
    */
   get ready(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -117,14 +117,14 @@ export class HubClient<Streams = Record<string, unknown>> {
     return /^(connected|recovering)$/.test(this.#status.state);
   }
 
-  /** Listens to an event. @returns what ends it. */
+  /** Listens to an event. @returns a function that stops listening. */
   on<Name extends keyof ClientEvents>(name: Name, listener: (value: ClientEvents[Name]) => void): () => void {
     return this.#events.on(name, listener);
   }
 
   /**
-   * Reads topics, with a callback or as an async iterable. What is subscribed to in one turn with the same options is
-   * one request; over SSE each request is a connection, of which browsers allow six to a host.
+   * Reads topics, with a callback or as an async iterable. Subscriptions made in the same turn of the event loop with
+   * the same options are one request; over SSE each request is a connection, of which browsers allow six per host.
    */
   subscribe<const Topic extends string, Data = DataOf<Streams, Topic>>(
     topics: Topic | readonly Topic[],
@@ -144,9 +144,9 @@ export class HubClient<Streams = Record<string, unknown>> {
   /**
    * Publishes one message. Without a connection it waits for one, see `connectionWaitMs`.
    *
-   * @throws HubError the hub's refusal, or why there is no connection: nothing was sent then. `unreachable` or
-   * `timeout` of a connection that was lost before the answer says nothing of whether it was published: repeat it with
-   * the same `id`.
+   * @throws HubError the hub's refusal, or the reason why there is no connection, in which case nothing was sent.
+   *   `unreachable` or `timeout` after the connection was lost before the answer: it is unknown whether the message was
+   *   published, so repeat it with the same `id`.
    */
   async publish(topic: string, data: unknown, { id }: { readonly id?: string } = {}): Promise<Published> {
     return this.#request('publish', { topic, data, id });
@@ -157,7 +157,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     topic: Topic,
     options: { readonly since?: string; readonly limit?: number } = {},
   ): Promise<History<Data>> {
-    // What data a topic has is the caller's to say.
+    // The caller knows the type of a topic's data.
     return (await this.#request('history', { topic, ...options })) as History<Data>;
   }
 
@@ -180,7 +180,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     return typeof token === 'function' ? token() : token;
   }
 
-  /** Ends it, with all its subscriptions. */
+  /** Closes the client and all its subscriptions. */
   close(error?: HubError): void {
     this.#leave();
     this.#subscriptions.close(error);
@@ -265,7 +265,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     };
     this.#catchUp.back(resuming);
     this.#subscriptions.attach(link);
-    // Before anything that a listener sends now: it was asked for earlier.
+    // Before anything that a listener sends now, because it was requested earlier.
     this.#waiting.send(link);
     this.#update({ state: resuming > 0 ? 'recovering' : 'connected' });
   }
@@ -310,7 +310,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     });
   }
 
-  /** Hands the connection over: at once, or when there is one. */
+  /** Passes on the connection: at once, or when there is one. */
   #whenUp(waiter: Waiter, body: unknown, waitMs?: number): void {
     const { state, error } = this.#status;
     if (this.#up && this.#link) waiter.send(this.#link);

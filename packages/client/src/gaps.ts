@@ -1,6 +1,6 @@
 import type { Gap, Verdict } from './types.js';
 
-/** Gaps by stream and reason for the topics that were not recovered. To skip values is what conflation is for. */
+/** Gaps by stream and reason for the topics that were not recovered. Conflated topics have none: they skip values. */
 export function gapsOf(verdicts: readonly Verdict[]): Gap[] {
   const gaps = new Map<string, Gap & { topics: string[] }>();
   for (const { topic, recovered, reason } of verdicts) {

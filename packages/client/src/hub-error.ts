@@ -11,7 +11,7 @@ export class HubError extends Error {
   }
 }
 
-/** What was thrown, as an error of the library: anything but a refusal means that there is no connection. */
+/** Converts what was thrown to an error of the library: anything but a refusal means that there is no connection. */
 export function toHubError(error: unknown): HubError {
   return error instanceof HubError ? error : new HubError('unreachable', String(error));
 }

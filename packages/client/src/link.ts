@@ -1,5 +1,5 @@
 /**
- * One connection over one transport, from its making to its end. It knows nothing of recovery: the client makes a new
+ * One connection over one transport, from its start to its end. It knows nothing about recovery: the client opens a new
  * one and subscribes with its cursors.
  */
 import type { Answers } from '@axiom-streaming/protocol/answers';
@@ -9,31 +9,31 @@ import type { HubError } from './hub-error.js';
 import type { Place, Reader } from './reading.js';
 import type { Subscribed, Transport } from './types.js';
 
-/** The protocol's answers. Over SSE a cursor may be refused without the subscription. */
+/** The protocol's answers. Over SSE a cursor may be refused while the subscription is accepted. */
 export type LinkAnswers = Omit<Answers, 'subscribe'> & { readonly subscribe: Subscribed };
 
-/** An acknowledgement whose error can be thrown; also what becomes of a request that gets none. */
+/** An acknowledgement whose error can be thrown; also used for a request that gets none. */
 export type Outcome<Name extends OperationName> =
   | (LinkAnswers[Name] & { readonly ok: true })
   | { readonly ok: false; readonly error: HubError };
 
 export type Done<Name extends OperationName> = (outcome: Outcome<Name>) => void;
 
-/** What one request is for. An event without a scope is for all that read its topic on this link. */
+/** The purpose of one request. An event without a scope is for all readers of its topic on this link. */
 export interface Scope {
   readonly readings: Set<Reader>;
   readonly place: Place;
 }
 
-/** What a link tells its client. */
+/** The events of a link. */
 export interface LinkListener {
   /**
-   * The hub's events, each as the frame of a WebSocket. `welcome` means that the link is there; its `node` is empty
-   * where it is only known with the first subscription.
+   * The hub's events, each in the form of a WebSocket frame. `welcome` means that the link is open; its `node` is empty
+   * if it only becomes known with the first subscription.
    */
   event(frame: EventFrame, scope?: Scope): void;
   node(name: string): void;
-  /** Told once. `final`: to connect again in the same way is of no use. */
+  /** Called once. `final`: reconnecting in the same way cannot help. */
   closed(error: HubError, final?: boolean): void;
 }
 
@@ -46,13 +46,13 @@ export interface LinkOptions {
 export interface Link {
   readonly transport: Transport;
   readonly via?: string;
-  /** Each request has events, with a scope, and a cursor of its own; a token is given with a connection alone. */
+  /** Each request has its own events, with a scope, and its own cursor; a token can only be given with a connection. */
   readonly cursorPerRequest?: boolean;
   /**
    * Sends one operation. `done` is called in the turn in which the acknowledgement arrives, before any message that
-   * follows it: a promise would be too late where many frames are read at once.
+   * follows it: a promise would be too late if many frames are read at once.
    *
-   * @param scope what a `subscribe` is for
+   * @param scope the purpose of a `subscribe`
    */
   request<Name extends OperationName>(
     operation: Name,
@@ -60,7 +60,7 @@ export interface Link {
     done: Done<Name>,
     scope?: Scope,
   ): void;
-  /** A reading is over. Only where {@link cursorPerRequest}: on the others topics are unsubscribed from. */
+  /** A reading has ended. Only used with {@link cursorPerRequest}; other links unsubscribe from topics. */
   release?(reading: Reader): void;
   close(): void;
 }

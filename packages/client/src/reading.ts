@@ -1,27 +1,27 @@
-/** One subscription of a user: what was asked for, where it is, and the queue of its iterator. */
+/** One subscription of a user: its request, its position, and the queue of its iterator. */
 import type { SubscribeRequest } from '@axiom-streaming/protocol/requests';
 import type { HubError } from './hub-error.js';
 import type { Gap, HubMessage, Subscribed, SubscribeOptions, Subscription } from './types.js';
 
 const MAX_QUEUED = 10_000;
 
-/** Where a connection is. All readings that share its cursor share the object. */
+/** The position of a connection. All readings with the same cursor share the object. */
 export interface Place {
   cursor: string | undefined;
 }
 
-/** A subscription as the client sees it, whatever its data. */
+/** A subscription as the client uses it, for any type of data. */
 export interface Reader {
   readonly topics: readonly string[];
   readonly begun: boolean;
   place: Place;
-  /** The request that begins it, or goes on with it, without its topics. */
+  /** The request that starts or resumes it, without its topics. */
   request(): Omit<SubscribeRequest, 'topics'>;
   subscribed(answer: Subscribed, place: Place): void;
   /** @returns false for a repeat */
   take(message: HubMessage, cursor: string): boolean;
   gap(gap: Gap): void;
-  /** @param error why it ends, where its user has not asked for it */
+  /** @param error why it ends, unless its user ended it */
   close(error?: HubError): void;
 }
 
@@ -31,14 +31,14 @@ export class Reading<Data = unknown> implements Subscription<Data>, Reader {
   readonly topics: readonly string[];
   readonly ready: Promise<Subscribed>;
   /**
-   * The hub has acknowledged it once: from then on it goes on from its cursor, not from where it was asked to begin.
+   * Whether the hub has acknowledged it once: from then on it resumes from its cursor instead of its original start.
    */
   begun = false;
   place: Place;
   readonly #options: SubscribeOptions;
   readonly #onMessage: OnMessage<Data> | undefined;
   readonly #release: (reading: Reader) => void;
-  /** Newest seq by topic: what a resumed connection repeats is not told twice. */
+  /** Newest seq by topic, so that repeats of a resumed connection are not delivered twice. */
   readonly #seqs = new Map<string, number>();
   #queue: HubMessage<Data>[] = [];
   #wake: (() => void) | undefined;
@@ -61,7 +61,7 @@ export class Reading<Data = unknown> implements Subscription<Data>, Reader {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // Who does not ask for it need not handle its rejection: iterators and `status` tell it as well.
+    // Users who do not read it need not handle its rejection: iterators and `status` report it as well.
     this.ready.catch(() => undefined);
   }
 
@@ -96,8 +96,7 @@ export class Reading<Data = unknown> implements Subscription<Data>, Reader {
   }
 
   gap(gap: Gap): void {
-    // What is lost of a stream that goes on is no reason to be told again what was told; any other may count from 1
-    // again.
+    // After a loss in the same epoch, repeats are still dropped. After any other loss seqs may start from 1 again.
     const goesOn = gap.from !== undefined || /^(trimmed|limit)$/.test(gap.reason);
     for (const topic of this.#seqs.keys()) {
       if (!goesOn && topic.startsWith(`${gap.stream}:`)) this.#seqs.delete(topic);
@@ -136,7 +135,7 @@ export class Reading<Data = unknown> implements Subscription<Data>, Reader {
     const { maxQueued = MAX_QUEUED } = this.#options;
     this.#queue.push(message);
     if (this.#queue.length > maxQueued) {
-      // Half at once: one by one would cost a shift of the whole queue, and a notice, for each message.
+      // Half at once: dropping one by one would shift the whole queue, and report a gap, for each message.
       const dropped = this.#queue.splice(0, Math.ceil(maxQueued / 2));
       const [stream = ''] = dropped[0]!.topic.split(':');
       const range = { from: dropped[0]!.seq, to: dropped.at(-1)!.seq };
@@ -146,7 +145,7 @@ export class Reading<Data = unknown> implements Subscription<Data>, Reader {
   }
 }
 
-/** Runs a user's callback: what it throws is the user's to see, and must not end the connection. */
+/** Runs a user's callback: its errors are reported to the user, and must not end the connection. */
 export function guarded(run: () => void): void {
   try {
     run();

@@ -1,10 +1,10 @@
-/** The subscriptions of a client: which there are, who reads a topic, and which the present link serves. */
+/** The subscriptions of a client: all of them, the readers of each topic, and those that the current link serves. */
 import type { Reader } from './reading.js';
 import type { HubMessage } from './types.js';
 
 export class Readings {
   readonly all = new Set<Reader>();
-  /** Those that the present link serves. */
+  /** Those that the current link serves. */
   readonly served = new Set<Reader>();
   readonly #byTopic = new Map<string, Set<Reader>>();
 
@@ -32,9 +32,9 @@ export class Readings {
   }
 
   /**
-   * Gives a message to those of `readings` that read its key or its stream; one that reads both has it once.
+   * Gives a message to those of `readings` that read its key or its stream; one that reads both gets it once.
    *
-   * @returns true where one had not had it yet
+   * @returns true if it was new to at least one
    */
   deliver(message: HubMessage, cursor: string, readings: ReadonlySet<Reader>): boolean {
     const { topic } = message;
@@ -48,7 +48,7 @@ export class Readings {
   }
 }
 
-/** Those that one request can begin: they differ in nothing but topics. */
+/** Groups readings that one request can start: they differ only in their topics. */
 export function groups(readings: Iterable<Reader>): Reader[][] {
   const found = new Map<string, Reader[]>();
   for (const reading of readings) {

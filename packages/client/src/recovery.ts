@@ -1,31 +1,32 @@
-/** Follows a connection that was lost and made again until what was missed is here, and counts it. */
+/** Follows a reconnected connection until all missed messages have arrived, and counts them. */
 import type { Recovery, Verdict } from './types.js';
 
 /**
- * What was missed has come when none of it came for this time; it is only asked where the hub does not say the end
- * itself.
+ * Missed messages count as complete when none has arrived for this time; only used if the hub does not announce the
+ * end.
  */
 const QUIET_MS = 1_000;
-/** A position tells the end of one stream's backfill; that of another stream may follow at once. */
+/** A position marks the end of one stream's backfill; that of another stream may follow at once. */
 const AFTER_POSITION_MS = 50;
 
 export class CatchUp {
   readonly #done: (came: Pick<Recovery, 'topics' | 'missed' | 'awayMs'>) => void;
   #topics: Verdict[] = [];
-  /** Also what was counted by an attempt that was cut off. */
+  /** Includes messages counted by an attempt that was cut off. */
   #missed = 0;
   #lostAt: number | undefined;
   #awayMs = 0;
-  /** Acknowledgements that are to come. NaN: there is nothing to catch up with. */
+  /** Acknowledgements that are still expected. NaN: there is nothing to catch up with. */
   #awaited = Number.NaN;
   /**
-   * A message was missed if the log took it before this time, ms; what is newer is live. NaN: all was. Counting all
-   * that comes before the end would be wrong: one stream goes on live while another is still read.
+   * A message counts as missed if the log took it before this time, ms; newer ones are live. NaN: all were missed. It
+   * would be wrong to count all messages before the end, because one stream is live while another is still being
+   * backfilled.
    */
   #missedBefore = Number.NEGATIVE_INFINITY;
   /**
-   * Least difference ever seen between a message's arrival and its time: both clocks' and the shortest way. NaN: none
-   * yet.
+   * Smallest difference seen so far between the arrival of a message and its time: the offset of the clocks plus the
+   * shortest travel time. NaN: none yet.
    */
   #clockAheadMs = Number.NaN;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -43,7 +44,7 @@ export class CatchUp {
     this.#lostAt ??= Date.now();
   }
 
-  /** There is a connection. @param requests how many acknowledgements are to come; 0: nothing was read before */
+  /** There is a connection. @param requests the number of expected acknowledgements; 0: nothing was read before */
   back(requests: number): void {
     const now = Date.now();
     this.#awayMs = now - (this.#lostAt ?? now);
@@ -62,7 +63,7 @@ export class CatchUp {
     this.#settle(QUIET_MS);
   }
 
-  /** @param isNew whether anybody had not had it yet */
+  /** @param isNew whether it was new to any reading */
   message(time: number, isNew: boolean): void {
     const difference = Date.now() - time;
     if (!(difference >= this.#clockAheadMs)) this.#clockAheadMs = difference;
@@ -75,7 +76,7 @@ export class CatchUp {
     this.#settle(AFTER_POSITION_MS);
   }
 
-  /** Cut off again: what has come of it counts when the rest has come. */
+  /** Cut off again: what has arrived counts once the rest has arrived. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#awaited = Number.NaN;

@@ -1,11 +1,11 @@
-/** Socket.IO. The package is loaded when it is wanted, so a page that never uses it does not carry it. */
+/** Socket.IO. Its package is loaded on demand, so a page that never uses it does not load it. */
 import { HubError } from './hub-error.js';
 import type { Link, LinkOptions } from './link.js';
 import { isEvent, isRecord, readAck, readError } from './wire.js';
 
 export async function openSocketIo({ url, token, listener }: LinkOptions): Promise<Link> {
   const { io } = await import('socket.io-client');
-  // The client keeps cursors itself, for all transports alike: each connection is a new one.
+  // The client itself keeps cursors for all transports, so each connection is a new session.
   const { origin, pathname } = new URL(`${url}/`);
   const socket = io(origin, {
     path: `${pathname}socket.io/`,
@@ -31,7 +31,7 @@ export async function openSocketIo({ url, token, listener }: LinkOptions): Promi
       return socket.io.engine?.transport?.name ?? '';
     },
     request: (operation, body, done) => {
-      // It is timed out as well where the connection is lost before it.
+      // It also times out if the connection is lost first.
       socket.timeout(10_000).emit(operation, body, (error: unknown, ack: unknown) => {
         done(readAck(error === null ? ack : { code: 'timeout', message: 'no answer' }, operation));
       });

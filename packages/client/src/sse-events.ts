@@ -1,9 +1,9 @@
 /**
- * Reads the events of a response until it ends: `text/event-stream` as the standard has it, but for `retry`, and for a
- * CR alone as the end of a line.
+ * Reads the events of a response until it ends: `text/event-stream` according to the standard, except for `retry` and
+ * for a single CR as the end of a line.
  *
  * @param silenceMs longest time without a byte, comments included
- * @throws Error where the stream breaks or falls silent
+ * @throws Error if the stream breaks or falls silent
  */
 export async function readEvents(
   response: Response,

@@ -1,9 +1,9 @@
 /**
- * Server-sent events, read with `fetch`: an EventSource cannot send a token, does not tell a status, and Node.js has
- * none.
+ * Server-sent events, read with `fetch`: an EventSource cannot send a token, does not report a status, and does not
+ * exist in Node.js.
  *
- * Topics are fixed in the address of a stream, so each request is a stream of its own, with a cursor of its own. The
- * end of any of them is the end of the link: they are all on one node.
+ * The topics of a stream are fixed in its URL, so each request is a separate stream with its own cursor. If one of them
+ * ends, the link ends: they are all on one node.
  */
 import type { OpeningInfo } from '@axiom-streaming/protocol/frames';
 import type { StreamInfo } from '@axiom-streaming/protocol/message';
@@ -42,7 +42,7 @@ class SseLink implements Link {
     },
     history: ({ topic, ...rest }, done) =>
       void this.#call('history', `${pathOf(topic)}?${query(rest)}`, done),
-    // A stream that is closed, or opened again, does as much.
+    // Closing or reopening a stream has the same effect.
     unsubscribe: (_, done) => done(readAck(UNSUPPORTED, 'unsubscribe')),
     auth: (_, done) => done(readAck(UNSUPPORTED, 'auth')),
   };
@@ -51,12 +51,12 @@ class SseLink implements Link {
     this.#options = options;
   }
 
-  /** There is nothing to connect before there are topics; that the hub answers has to do. */
+  /** There is nothing to connect to before there are topics; it is enough that the hub answers. */
   async open(): Promise<void> {
     const { listener } = this.#options;
     try {
       const answer: { streams: readonly StreamInfo[] } = await (await this.#fetch('/api/streams')).json();
-      // Which node it is says each stream for itself: the next request may meet another.
+      // Each stream reports its own node, because the next request may reach another one.
       listener.event({ op: 'welcome', node: '', connection: '', streams: answer.streams, cursor: '' });
     } catch (error) {
       listener.closed(toHubError(error));
@@ -98,7 +98,7 @@ class SseLink implements Link {
         begun = true;
         const { node, reason, topics } = value;
         listener.node(node);
-        // Only a cursor that is none is refused as a whole; the topics begin without one then.
+        // An invalid cursor is refused as a whole; the topics then begin without one.
         const lost = reason && ({ recovered: false, reason } as const);
         done({ ok: true, cursor, topics: lost ? topics.map(({ topic }) => ({ topic, ...lost })) : topics });
         return;
@@ -131,7 +131,7 @@ class SseLink implements Link {
     }
   }
 
-  /** @throws HubError where the answer is no success. */
+  /** @throws HubError unless the answer is a success. */
   async #fetch(path: string, init: Init = {}): Promise<Response> {
     const { url, token } = this.#options;
     const response = await fetch(url + path, {
@@ -154,7 +154,7 @@ function pathOf(topic: string): string {
   return `/api/topics/${encodeURIComponent(topic)}/messages`;
 }
 
-/** Without what is undefined. Lists become comma-separated. */
+/** Omits undefined values. Lists become comma-separated. */
 function query(body: object): string {
   return String(new URLSearchParams(JSON.parse(JSON.stringify(body))));
 }

@@ -1,4 +1,4 @@
-/** Keeps what a link reads in step with what has been subscribed to: subscribes, goes on from cursors, unsubscribes. */
+/** Keeps a link in step with the subscriptions: subscribes, resumes from cursors, unsubscribes. */
 import type { Message } from '@axiom-streaming/protocol/message';
 import { gapsOf } from './gaps.js';
 import { type HubError, mayPass } from './hub-error.js';
@@ -8,16 +8,16 @@ import { groups, Readings } from './readings.js';
 import type { Gap, Subscribed, Verdict } from './types.js';
 
 /**
- * A subscription that the hub could not take for the moment is asked for again after this time, and up to twice that.
+ * A subscription that the hub temporarily refused is requested again after this time, or up to twice that.
  */
 const RETRY_MS = 1_000;
 
-/** What the client is told. */
+/** Callbacks to the client. */
 export interface SubscriptionsListener {
   gap(gap: Gap): void;
-  /** A request was answered: with these verdicts, or refused for good. */
+  /** A request was answered with these verdicts, or permanently refused. */
   acknowledged(verdicts: readonly Verdict[]): void;
-  /** @returns true where another connection will ask again, with another token */
+  /** @returns true if another connection will retry with another token */
   tokenRefused(error: HubError): boolean;
 }
 
@@ -25,22 +25,22 @@ export class Subscriptions {
   readonly #listener: SubscriptionsListener;
   readonly #readings = new Readings();
   #toBegin: Reader[] = [];
-  /** The present one, while it is there. */
+  /** The current link, while there is one. */
   #link: Link | undefined;
-  /** Where it is, unless its requests have cursors of their own. */
+  /** Its position, unless its requests have their own cursors. */
   #place: Place = { cursor: undefined };
 
   constructor(listener: SubscriptionsListener) {
     this.#listener = listener;
   }
 
-  /** How many requests go on with what was read before; 0 where nothing was. */
+  /** The number of requests that resume earlier readings; 0 if there were none. */
   get resuming(): number {
     const { all } = this.#readings;
     return [...all].some(({ begun }) => begun) ? groups(all).length : 0;
   }
 
-  /** What is added in one turn with the same options is one request. */
+  /** Readings added in the same turn of the event loop with the same options become one request. */
   add(reading: Reader): void {
     this.#readings.add(reading);
     if (this.#toBegin.push(reading) === 1) queueMicrotask(() => this.#begin());
@@ -52,7 +52,7 @@ export class Subscriptions {
     else if (reading.begun) this.#unsubscribe(orphans);
   }
 
-  /** Reads everything over this link. */
+  /** Subscribes to everything over this link. */
   attach(link: Link): void {
     this.#link = link;
     this.#place = { cursor: undefined };
@@ -69,7 +69,7 @@ export class Subscriptions {
     for (const reading of this.#readings.all) reading.close(error);
   }
 
-  /** @returns true where a reading had not had it yet */
+  /** @returns true if it was new to a reading */
   message(message: Message, cursor: string, scope: Scope | undefined): boolean {
     this.position(cursor, scope);
     return this.#readings.deliver(message, cursor, scope?.readings ?? this.#readings.served);

@@ -1,4 +1,4 @@
-/** What users of the client library see: options, messages, events. The wire's own shapes are the protocol's. */
+/** The public types of the client library: options, messages, events. The protocol package has those of the wire. */
 
 export type { DemoStreams } from '@axiom-streaming/protocol/demo-data';
 
@@ -16,7 +16,7 @@ import type { HubError } from './hub-error.js';
 /** How a connection is made. */
 export type Transport = 'socketio' | 'websocket' | 'sse';
 
-/** Data by stream name. A stream that is not in it has `unknown` data. */
+/** Types of data by stream name. Data of any other stream is `unknown`. */
 export type DataOf<Streams, Topic extends string> = Topic extends `${infer Name}:${string}`
   ? Name extends keyof Streams
     ? Streams[Name]
@@ -27,8 +27,8 @@ export type DataOf<Streams, Topic extends string> = Topic extends `${infer Name}
 export type HubMessage<Data = unknown> = Message<Data>;
 
 /**
- * A token, or how to get one. It is asked at each connection, when the hub says that a token is about to end, and after
- * one was refused.
+ * A token, or a function that gets one. It is called for each connection, when the hub says that a token is about to
+ * expire, and after one was refused.
  */
 export type TokenSource = string | (() => string | undefined | Promise<string | undefined>);
 
@@ -36,9 +36,9 @@ export type TokenSource = string | (() => string | undefined | Promise<string | 
 export interface ConnectOptions {
   /** `http://host:port` of the hub, with its base path if it has one. Default: the origin of the page. */
   readonly url?: string;
-  /** `auto`, the default, tries Socket.IO, WebSocket and SSE in this order; a list tries those of the list. */
+  /** `auto`, the default, tries Socket.IO, WebSocket and SSE in this order; a list tries its own entries. */
   readonly transport?: 'auto' | Transport | readonly Transport[];
-  /** Sent in the handshake, never in an address. */
+  /** Sent in the handshake, never in a URL. */
   readonly token?: TokenSource;
   /** Longest time that one attempt to connect may take, ms; default 8,000. */
   readonly connectTimeoutMs?: number;
@@ -53,7 +53,7 @@ export interface ConnectOptions {
 
 /** Options of `subscribe`. */
 export interface SubscribeOptions {
-  /** Cursor to go on from, one that an earlier `cursor` has told. */
+  /** Cursor to continue from, from the `cursor` of an earlier subscription or page. */
   readonly since?: string;
   /** Begin with the last n messages of each topic, 1 to 10,000. */
   readonly rewind?: number;
@@ -61,30 +61,30 @@ export interface SubscribeOptions {
   readonly conflate?: 'latest' | 'merge';
   /** Messages per second and key. */
   readonly maxRate?: number;
-  /** Messages that wait for a slow `for await`; beyond it the oldest are dropped and told as a gap. Default 10,000. */
+  /** Messages that may wait for a slow `for await`; beyond that the oldest are dropped and reported. Default 10,000. */
   readonly maxQueued?: number;
   readonly onGap?: (gap: Gap) => void;
 }
 
-/** Messages that will not come. `reason` is one of the protocol's, `bad_cursor`, or `reader_slow`. */
+/** Messages that will not arrive. `reason` is one of the protocol's, `bad_cursor`, or `reader_slow`. */
 export type Gap = Omit<GapInfo, 'reason' | 'epoch'> & { readonly reason: string; readonly epoch?: string };
 
-/** What came of a connection that was lost and made again. */
+/** The result of a reconnection. */
 export interface Recovery {
   /** Nothing is missing on any topic. */
   readonly recovered: boolean;
   readonly topics: readonly Verdict[];
-  /** Messages that had been missed and are here now. */
+  /** Missed messages that have arrived now. */
   readonly missed: number;
   readonly awayMs: number;
   readonly node: string;
   readonly transport: Transport;
 }
 
-/** `recovering`: connected again, and what was missed is on its way. `closed`: for good. */
+/** `recovering`: connected again, and missed messages are on their way. `closed`: permanently. */
 export type State = 'connecting' | 'connected' | 'recovering' | 'reconnecting' | 'closed';
 
-/** The connection as it is now. */
+/** The current state of the connection. */
 export interface Status {
   readonly state: State;
   readonly transport?: Transport;
@@ -99,7 +99,7 @@ export interface Status {
   readonly error?: HubError;
 }
 
-/** Events of a client and what their listeners get. */
+/** Events of a client and the arguments of their listeners. */
 export interface ClientEvents {
   status: Status;
   welcome: WelcomeInfo;
@@ -109,29 +109,29 @@ export interface ClientEvents {
   drain: DrainInfo;
 }
 
-/** What became of a topic: the protocol's verdict, or that the hub does not know the cursor. */
+/** The outcome for a topic: the protocol's verdict, or that the hub does not know the cursor. */
 export type Verdict =
   | TopicVerdict
   | { readonly topic: string; readonly recovered: false; readonly reason: 'bad_cursor' };
 
-/** What a subscription was answered with. */
+/** The answer to a subscription. */
 export interface Subscribed {
   readonly topics: readonly Verdict[];
   readonly cursor: string;
 }
 
-/** What a publication was answered with. */
+/** The answer to a publication. */
 export type Published = PublishAnswer;
 
-/** One page of the past. */
+/** One page of past messages. */
 export type History<Data = unknown> = HistoryAnswer<Data>;
 
-/** Topics that are read. Iterating it gives the messages, where no callback was given. */
+/** A subscription. Iterate it to get the messages, unless a callback was given. */
 export interface Subscription<Data = unknown> extends AsyncIterable<HubMessage<Data>> {
   readonly topics: readonly string[];
-  /** Resolves when the hub has said yes, rejects with a {@link HubError} when it has said no. */
+  /** Resolves when the hub has accepted it; rejects with a {@link HubError} if it was refused. */
   readonly ready: Promise<Subscribed>;
-  /** Where it is now: `since` of a later `subscribe`. */
+  /** Its current position: the `since` of a later `subscribe`. */
   readonly cursor: string | undefined;
   close(): void;
 }

@@ -1,8 +1,8 @@
-/** What waits for a connection: it is handed to the next one, in its order, or refused. */
+/** Requests that wait for a connection: they are passed to the next one, in order, or refused. */
 import { HubError } from './hub-error.js';
 import type { Link } from './link.js';
 
-/** Characters of JSON that wait at most. */
+/** Most characters of JSON that may wait. */
 const MAX_WAITING = 1 << 20;
 
 type Timer = ReturnType<typeof setTimeout>;
@@ -17,9 +17,9 @@ export class Waiting {
   #size = 0;
 
   /**
-   * @param body what it will send
-   * @param ms after this time it is refused; undefined: it waits for as long as it takes
-   * @param why with what it is refused then
+   * @param body the request that it will send
+   * @param ms time after which it is refused; undefined: it waits without limit
+   * @param why the error with which it is then refused
    */
   add(waiter: Waiter, body: unknown, ms: number | undefined, why: () => HubError): void {
     const size = JSON.stringify(body).length;
@@ -38,7 +38,7 @@ export class Waiting {
     this.#each((waiter) => waiter.send(link));
   }
 
-  /** There will be none. */
+  /** There will be no connection. */
   refuse(error: HubError): void {
     this.#each((waiter) => waiter.refuse(error));
   }

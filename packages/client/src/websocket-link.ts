@@ -5,16 +5,16 @@ import { HubError } from './hub-error.js';
 import type { Done, Link, LinkListener, LinkOptions } from './link.js';
 import { isAck, isEvent, parse, readAck } from './wire.js';
 
-/** After this time without a frame the hub is asked whether it is there: a browser does not see pings. */
+/** After this time without a frame the client sends a request to check the hub, as browsers do not see pings. */
 const SILENCE_MS = 30_000;
 const ANSWER_MS = 10_000;
-/** Close codes after which to come back is of no use before something is changed: `bad_request`, `token`, `denied`. */
+/** Close codes after which reconnecting cannot help without a change: `bad_request`, `token`, `denied`. */
 const FINAL = [4400, 4401, 4403];
-/** Not a literal where it is imported: no bundler puts it into a page. */
+/** Not a literal in the `import`, so that no bundler includes it in a page. */
 const PACKAGE = 'ws';
 
 export async function openWebSocket({ url, token, listener }: LinkOptions): Promise<Link> {
-  // Node.js before 22 has none of its own; that of the package has all that is used of the standard.
+  // Node.js before 22 has no WebSocket; the package has everything that is used of the standard one.
   const { default: Socket }: { default: typeof WebSocket } = globalThis.WebSocket
     ? { default: WebSocket }
     : await import(/* @vite-ignore */ PACKAGE);
@@ -38,7 +38,7 @@ class WebSocketLink implements Link {
       this.#listen();
       this.#take(parse(data));
     };
-    // What it says is said by the close event that follows.
+    // The close event that follows says the same.
     socket.onerror = () => undefined;
     socket.onclose = ({ code, reason }) => {
       this.#ended(
@@ -51,7 +51,7 @@ class WebSocketLink implements Link {
   request<Name extends OperationName>(operation: Name, body: Requests[Name], done: Done<Name>): void {
     const id = this.#nextId++;
     this.#pending.set(id, (ack) => done(readAck(ack, operation)));
-    // Here `id` is the request's; a publication's has another name.
+    // Here `id` is that of the request; a publication's id has another name.
     const { id: messageId, ...rest } = { id: undefined, ...body };
     this.#socket.send(JSON.stringify({ ...rest, messageId, op: operation, id }));
   }
@@ -74,7 +74,7 @@ class WebSocketLink implements Link {
     }
   }
 
-  /** With a token the connection is there when the hub has taken it: what is asked before would be refused. */
+  /** With a token, the connection is ready once the hub has accepted it: earlier requests would be refused. */
   #welcomed(frame: EventFrame & { readonly op: 'welcome' }): void {
     const token = this.#token;
     if (!token) this.#listener.event(frame);
@@ -90,7 +90,7 @@ class WebSocketLink implements Link {
     this.#silence = setTimeout(() => {
       const error = new HubError('timeout', 'no answer');
       this.#silence = setTimeout(() => this.#refused(error), ANSWER_MS);
-      // Nobody reads this topic, and to stop reading it is always allowed: all that counts is an answer.
+      // Nobody reads this topic, and unsubscribing is always allowed: only the answer matters.
       this.request('unsubscribe', { topics: ['system:-'] }, () => undefined);
     }, SILENCE_MS);
   }

@@ -1,6 +1,6 @@
 /**
- * What comes over the network, looked at once, where it enters. From here on it has the types of the protocol; a frame
- * that does not fit them is ignored, as one of a later version would be.
+ * Validates what arrives from the network, once, at the entrance. From here on it has the types of the protocol; a
+ * frame that does not fit them is ignored, like one of a later version.
  */
 import type { EventFrame } from '@axiom-streaming/protocol/frames';
 import type { OperationName } from '@axiom-streaming/protocol/requests';
@@ -15,7 +15,7 @@ interface Told {
   readonly field?: string;
 }
 
-/** @returns undefined where it is no JSON */
+/** @returns undefined if it is not JSON */
 export function parse(text: unknown): unknown {
   try {
     return JSON.parse(String(text));
@@ -28,7 +28,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null;
 }
 
-/** Whether it has what the client reads of an event. Names are not judged: what has another is passed over. */
+/** Whether it has the fields of an event that the client reads. Events with unknown names are ignored. */
 export function isEvent(value: unknown): value is EventFrame {
   if (!isRecord(value)) return false;
   const { op, cursor, message, stream, topics } = value;
@@ -41,13 +41,13 @@ export function isAck(value: unknown): value is { readonly op: 'ack'; readonly i
   return isRecord(value) && value.op === 'ack';
 }
 
-/** @param named the operation, whose answer it is */
+/** @param named the operation that it answers */
 export function readAck<Name extends OperationName>(ack: unknown, named: Name): Outcome<Name> {
   if (isAnswer(ack, named)) return ack;
   return { ok: false, error: readError(isRecord(ack) ? ack.error : ack, 'internal', `refused: ${named}`) };
 }
 
-/** The error that the hub tells, or else another. */
+/** The error that the hub reports, or a substitute. */
 export function readError(value: unknown, code: string, message: string): HubError {
   return isTold(value)
     ? new HubError(value.code, value.message ?? value.detail ?? message, value.field)

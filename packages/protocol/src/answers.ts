@@ -1,7 +1,6 @@
 /**
- * Acknowledgements as they go over the wire: what each operation of `requests.ts` is answered with. The name of an
- * operation determines the type of its answer, `ok` tells an answer from a refusal, and `recovered` tells what became
- * of each topic.
+ * Acknowledgements on the wire: the answer to each operation of `requests.ts`. The name of an operation determines the
+ * type of its answer, `ok` distinguishes an answer from a refusal, and `recovered` is the outcome for each topic.
  */
 import type { ErrorBody } from './errors.js';
 import type { Message, NotRecovered, StreamInfo, TopicVerdict } from './message.js';
@@ -11,12 +10,12 @@ import type { OperationName } from './requests.js';
 export interface SubscribeAnswer {
   /** One for each topic, in the order of the request. */
   readonly topics: readonly TopicVerdict[];
-  /** What the connection can resume from until it gets its next cursor. */
+  /** The cursor to resume from until the connection gets its next one. */
   readonly cursor: string;
 }
 
 export interface UnsubscribeAnswer {
-  /** What the connection still reads. */
+  /** The topics that the connection still reads. */
   readonly topics: readonly string[];
 }
 
@@ -56,15 +55,15 @@ export interface AuthAnswer {
   readonly subject: string;
   /** When it ends, ms since the Unix epoch; missing if it never does. */
   readonly expiresAt?: number;
-  /** What may now be read, in whole or in part. */
+  /** The streams that may now be read, in whole or in part. */
   readonly streams: readonly StreamInfo[];
-  /** What the connection reads. */
+  /** The topics that the connection reads. */
   readonly topics: readonly string[];
-  /** What it may no longer read. */
+  /** The topics that it may no longer read. */
   readonly ended: readonly string[];
 }
 
-/** By the name of its operation: what a request that succeeds is answered with, besides `ok`. */
+/** The answers to successful requests, besides `ok`, by the name of the operation. */
 export interface Answers {
   readonly subscribe: SubscribeAnswer;
   readonly unsubscribe: UnsubscribeAnswer;
@@ -82,5 +81,5 @@ export interface Refused {
 /** The one acknowledgement of a request, to be narrowed by `ok`. Without a name: that of any operation. */
 export type Ack<Name extends OperationName = OperationName> = AckOf<Answers[Name]>;
 
-/** Each answer by itself, so that `ok` narrows a union of them. */
+/** Distributes over a union of answers, so that `ok` narrows it. */
 type AckOf<Answer> = Answer extends unknown ? (Answer & { readonly ok: true }) | Refused : never;

@@ -1,5 +1,5 @@
 /**
- * WebSocket close codes, the causes for which a node ends a connection. Each says whether a client should come back.
+ * WebSocket close codes, the causes for which a node ends a connection. Each says whether a client should reconnect.
  * Socket.IO and SSE have no close codes; they close in the way that makes their clients do the same.
  */
 
@@ -8,7 +8,7 @@ export interface CloseCode {
   readonly code: number;
   readonly name: string;
   readonly meaning: string;
-  /** `yes`: reconnect with the last cursor; `after a change`: not before the cause is mended. */
+  /** `yes`: reconnect with the last cursor; `after a change`: not before the cause is fixed. */
   readonly reconnect: 'yes' | 'after a change';
 }
 

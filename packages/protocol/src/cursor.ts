@@ -6,7 +6,7 @@
  */
 import { isStreamName } from './topic.js';
 
-/** A place in one life of a stream: everything up to and including `seq` has been seen. */
+/** A position in one epoch of a stream: everything up to and including `seq` has been seen. */
 export interface Position {
   readonly epoch: string;
   readonly seq: number;
@@ -18,7 +18,7 @@ export type Positions = ReadonlyMap<string, Position>;
 /** The cursor of a connection that reads no stream. */
 export const EMPTY_CURSOR = '-';
 
-/** More streams than this in one cursor are refused: no hub has as many, a hostile client might. */
+/** More streams than this in one cursor are refused: no hub has that many, but a hostile client might send them. */
 export const CURSOR_MAX_STREAMS = 64;
 const EPOCH = /^[A-Za-z0-9]{1,16}$/;
 const SEQ = /^(0|[1-9][0-9]{0,15})$/;
@@ -38,7 +38,7 @@ export function formatCursor(positions: Positions): string {
   return joinPositions([...positions].map(([stream, { epoch, seq }]) => formatPosition(stream, epoch, seq)));
 }
 
-/** @returns undefined where the text is no cursor of this hub's making. */
+/** @returns undefined if the text is not a cursor that a hub makes. */
 export function parseCursor(text: string): Map<string, Position> | undefined {
   const positions = new Map<string, Position>();
   if (text === EMPTY_CURSOR) return positions;

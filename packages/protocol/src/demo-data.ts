@@ -1,11 +1,11 @@
 /**
- * The data of the demo feeds, as `connect<DemoStreams>(…)` sees it. What computes it is the hub's `feeds/`.
+ * The data of the demo feeds, as `connect<DemoStreams>(…)` sees it. The hub's `feeds/` compute it.
  */
 import type { NodeReport } from './node-report.js';
 
 /**
- * Where the figures of a message come from, said in its `data.source`: real prices of the past, figures computed from
- * these, invented examples, or measurements of the running nodes. No feed is live market data.
+ * The source of a message's figures, as in its `data.source`: real prices of the past, figures computed from these,
+ * invented examples, or measurements of the running nodes. No feed is live market data.
  */
 export type DataSource = 'replay' | 'derived' | 'sample' | 'measured';
 
@@ -14,10 +14,10 @@ export interface FeedData {
   readonly source: DataSource;
 }
 
-/** How far apart the rows of a series are. */
+/** The interval between the rows of a series. */
 export type Frequency = 'daily' | 'monthly';
 
-/** What a dataset says of one day or month. Prices are in the dataset's own unit: US dollars, or index points. */
+/** A dataset's row for one day or month. Prices are in the dataset's own unit: US dollars, or index points. */
 export interface PriceRow {
   /** `YYYY-MM-DD`; a monthly row has the first of its month. */
   readonly date: string;
@@ -44,16 +44,16 @@ export interface MarketData extends FeedData, PriceRow {
   readonly dataset: string;
   readonly symbol: string;
   readonly frequency: Frequency;
-  /** Row of the dataset, from 0, of so many: row 0 begins a new pass of the replay. */
+  /** Row of the dataset, from 0, and the number of rows. Row 0 begins a new pass of the replay. */
   readonly row: number;
   readonly rows: number;
   /** The row's close. */
   readonly price: number;
-  /** Since the row before; null in the first row, whose predecessor would be the end of the last pass. */
+  /** Change since the previous row; null in the first row, whose predecessor would be the end of the last pass. */
   readonly change: number | null;
   /** 1 is one per cent. */
   readonly changePercent: number | null;
-  /** Annualised, as a fraction, over 20 daily or 12 monthly log returns; null until the pass has so many. */
+  /** Annualised, as a fraction, over 20 daily or 12 monthly log returns; null until the pass has that many. */
   readonly volatility: number | null;
 }
 
@@ -62,7 +62,7 @@ export interface NewsData extends FeedData, Headline {
   readonly source: 'sample';
 }
 
-/** So many shares of a symbol, held through the whole pass. */
+/** A number of shares of a symbol, held through the whole pass. */
 export interface Holding {
   readonly symbol: string;
   readonly quantity: number;
@@ -89,7 +89,7 @@ export interface PortfolioData extends FeedData {
   readonly pnl: number;
   /** Of the cost; 1 is one per cent. */
   readonly pnlPercent: number;
-  /** Of the book's value: annualised, a fraction, over the frequency's window; null until the pass has so many. */
+  /** Volatility of the book's value: annualised, a fraction, over the frequency's window; null until that is full. */
   readonly volatility: number | null;
   /** Below the highest value of the pass so far, as a fraction. */
   readonly drawdown: number;
@@ -106,7 +106,7 @@ export interface PortfolioData extends FeedData {
 
 export type Side = 'buy' | 'sell';
 
-/** A crossing: `buy` where the fast average rises above the slow one, `sell` where it falls below. */
+/** A crossing: `buy` if the fast average rises above the slow one, `sell` if it falls below. */
 export interface SignalData extends FeedData {
   readonly source: 'derived';
   readonly kind: 'signal';

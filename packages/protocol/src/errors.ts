@@ -1,4 +1,4 @@
-/** Refusals as they go over the wire. What each code means is in docs/PROTOCOL.md, section 12. */
+/** Refusals on the wire. Section 12 of docs/PROTOCOL.md explains each code. */
 
 /** Further codes may be added; a client treats one that it does not know by its HTTP status, if it has one. */
 export type ErrorCode =
@@ -41,7 +41,7 @@ export interface ErrorBody {
   readonly message: string;
   /** The field of the request that is wrong, with an index in a list; missing if no single field is. */
   readonly field?: string;
-  /** When to come back, ms from now, where that is known. */
+  /** When to retry, ms from now, if that is known. */
   readonly retryAfterMs?: number;
 }
 

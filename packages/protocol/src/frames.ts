@@ -1,7 +1,7 @@
 /**
  * What a hub sends to its connections, in the form of each transport. The contents are the same: a WebSocket frame has
- * an event's fields beside its name, `op`; Socket.IO has the name as the event's, and a cursor as its last argument;
- * SSE has the cursor as the `id` of the event.
+ * the fields of an event next to its name, `op`; Socket.IO has the name as that of its event, and a cursor as the last
+ * argument; SSE has the cursor as the `id` of the event.
  */
 import type { Ack } from './answers.js';
 import type {
@@ -16,7 +16,7 @@ import type {
 } from './message.js';
 import type { OperationName, Requests } from './requests.js';
 
-/** A frame that answers no request. `op` is the name of the event. */
+/** A frame that does not answer a request. `op` is the name of the event. */
 export type EventFrame =
   | (WelcomeInfo & { readonly op: 'welcome'; readonly cursor: string })
   | { readonly op: 'message'; readonly message: Message; readonly cursor: string }
@@ -35,7 +35,7 @@ export type AckFrame<Name extends OperationName = OperationName> = Ack<Name> & {
   readonly id?: string | number;
 };
 
-/** Whatever a hub sends on a WebSocket, to be narrowed by `op`. */
+/** Any frame that a hub sends on a WebSocket, to be narrowed by `op`. */
 export type ServerFrame = EventFrame | AckFrame;
 
 /** A request on a WebSocket. The id of a publication is `messageId` here: `id` is the request's. */
@@ -46,7 +46,7 @@ type RequestFrameOf<Name extends OperationName> = Omit<Requests[Name], 'id'> & {
   readonly id?: string | number;
 } & (Requests[Name] extends { readonly id?: infer Id } ? { readonly messageId?: Id } : unknown);
 
-/** Events of a Socket.IO connection and their arguments, as its `Socket` types want them. */
+/** Events of a Socket.IO connection and their arguments, in the form of the `Socket` types. */
 export interface SocketEvents {
   welcome(info: WelcomeInfo, cursor: string): void;
   message(message: Message, cursor: string): void;
@@ -62,13 +62,13 @@ export type SocketRequests = {
   [Name in OperationName]: (request: Requests[Name], acknowledge: (ack: Ack<Name>) => void) => void;
 };
 
-/** The first `position` of an event stream: its welcome, and what became of its topics. */
+/** The first `position` of an event stream: its welcome, and the outcome for its topics. */
 export type OpeningInfo = ConnectionInfo & {
   readonly topics: readonly TopicVerdict[];
   readonly cursor: string;
 } & (
     | { readonly recovered?: undefined; readonly reason?: undefined }
-    /** The cursor is none of this hub, and the topics begin as without one. */
+    /** The cursor is not one of this hub, and the topics begin as if there were none. */
     | { readonly recovered: false; readonly reason: 'bad_cursor' }
   );
 

@@ -1,5 +1,5 @@
 /**
- * Messages as they go over the wire, and the words that the three transports share.
+ * Messages on the wire, and the vocabulary that the three transports share.
  */
 
 /** One message of a stream, as clients see it. */
@@ -12,7 +12,7 @@ export interface Message<Data = unknown> {
   readonly time: number;
   /** Any JSON value. */
   readonly data: Data;
-  /** How many messages were folded into this one; missing where nobody asked for conflation and none was. */
+  /** How many messages were folded into this one; missing if conflation was not requested and none took place. */
   readonly conflated?: number;
 }
 
@@ -34,9 +34,9 @@ export function messageText(
 
 /** Why a topic could not be resumed from a cursor. */
 export type NotRecovered =
-  /** The log began a new life: seqs before and after cannot be compared. */
+  /** The log began a new epoch: seqs before and after cannot be compared. */
   | 'epoch_changed'
-  /** Messages that matched have been trimmed from the log. */
+  /** Messages of the topic have been trimmed from the log. */
   | 'trimmed'
   /** The cursor is ahead of the log. */
   | 'ahead'
@@ -44,30 +44,30 @@ export type NotRecovered =
   | 'limit'
   /** The cursor says nothing about this topic's stream. */
   | 'no_position'
-  /** The topic is conflated: not what was missed follows, but the newest message of each key that has changed. */
+  /** The topic is conflated: instead of the missed messages, the newest one of each changed key follows. */
   | 'conflated'
   /** The token that the client came back with does not allow it. */
   | 'denied';
 
-/** What became of one topic of a `subscribe`. Without `since` there is nothing to recover and no verdict. */
+/** The outcome for one topic of a `subscribe`. Without `since` there is nothing to recover and no verdict. */
 export type TopicVerdict =
   | { readonly topic: string; readonly recovered?: undefined; readonly reason?: undefined }
   /** Everything missed follows. */
   | { readonly topic: string; readonly recovered: true; readonly reason?: undefined }
-  /** What was missed does not come; the topic begins as a new subscription, or conflated. */
+  /** The missed messages do not follow; the topic begins as a new subscription, or conflated. */
   | { readonly topic: string; readonly recovered: false; readonly reason: NotRecovered };
 
 /** Messages of a stream that this connection will not get. */
 export interface GapInfo {
   readonly stream: string;
-  /** Only these topics of the connection are concerned. */
+  /** The affected topics of the connection. */
   readonly topics: readonly string[];
   readonly recovered: false;
   readonly reason: NotRecovered | 'slow';
-  /** First and last seq that are missing, where they are known. */
+  /** First and last missing seq, if they are known. */
   readonly from?: number;
   readonly to?: number;
-  /** The epoch that is in force now. */
+  /** The current epoch. */
   readonly epoch: string;
 }
 
@@ -77,7 +77,7 @@ export interface StreamInfo {
   readonly class: StreamClass;
 }
 
-/** What became of a session that a Socket.IO client tried to resume; nothing is said where it did not try. */
+/** The outcome for a session that a Socket.IO client tried to resume; missing if it did not try. */
 export type SessionVerdict =
   | { readonly recovered?: undefined; readonly reason?: undefined; readonly topics?: undefined }
   | { readonly recovered: true; readonly reason?: undefined; readonly topics: readonly TopicVerdict[] }
@@ -93,19 +93,19 @@ export interface ConnectionInfo {
   /** Name of the node that serves it. */
   readonly node: string;
   readonly connection: string;
-  /** What it may read, in whole or in part. */
+  /** The streams that it may read, in whole or in part. */
   readonly streams: readonly StreamInfo[];
 }
 
-/** The first thing a connection is told. */
+/** The first event of a connection. */
 export type WelcomeInfo = ConnectionInfo & SessionVerdict;
 
-/** What a connection is told when some of its streams are served worse, or again as they should be. */
+/** Tells a connection that some of its streams are degraded, or no longer are. */
 export interface DegradedInfo {
   readonly degraded: boolean;
   /** `slow`: this connection reads too slowly, and gets the newest value per key until it has caught up. */
   readonly reason: 'log_unavailable' | 'slow';
-  /** The streams concerned, and no others: those whose log is out of reach, or those that are conflated. */
+  /** The streams concerned, and no others: those whose log is unreachable, or those that are conflated. */
   readonly streams: readonly string[];
 }
 

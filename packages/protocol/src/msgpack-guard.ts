@@ -1,12 +1,12 @@
 /**
- * Looks through a MessagePack packet before it is decoded.
+ * Checks a MessagePack packet before it is decoded.
  *
- * The decoder of `socket.io-msgpack-parser` 3.0.2 believes what a packet says of itself: six bytes that announce an
- * array of four thousand million elements block the process for most of a second, and nested ones fill its memory,
- * before anybody has proved who they are. Here every announced count must be covered by bytes that are there.
+ * The decoder of `socket.io-msgpack-parser` 3.0.2 trusts the counts in a packet: six bytes that announce an array of
+ * four billion elements block the process for most of a second, and nested ones fill its memory, before the client has
+ * authenticated. Here every announced count must be covered by existing bytes.
  */
 
-/** What a packet may have. */
+/** What a packet may contain. */
 interface Rules {
   readonly maxDepth: number;
   /** Any extension type, not only undefined. */
@@ -14,7 +14,7 @@ interface Rules {
 }
 
 const CLIENTS: Rules = { maxDepth: 16, extensions: false };
-/** Servers send what applications emit: dates and the like, as deep as they please. */
+/** Servers send what applications emit: dates and the like, nested to any depth. */
 const SERVERS: Rules = { maxDepth: 256, extensions: true };
 
 /**
@@ -27,13 +27,13 @@ export function isPlainMsgpack(bytes: Uint8Array): boolean {
 
 /**
  * Whether a payload between nodes is one MessagePack value whose counts and lengths lie within its bytes. The decoder
- * of `notepack.io` believes them as well: one damaged payload on the channel would block every node.
+ * of `notepack.io` trusts them too: one damaged payload on the channel would block every node.
  */
 export function isBoundedMsgpack(bytes: Uint8Array): boolean {
   return valueEnd(bytes, 0, 0, SERVERS) === bytes.length;
 }
 
-/** Where the value ends that begins at `at`; -1 where it is not to be decoded. */
+/** The end of the value that begins at `at`; -1 if it must not be decoded. */
 function valueEnd(bytes: Uint8Array, at: number, depth: number, rules: Rules): number {
   if (at >= bytes.length) return -1;
   const tag = bytes[at]!;
@@ -81,7 +81,7 @@ function valueEnd(bytes: Uint8Array, at: number, depth: number, rules: Rules): n
     case 0xd4: // fixext 1, and only the one that the parser's own encoder writes for undefined
       if (rules.extensions) return within(bytes, at + 3);
       return bytes[at + 1] === 0 && bytes[at + 2] === 0 ? at + 3 : -1;
-    default: // other extensions, and what is never used
+    default: // other extensions, and the unused type
       return rules.extensions ? extensionEnd(bytes, at, tag) : -1;
   }
 }

@@ -1,4 +1,4 @@
-/** What a node says of itself, every second or two. All figures are its own measurements. */
+/** A node's report about itself, sent every one or two seconds. All figures are its own measurements. */
 export interface NodeReport {
   readonly node: string;
   /** ms since the Unix epoch, by the node's clock. */

@@ -1,13 +1,13 @@
 /**
- * The requests of a socket, as they go over the wire. Socket.IO sends one as the argument of an event that is named
- * after it; WebSocket as a frame with `op` and `id`, where the `id` of a publication is called `messageId`.
+ * The requests of a socket, on the wire. Socket.IO sends one as the argument of an event with the name of the
+ * operation; WebSocket as a frame with `op` and `id`, where the `id` of a publication is called `messageId`.
  */
 
 /** Reads topics: from a cursor, from the last messages, or from now. */
 export interface SubscribeRequest {
   /** `stream:key` or `stream:*`; at least one. */
   readonly topics: readonly string[];
-  /** A cursor: what followed it comes first. Not together with `rewind`. */
+  /** A cursor: the messages after it come first. Not together with `rewind`. */
   readonly since?: string | undefined;
   /** The newest messages per topic come first; 1 to 10,000. */
   readonly rewind?: number | undefined;
@@ -48,7 +48,7 @@ export interface AuthRequest {
   readonly token: string;
 }
 
-/** By the name of its operation: what each request says. */
+/** The fields of each request, by the name of its operation. */
 export interface Requests {
   readonly subscribe: SubscribeRequest;
   readonly unsubscribe: UnsubscribeRequest;

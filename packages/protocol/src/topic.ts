@@ -1,7 +1,7 @@
 /**
  * Topics: what a client subscribes to. `stream:key` is one key of a stream, `stream:*` the whole stream.
  *
- * A key has no `*` and no `:`, so every topic has one reading.
+ * A key has no `*` and no `:`, so every topic is unambiguous.
  */
 
 /** Lower-case name of a configured stream, e.g. `market`. */
@@ -22,7 +22,7 @@ export function isStreamName(name: string): boolean {
   return STREAM_NAME.test(name);
 }
 
-/** True for a key that a message may have (`*` is no such key). */
+/** True for a key that a message may have (`*` is not one). */
 export function isKey(key: string): boolean {
   return KEY.test(key);
 }
@@ -35,7 +35,7 @@ export function topicName(stream: string, key: string): string {
 /**
  * Parses a topic as a client names it, `market:AAPL` or `market:*`.
  *
- * @returns undefined where the text is no topic; whether the stream exists is the hub's question.
+ * @returns undefined if the text is not a topic; whether the stream exists is up to the hub.
  */
 export function parseTopic(text: string): Topic | undefined {
   const colon = text.indexOf(':');
