@@ -80,7 +80,7 @@ function isWhole(answer: Buffer): boolean {
 
 /** What Engine.IO and `ws` say to a handshake that is none: a text, or an object with a number. */
 const OF_LIBRARIES =
-  /^(?:[0-9a-f]+\r\n)?(?:\{"code":\d,"message":"[\w ]+"\}|Transport unknown|Session ID unknown|Bad request|Bad handshake method|Unsupported protocol version|Invalid (?:HTTP method|Upgrade header)|Missing or invalid Sec-WebSocket-(?:Key|Version) header)/;
+  /^(?:[0-9a-f]+\r\n)?(?:\{"code":\d,"message":"[\w :.()/]+"\}|Transport unknown|Session ID unknown|Bad request|Bad handshake method|Unsupported protocol version|Invalid (?:HTTP method|Upgrade header)|Missing or invalid Sec-WebSocket-(?:Key|Version) header)/;
 const FINE = new Set([101, 200, 201, 204, 301, 304]);
 
 /** What is wrong with an HTTP answer; undefined where it is of the documented form. No answer is one: the end. */

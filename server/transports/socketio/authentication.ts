@@ -17,6 +17,7 @@ import { endConnection } from './engine-connection.js';
 import type { ConnectAuth, ConnectingConnection } from './namespace-entrance.js';
 import { OldProtocols } from './old-protocols.js';
 import type { Resumption } from './resume.js';
+import { sendUnknownSession, UNKNOWN_SESSION, UnknownSessions } from './unknown-sessions.js';
 
 /** What Engine.IO keeps with a request. */
 interface EngineRequest extends IncomingMessage {
@@ -38,6 +39,8 @@ export interface AuthenticationOptions {
   readonly gate: Gate;
   readonly admission: Admission;
   readonly logger: Logger;
+  /** Whether Engine.IO has a session of this id, on this node. */
+  readonly isKnown: (sid: string) => boolean;
   /** The session that a client may resume, or null. */
   readonly restoreSession: (pid: string, offset: string) => Promise<Session | null>;
 }
@@ -47,14 +50,16 @@ export class Authentication {
   readonly #admission: Admission;
   readonly #restoreSession: AuthenticationOptions['restoreSession'];
   readonly #oldProtocols: OldProtocols;
+  readonly #unknown: UnknownSessions;
   /** Between the middleware and the connection handler. */
   readonly #clients = new WeakMap<Socket, ClientConnection>();
 
-  constructor({ gate, admission, logger, restoreSession }: AuthenticationOptions) {
+  constructor({ gate, admission, logger, isKnown, restoreSession }: AuthenticationOptions) {
     this.#gate = gate;
     this.#admission = admission;
     this.#restoreSession = restoreSession;
     this.#oldProtocols = new OldProtocols(logger);
+    this.#unknown = new UnknownSessions({ isKnown, logger });
   }
 
   /** An Engine.IO middleware. It answers refusals itself: Engine.IO would answer them with a bare 400 or 403. */
@@ -65,7 +70,7 @@ export class Authentication {
     if (request.headers.upgrade === undefined) {
       admitted.then(
         () => next(),
-        (error: unknown) => this.#admission.refuse(response, error),
+        (error: unknown) => this.#refuse(response, error),
       );
       return;
     }
@@ -133,8 +138,22 @@ export class Authentication {
   }
 
   async #admit(request: EngineRequest): Promise<void> {
-    if (request._query.sid === undefined) await this.#admission.admit(request);
-    else this.#gate.checkPage(request);
+    const { sid } = request._query;
+    if (sid === undefined) {
+      await this.#admission.admit(request);
+      return;
+    }
+    this.#gate.checkPage(request);
+    if (this.#unknown.has(sid)) throw UNKNOWN_SESSION;
+  }
+
+  #refuse(response: ServerResponse, error: unknown): void {
+    if (error !== UNKNOWN_SESSION) {
+      this.#admission.refuse(response, error);
+      return;
+    }
+    this.#admission.onRefused(error);
+    sendUnknownSession(response);
   }
 }
 

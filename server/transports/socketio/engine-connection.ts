@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { CloseCode } from '@axiom-streaming/protocol/close-codes';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
-import type { Socket as SocketIoSocket } from 'socket.io';
+import type { Server, Socket as SocketIoSocket } from 'socket.io';
 
 /**
  * What the hub uses of an Engine.IO connection beyond its types: pre-encoded frames and the socket below the
@@ -44,6 +44,11 @@ export function packetOptions(frame: { readonly wire: Buffer }): EnginePacketOpt
       return [frame.wire];
     },
   };
+}
+
+/** Whether Engine.IO has a session. Protected in its types. */
+export function hasEngineSession(server: Server, sid: string): boolean {
+  return Object.hasOwn((server.engine as unknown as { readonly clients: object }).clients, sid);
 }
 
 export function engineConnection(socket: SocketIoSocket): EngineConnection {

@@ -17,7 +17,7 @@ import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { Authentication, type ConnectDecision } from './authentication.js';
-import { dropRequest, endConnection, engineConnection } from './engine-connection.js';
+import { dropRequest, endConnection, engineConnection, hasEngineSession } from './engine-connection.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
@@ -96,6 +96,7 @@ export class SocketIoTransport {
       gate,
       admission: options.admission,
       logger,
+      isKnown: (sid) => hasEngineSession(this.io, sid),
       restoreSession: (pid, offset) => this.#resumer.restore(pid, offset),
     });
     const hooks: AdapterHooks = {
