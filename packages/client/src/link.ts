@@ -45,7 +45,7 @@ export interface LinkOptions {
 
 export interface Link {
   readonly transport: Transport;
-  readonly via?: string;
+  readonly via?: string | undefined;
   /** Each request has its own events, with a scope, and its own cursor; a token can only be given with a connection. */
   readonly cursorPerRequest?: boolean;
   /**

@@ -1,7 +1,7 @@
 /** Socket.IO. Its package is loaded on demand, so a page that never uses it does not load it. */
 import { HubError } from './hub-error.js';
 import type { Link, LinkOptions } from './link.js';
-import { isEvent, isRecord, readAck, readError } from './wire.js';
+import { asFrame, isEvent, readAck, readError } from './wire.js';
 
 export async function openSocketIo({ url, token, listener }: LinkOptions): Promise<Link> {
   const { io } = await import('socket.io-client');
@@ -20,15 +20,14 @@ export async function openSocketIo({ url, token, listener }: LinkOptions): Promi
       listener.closed(readError(error.data, 'unreachable', `Socket.IO: ${error.message}`));
     })
     .on('disconnect', (reason) => listener.closed(new HubError('unreachable', `Socket.IO: ${reason}`)))
-    .onAny((op: string, first: unknown, cursor: unknown = first) => {
-      const frame: unknown =
-        op === 'message' ? { op, message: first, cursor } : { ...(isRecord(first) && first), op, cursor };
+    .onAny((op: string, first: unknown, cursor: unknown) => {
+      const frame = asFrame(op, first, cursor);
       if (isEvent(frame)) listener.event(frame);
     });
   return {
     transport: 'socketio',
     get via() {
-      return socket.io.engine?.transport?.name ?? '';
+      return socket.io.engine?.transport?.name;
     },
     request: (operation, body, done) => {
       // It also times out if the connection is lost first.

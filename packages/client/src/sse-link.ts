@@ -12,7 +12,7 @@ import { HubError, toHubError } from './hub-error.js';
 import type { Done, Link, LinkOptions, Scope } from './link.js';
 import type { Reader } from './reading.js';
 import { readEvents } from './sse-events.js';
-import { isEvent, isRecord, parse, readAck, readError } from './wire.js';
+import { asFrame, isEvent, isRecord, parse, readAck, readError } from './wire.js';
 
 /** The hub sends a comment every 15 s. */
 const SILENCE_MS = 45_000;
@@ -37,14 +37,17 @@ class SseLink implements Link {
     subscribe: (body, done, scope) => void this.#stream(body, done, scope),
     publish: ({ topic, data, id }, done) => {
       const headers: Record<string, string> = id === undefined ? {} : { 'Idempotency-Key': id };
-      const init = { method: 'POST', body: JSON.stringify(data), headers };
-      void this.#call('publish', `${pathOf(topic)}`, done, init);
+      void this.#call('publish', pathOf(topic), done, {
+        method: 'POST',
+        body: JSON.stringify(data),
+        headers,
+      });
     },
     history: ({ topic, ...rest }, done) =>
       void this.#call('history', `${pathOf(topic)}?${query(rest)}`, done),
     // Closing or reopening a stream has the same effect.
-    unsubscribe: (_, done) => done(readAck(UNSUPPORTED, 'unsubscribe')),
-    auth: (_, done) => done(readAck(UNSUPPORTED, 'auth')),
+    unsubscribe: unsupported,
+    auth: unsupported,
   };
 
   constructor(options: LinkOptions) {
@@ -103,8 +106,7 @@ class SseLink implements Link {
         done({ ok: true, cursor, topics: lost ? topics.map(({ topic }) => ({ topic, ...lost })) : topics });
         return;
       }
-      const frame: unknown =
-        op === 'message' ? { op, message: value, cursor } : { ...(isRecord(value) && value), op };
+      const frame = asFrame(op, value, cursor);
       if (isEvent(frame)) listener.event(frame, scope);
     };
     let error = new HubError('unreachable', 'SSE: the stream ended');
@@ -148,7 +150,13 @@ class SseLink implements Link {
 type Init = { headers?: Record<string, string> } & Omit<RequestInit, 'headers'>;
 
 const NOBODY: Scope = { readings: new Set(), place: { cursor: undefined } };
-const UNSUPPORTED = { code: 'unsupported' };
+
+function unsupported(
+  _: unknown,
+  done: (refusal: { readonly ok: false; readonly error: HubError }) => void,
+): void {
+  done({ ok: false, error: new HubError('unsupported', 'SSE') });
+}
 
 function pathOf(topic: string): string {
   return `/api/topics/${encodeURIComponent(topic)}/messages`;

@@ -24,7 +24,7 @@ export class Waiting {
   add(waiter: Waiter, body: unknown, ms: number | undefined, why: () => HubError): void {
     const size = JSON.stringify(body).length;
     if (this.#size + size > MAX_WAITING) {
-      waiter.refuse(new HubError('overloaded', 'too much waits for a connection'));
+      waiter.refuse(new HubError('overloaded', 'too much waits'));
       return;
     }
     this.#size += size;

@@ -109,6 +109,6 @@ class WebSocketLink implements Link {
     clearTimeout(this.#silence);
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    for (const done of pending) done({ code: 'unreachable', message: 'the connection was lost' });
+    for (const done of pending) done({ code: 'unreachable', message: 'connection lost' });
   }
 }

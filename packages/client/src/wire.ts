@@ -28,6 +28,12 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null;
 }
 
+/** An event of Socket.IO or SSE as the frame of a WebSocket. A `position` of Socket.IO is a cursor alone. */
+export function asFrame(op: string, info: unknown, cursor: unknown): unknown {
+  if (op === 'message') return { op, message: info, cursor };
+  return isRecord(info) ? { ...info, op, cursor } : { op, cursor: info };
+}
+
 /** Whether it has the fields of an event that the client reads. Events with unknown names are ignored. */
 export function isEvent(value: unknown): value is EventFrame {
   if (!isRecord(value)) return false;
@@ -44,7 +50,7 @@ export function isAck(value: unknown): value is { readonly op: 'ack'; readonly i
 /** @param named the operation that it answers */
 export function readAck<Name extends OperationName>(ack: unknown, named: Name): Outcome<Name> {
   if (isAnswer(ack, named)) return ack;
-  return { ok: false, error: readError(isRecord(ack) ? ack.error : ack, 'internal', `refused: ${named}`) };
+  return { ok: false, error: readError(isRecord(ack) ? ack.error : ack, 'internal', 'refused') };
 }
 
 /** The error that the hub reports, or a substitute. */

@@ -4,6 +4,7 @@
  * argument; SSE has the cursor as the `id` of the event.
  */
 import type { Ack } from './answers.js';
+import type { ErrorBody } from './errors.js';
 import type {
   ConnectionInfo,
   DegradedInfo,
@@ -80,4 +81,6 @@ export interface StreamEvents {
   degraded: DegradedInfo;
   drain: DrainInfo;
   expiring: ExpiringInfo;
+  /** The one event of a stream that is not served now: the stream ends, and the client comes back after that time. */
+  refused: ErrorBody & { readonly retryAfterMs: number };
 }

@@ -1,5 +1,6 @@
 /** Refuses requests for an event stream. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { StreamEvents } from '@axiom-streaming/protocol/frames';
 import { ERRORS, type HubError } from '../../errors.js';
 import { OVERLOADED, refuseHandshake } from '../admission.js';
 import { RETRY_MS } from './sse-sink.js';
@@ -25,11 +26,10 @@ export function refuseStream(request: IncomingMessage, response: ServerResponse,
   }
   const { code, message } = error;
   const retryAfterMs = Math.max(RETRY_MS, error.retryAfterMs ?? 0) + Math.floor(Math.random() * SPREAD_MS);
+  const refused: StreamEvents['refused'] = { code, message, retryAfterMs };
   if (error === OVERLOADED) response.setHeader('Connection', 'close');
   response.writeHead(200, EVENT_STREAM_HEADERS);
-  response.end(
-    `retry: ${retryAfterMs}\nevent: refused\ndata: ${JSON.stringify({ code, message, retryAfterMs })}\n\n`,
-  );
+  response.end(`retry: ${retryAfterMs}\nevent: refused\ndata: ${JSON.stringify(refused)}\n\n`);
 }
 
 /** Whether a client accepts an event stream in any case: every EventSource does, curl only if told to. */
