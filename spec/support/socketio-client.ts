@@ -135,15 +135,23 @@ export class SocketIoTestClient extends BaseTestClient implements TestSocket {
 export async function connectSocketIo(options: SocketIoTestOptions): Promise<SocketIoTestClient> {
   const client = new SocketIoTestClient(options);
   await new Promise<void>((resolve, reject) => {
-    client.socket.once('welcome', () => resolve());
-    client.socket.on('connect_error', (error) => {
-      // A client that will not try again was refused.
-      if (!client.socket.active) reject(error);
-    });
-    setTimeout(() => {
+    const refused = (error: Error) => {
+      clearTimeout(timer);
       client.close();
-      reject(new Error(`no welcome over Socket.IO within ${ANSWER_WITHIN_MS / 1000} s`));
-    }, ANSWER_WITHIN_MS).unref();
+      reject(error);
+    };
+    const inVain = new Error(`no welcome over Socket.IO within ${ANSWER_WITHIN_MS / 1000} s`);
+    const timer = setTimeout(() => refused(inVain), ANSWER_WITHIN_MS).unref();
+    const onError = (error: Error) => {
+      // A client that will not try again was refused.
+      if (!client.socket.active) refused(error);
+    };
+    client.socket.on('connect_error', onError);
+    client.socket.once('welcome', () => {
+      clearTimeout(timer);
+      client.socket.off('connect_error', onError);
+      resolve();
+    });
   });
   return client;
 }
