@@ -7,6 +7,7 @@ import { MemorySessionStore, type StoredSession } from '../../server/transports/
 import { STREAMS, TestHub } from '../hub/support.js';
 
 const PID = 'private-id_1';
+const CLAIM = { owner: 'this connection', subject: undefined };
 
 describe('A returning Socket.IO client', () => {
   let test: TestHub;
@@ -33,8 +34,8 @@ describe('A returning Socket.IO client', () => {
     positions.map(([stream, seq]) => test.cursor(stream, seq)).join('~');
 
   async function restore(session: Partial<StoredSession>, offset: string): Promise<Session | null> {
-    await store.save(PID, { sid: 'sid-1', topics: [], cursor: '-', ...session });
-    return resumer.restore(PID, offset);
+    await store.save(PID, 'before', { sid: 'sid-1', topics: [], cursor: '-', ...session });
+    return resumer.restore(PID, offset, CLAIM);
   }
 
   const resumptionOf = (session: Session | null) => (session!.data as { resumption: Resumption }).resumption;
@@ -113,8 +114,21 @@ describe('A returning Socket.IO client', () => {
   });
 
   describe('starts over, and is told why once,', () => {
+    it('when its session is that of another subject, whose connection goes on', async () => {
+      const session = await restore({ topics: ['news:a'], subject: 'alice' }, cursor(['news', 2]));
+      expect(session).to.equal(null);
+      expect(resumer.whyNotResumed(PID)).to.deep.equal({ reason: 'denied' });
+      expect(ended).to.deep.equal([]);
+    });
+
+    it('when it reads a stream of which its session knows nothing: what it subscribed to last was not stored', async () => {
+      const offset = cursor(['news', 2], ['market', 3]);
+      expect(await restore({ topics: ['news:a'] }, offset)).to.equal(null);
+      expect(resumer.whyNotResumed(PID)).to.deep.equal({ reason: 'session_expired' });
+    });
+
     it('when its session has expired', async () => {
-      expect(await resumer.restore(PID, cursor(['news', 1]))).to.equal(null);
+      expect(await resumer.restore(PID, cursor(['news', 1]), CLAIM)).to.equal(null);
       expect(resumer.whyNotResumed(PID)).to.deep.equal({ reason: 'session_expired' });
       expect(resumer.whyNotResumed(PID)).to.equal(undefined);
       expect(ended).to.deep.equal([]);
@@ -166,7 +180,7 @@ describe('A returning Socket.IO client', () => {
 
   it('that brings no id of the hub’s making is not looked for', async () => {
     let asked = 0;
-    store.load = async () => {
+    store.take = async () => {
       asked += 1;
       return null;
     };
@@ -179,17 +193,17 @@ describe('A returning Socket.IO client', () => {
       'a:b:c:d:e:f',
       'line\nbreak',
     ]) {
-      expect(await resumer.restore(pid, '-'), pid).to.equal(null);
+      expect(await resumer.restore(pid, '-', CLAIM), pid).to.equal(null);
     }
     expect(asked).to.equal(0);
   });
 
   it('waits for a store that is briefly unreachable', async () => {
-    const load = store.load.bind(store);
+    const take = store.take.bind(store);
     let failures = 3;
-    store.load = async (pid) => {
+    store.take = async (...args) => {
       if (failures-- > 0) throw new HubError('log_unavailable', 'Redis is out of reach');
-      return load(pid);
+      return take(...args);
     };
     const session = await restore({ topics: ['news:a'] }, cursor(['news', 2]));
     expect(session?.sid).to.equal('sid-1');

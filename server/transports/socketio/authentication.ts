@@ -2,6 +2,7 @@
  * Decides who gets a Socket.IO connection: by origin and address at Engine.IO's handshake, by token when the namespace
  * is opened. Resumed sessions are checked here too, with the client's current token.
  */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { parseTopic } from '@axiom-streaming/protocol/topic';
@@ -16,13 +17,15 @@ import type { Admission } from '../admission.js';
 import { endConnection } from './engine-connection.js';
 import type { ConnectAuth, ConnectingConnection } from './namespace-entrance.js';
 import { OldProtocols } from './old-protocols.js';
-import type { Resumption } from './resume.js';
+import type { Claim, Resumption } from './resume.js';
 import { sendUnknownSession, UNKNOWN_SESSION, UnknownSessions } from './unknown-sessions.js';
 
 /** What Engine.IO keeps with a request. */
 interface EngineRequest extends IncomingMessage {
   readonly _query: { readonly sid?: string; readonly EIO?: string };
 }
+
+type Admitted = Pick<Extract<ConnectDecision, { client: ClientConnection }>, 'client' | 'owner'>;
 
 /**
  * The decision about a CONNECT before Socket.IO handles it: the client's connection, or the reason of a final refusal.
@@ -32,6 +35,8 @@ export type ConnectDecision =
       readonly client: ClientConnection;
       /** The session that it resumes. */
       readonly session: Session | null;
+      /** The name under which it owns its session, whether taken up or new. */
+      readonly owner: string;
     }
   | { readonly refusal: unknown };
 
@@ -42,7 +47,7 @@ export interface AuthenticationOptions {
   /** Whether Engine.IO has a session of this id, on this node. */
   readonly isKnown: (sid: string) => boolean;
   /** The session that a client may resume, or null. */
-  readonly restoreSession: (pid: string, offset: string) => Promise<Session | null>;
+  readonly restoreSession: (pid: string, offset: string, claim: Claim) => Promise<Session | null>;
 }
 
 export class Authentication {
@@ -52,7 +57,7 @@ export class Authentication {
   readonly #oldProtocols: OldProtocols;
   readonly #unknown: UnknownSessions;
   /** Between the middleware and the connection handler. */
-  readonly #clients = new WeakMap<Socket, ClientConnection>();
+  readonly #admitted = new WeakMap<Socket, Admitted>();
 
   constructor({ gate, admission, logger, isKnown, restoreSession }: AuthenticationOptions) {
     this.#gate = gate;
@@ -109,7 +114,7 @@ export class Authentication {
     if (decision === undefined) throw new HubError('internal', 'a socket came that was not authenticated');
     if ('refusal' in decision) throw decision.refusal;
     const { handshake } = socket;
-    this.#clients.set(socket, decision.client);
+    this.#admitted.set(socket, decision);
     // What `fetchSockets` of other nodes would be sent.
     delete (handshake.auth as { token?: unknown }).token;
     delete handshake.headers.authorization;
@@ -117,12 +122,12 @@ export class Authentication {
     if (socket.recovered) withhold(socket, decision.client.principal);
   }
 
-  /** The connection of a socket that {@link enter} let in. */
-  clientOf(socket: Socket): ClientConnection {
-    const client = this.#clients.get(socket);
-    if (client === undefined) throw new HubError('internal', 'a socket came that was not authenticated');
-    this.#clients.delete(socket);
-    return client;
+  /** The connection of a socket that {@link enter} let in, and the name under which it owns its session. */
+  admittedAs(socket: Socket): Admitted {
+    const admitted = this.#admitted.get(socket);
+    if (admitted === undefined) throw new HubError('internal', 'a socket came that was not authenticated');
+    this.#admitted.delete(socket);
+    return admitted;
   }
 
   async #open(connection: ConnectingConnection, auth: ConnectAuth): Promise<ConnectDecision | undefined> {
@@ -130,11 +135,14 @@ export class Authentication {
     const address = this.#gate.countedAddress(request);
     const principal = await this.#gate.identify(tokenOf(auth) ?? this.#gate.bearer(request), address);
     const { pid, offset } = auth;
+    const owner = randomUUID();
     const session =
-      typeof pid === 'string' && typeof offset === 'string' ? await this.#restoreSession(pid, offset) : null;
+      typeof pid === 'string' && typeof offset === 'string'
+        ? await this.#restoreSession(pid, offset, { owner, subject: principal.subject })
+        : null;
     if (connection.readyState !== 'open') return undefined;
     // Counted after its old connection has ended, which a client at its limit still has.
-    return { client: this.#gate.open(principal, address, 'socketio'), session };
+    return { client: this.#gate.open(principal, address, 'socketio'), session, owner };
   }
 
   async #admit(request: EngineRequest): Promise<void> {

@@ -16,9 +16,20 @@ import type { Logger } from '../../logger.js';
 import { Backoff } from '../../time/backoff.js';
 import type { SessionStore, StoredSession } from './sessions.js';
 
-/** How long a handshake waits for an unreachable session store or log; after that the client starts a new session. */
-const STORE_WAIT_MS = 15_000;
+/**
+ * How long a handshake waits for an unreachable session store or log; after that the client starts a new session, and is
+ * served with what this node has. Socket.IO ends a connection that has not opened its namespace after five seconds.
+ */
+const STORE_WAIT_MS = 3_000;
 const PID = /^[A-Za-z0-9_-]{8,64}$/;
+
+/** Who wants a session. */
+export interface Claim {
+  /** The connection that is to have it. */
+  readonly owner: string;
+  /** Of the token that was brought. */
+  readonly subject: string | undefined;
+}
 
 /** What the connection handler of a resumed socket has to do. */
 export interface Resumption {
@@ -57,13 +68,12 @@ export class Resumer {
   }
 
   /**
-   * Called by Socket.IO with a returning client's `pid` and `offset`. Null: a new session begins; the client is told
-   * why.
+   * Called with a returning client's `pid` and `offset`. Null: a new session begins; the client is told why.
    */
-  async restore(pid: string, offset: string): Promise<Session | null> {
+  async restore(pid: string, offset: string, claim: Claim): Promise<Session | null> {
     if (!PID.test(pid)) return null;
     try {
-      return await this.#patiently(() => this.#restore(pid, offset));
+      return await this.#patiently(() => this.#restore(pid, offset, claim));
     } catch (error) {
       // Otherwise Socket.IO would begin a new session without telling anyone.
       this.#options.logger.warn(
@@ -74,9 +84,11 @@ export class Resumer {
     }
   }
 
-  async #restore(pid: string, offset: string): Promise<Session | null> {
-    const session = await this.#options.sessions.load(pid);
+  async #restore(pid: string, offset: string, { owner, subject }: Claim): Promise<Session | null> {
+    const session = await this.#options.sessions.take(pid, owner, subject);
     if (session === null) return this.#refuse(pid, { reason: 'session_expired' });
+    if (session === 'denied') return this.#refuse(pid, { reason: 'denied' });
+    if (isOlder(session, offset, this.#options.hub)) return this.#refuse(pid, { reason: 'session_expired' });
     const resumption = plan(this.#options.hub, session, offset);
     if (resumption === null) return this.#refuse(pid, { reason: 'no_position' });
 
@@ -122,6 +134,17 @@ export class Resumer {
       }
     }
   }
+}
+
+/**
+ * Whether the client reads a stream of which its session knows nothing: the store was out of reach when it subscribed, and
+ * its node has ended before it could write the session again.
+ */
+function isOlder({ topics }: StoredSession, offset: string, hub: Hub): boolean {
+  const known = new Set(topics.map((topic) => parseTopic(topic)?.stream));
+  return [...(parseCursor(offset)?.keys() ?? [])].some(
+    (stream) => hub.streams.has(stream) && !known.has(stream),
+  );
 }
 
 /** @returns null if the client's cursor was not issued by this hub. */

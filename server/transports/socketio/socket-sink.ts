@@ -23,13 +23,23 @@ export class SocketSink implements Sink {
   readonly #socket: HubSocket;
   readonly #connection: EngineConnection;
   readonly #direct: boolean;
+  readonly #onEpochChanged: () => void;
 
-  /** @param direct write past Engine.IO's buffer while that is empty */
-  constructor(socket: HubSocket, encoding: Encoding, direct: boolean) {
+  /**
+   * @param direct write past Engine.IO's buffer while that is empty
+   * @param onEpochChanged the log has lost messages, and what else is kept beside it may be lost too
+   */
+  constructor(
+    socket: HubSocket,
+    encoding: Encoding,
+    direct: boolean,
+    onEpochChanged: () => void = () => undefined,
+  ) {
     this.encoding = encoding;
     this.#socket = socket;
     this.#connection = engineConnection(socket);
     this.#direct = direct;
+    this.#onEpochChanged = onEpochChanged;
   }
 
   write(frames: FrameChain): number {
@@ -61,6 +71,7 @@ export class SocketSink implements Sink {
 
   gap(info: GapInfo): void {
     this.#socket.emit('gap', info);
+    if (info.reason === 'epoch_changed') this.#onEpochChanged();
   }
 
   degraded(info: DegradedInfo): void {

@@ -2,9 +2,10 @@
  * Socket.IO: the hub's operations and events for unmodified Socket.IO clients (docs/PROTOCOL.md).
  */
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
-import type { Ack } from '@axiom-streaming/protocol/answers';
+import type { Ack, SubscribeAnswer } from '@axiom-streaming/protocol/answers';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
-import { EMPTY_CURSOR, formatCursor, parseCursor } from '@axiom-streaming/protocol/cursor';
+import { EMPTY_CURSOR } from '@axiom-streaming/protocol/cursor';
+import type { TopicVerdict } from '@axiom-streaming/protocol/message';
 import { Server, type Socket } from 'socket.io';
 import type { Gate } from '../../auth/gate.js';
 import { errorBody } from '../../errors.js';
@@ -23,6 +24,7 @@ import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
 import { NamespaceEntrance } from './namespace-entrance.js';
 import { Resumer, type Resumption } from './resume.js';
+import { SessionKeeper } from './session-keeper.js';
 import type { SessionStore } from './sessions.js';
 import { type HubSocket, SocketSink } from './socket-sink.js';
 
@@ -81,7 +83,7 @@ export class SocketIoTransport {
   readonly #resumer: Resumer;
   readonly #authentication: Authentication;
   readonly #entrance: NamespaceEntrance<ConnectDecision>;
-  readonly #renewal: NodeJS.Timeout;
+  readonly #keeper: SessionKeeper;
 
   constructor(options: SocketIoOptions) {
     this.#options = options;
@@ -97,7 +99,7 @@ export class SocketIoTransport {
       admission: options.admission,
       logger,
       isKnown: (sid) => hasEngineSession(this.io, sid),
-      restoreSession: (pid, offset) => this.#resumer.restore(pid, offset),
+      restoreSession: (pid, offset, claim) => this.#resumer.restore(pid, offset, claim),
     });
     const hooks: AdapterHooks = {
       ...options.payloads,
@@ -148,8 +150,12 @@ export class SocketIoTransport {
         else subscriber.close(CLOSE.setUpFailed);
       });
     });
-    this.#renewal = setInterval(() => this.#renewSessions(), options.sessionMs / 3);
-    this.#renewal.unref();
+    this.#keeper = new SessionKeeper({
+      store: sessions,
+      logger,
+      renewEveryMs: options.sessionMs / 3,
+      endTaken: (socket) => engineConnection(socket).close(true),
+    });
   }
 
   /** Open connections, as counted by Engine.IO. */
@@ -159,7 +165,7 @@ export class SocketIoTransport {
 
   /** Closes the remaining connections and the adapter. */
   async close(): Promise<void> {
-    clearInterval(this.#renewal);
+    this.#keeper.stop();
     for (const socket of this.io.sockets.sockets.values()) {
       const subscriber = this.#options.hub.subscribers.get(socket.id);
       // Through the hub, which counts the causes for which connections end.
@@ -171,27 +177,31 @@ export class SocketIoTransport {
   }
 
   async #connect(socket: HubSocket): Promise<void> {
-    const { hub, node } = this.#options;
-    const client = this.#authentication.clientOf(socket);
+    const { hub, node, dialect, direct } = this.#options;
+    const { client, owner } = this.#authentication.admittedAs(socket);
+    const { resumption } = socket.data as { resumption?: Resumption };
+    socket.data = {};
     const subscriber = hub.attach(
       socket.id,
-      new SocketSink(socket, this.#options.dialect.encoding, this.#options.direct),
+      new SocketSink(socket, dialect.encoding, direct, () => this.#keeper.doubt()),
       client,
     );
     client.bind(subscriber);
+    this.#keeper.add(socket, subscriber, { owner, since: resumption?.since });
     socket.on('disconnect', (reason) => {
       client.close();
       // Engine.IO ends it without asking the hub.
       if (reason === 'ping timeout') subscriber.endedBy ??= CLOSE.noPong;
       hub.detach(subscriber);
       // The client disconnected on purpose and will not resume the session.
-      if (reason === 'client namespace disconnect') void this.#forget(socket);
+      if (reason === 'client namespace disconnect') void this.#keeper.forget(socket);
+      else this.#keeper.drop(socket);
     });
     this.#listen(socket, subscriber);
     const { pid } = socket.handshake.auth as { pid?: unknown };
     dropRequest(socket);
-    if (socket.recovered) {
-      await this.#resume(socket, subscriber);
+    if (resumption !== undefined) {
+      await this.#resume(socket, subscriber, resumption);
       return;
     }
     const notResumed = typeof pid === 'string' ? this.#resumer.whyNotResumed(pid) : undefined;
@@ -203,10 +213,8 @@ export class SocketIoTransport {
     );
   }
 
-  async #resume(socket: HubSocket, subscriber: Subscriber): Promise<void> {
+  async #resume(socket: HubSocket, subscriber: Subscriber, resumption: Resumption): Promise<void> {
     const { hub, node } = this.#options;
-    const { resumption } = socket.data as { resumption: Resumption };
-    socket.data = {};
     const info = welcomeInfo(hub, node, subscriber);
     const { resumed, fresh, since, conflations, denied = [] } = resumption;
     const topics = [
@@ -214,26 +222,23 @@ export class SocketIoTransport {
       ...denied.map((topic) => ({ topic, recovered: false as const, reason: 'denied' as const })),
     ];
     const complete = denied.length === 0;
-    if (resumed.length === 0) {
-      socket.emit('welcome', { ...info, recovered: complete, topics }, EMPTY_CURSOR);
-    } else {
-      await subscribe(
-        hub,
-        subscriber,
-        { topics: [...resumed], since },
-        {
-          conflations,
-          onPlanned: ({ topics: verdicts, cursor }) => {
-            const recovered =
-              complete &&
-              verdicts.every((verdict) => verdict.recovered === true || verdict.reason === 'conflated');
-            socket.emit('welcome', { ...info, recovered, topics: [...verdicts, ...topics] }, cursor);
-          },
-        },
-      );
-    }
-    if (fresh.length > 0)
-      await subscribe(hub, subscriber, { topics: [...fresh] }, { conflations, onPlanned: () => undefined });
+    const welcome = (verdicts: readonly TopicVerdict[], cursor: string) => {
+      const recovered =
+        complete && verdicts.every((verdict) => verdict.recovered === true || verdict.reason === 'conflated');
+      socket.emit('welcome', { ...info, recovered, topics: [...verdicts, ...topics] }, cursor);
+    };
+    const continued = {
+      conflations,
+      onPlanned: ({ topics: verdicts, cursor }: SubscribeAnswer) => welcome(verdicts, cursor),
+    };
+    const begun = { conflations, onPlanned: () => undefined };
+    if (resumed.length === 0) welcome([], EMPTY_CURSOR);
+    // Both are in the queue before anything that the client asks for.
+    await Promise.all([
+      resumed.length > 0 && subscribe(hub, subscriber, { topics: [...resumed], since }, continued),
+      fresh.length > 0 && subscribe(hub, subscriber, { topics: [...fresh] }, begun),
+    ]);
+    this.#keeper.resumed(socket);
   }
 
   #listen(socket: Socket, subscriber: Subscriber): void {
@@ -256,25 +261,10 @@ export class SocketIoTransport {
     body: unknown,
     acknowledge: Acknowledge,
   ): Promise<void> {
-    let refused = false;
     await this.#options.requests.handle(subscriber, operation, body, acknowledge, async ({ cursor }) => {
       this.#joinRooms(socket, subscriber);
-      try {
-        await this.#save(socket, subscriber, cursor);
-      } catch (error) {
-        refused = true;
-        throw error;
-      }
+      await this.#keeper.save(socket, cursor);
     });
-    if (!refused) return;
-    // The client was told that nothing changed, but a store that did not answer may have applied the write. A later
-    // write on the same connection overrules it, even though nobody waits for its answer.
-    this.#joinRooms(socket, subscriber);
-    try {
-      await this.#save(socket, subscriber, subscriber.cursor());
-    } catch (error) {
-      this.#options.logger.debug({ error: String(error) }, 'socketio: a session could not be corrected');
-    }
   }
 
   /** The rooms named after its topics: ordinary emits to them reach the subscriber. */
@@ -286,53 +276,9 @@ export class SocketIoTransport {
     void socket.join([...topics]);
   }
 
-  async #save(socket: Socket, subscriber: Subscriber, cursor: string): Promise<void> {
-    // A stream that was subscribed before keeps its position: the client may have seen nothing of it since.
-    const data = socket.data as { stored?: string };
-    const old = parseCursor(data.stored ?? EMPTY_CURSOR);
-    const stored = new Map(parseCursor(cursor) ?? []);
-    for (const [stream, now] of stored) {
-      const before = old?.get(stream);
-      if (before !== undefined && (before.epoch !== now.epoch || before.seq < now.seq))
-        stored.set(stream, before);
-    }
-    data.stored = formatCursor(stored);
-    const conflations = subscriber.conflations();
-    await this.#options.sessions.save(privateId(socket), {
-      sid: socket.id,
-      topics: subscriber.topics(),
-      ...(conflations.size === 0 ? {} : { conflations: Object.fromEntries(conflations) }),
-      cursor: data.stored,
-    });
-  }
-
-  async #forget(socket: Socket): Promise<void> {
-    try {
-      await this.#options.sessions.remove(privateId(socket));
-    } catch (error) {
-      // It will expire.
-      this.#options.logger.debug({ error: String(error) }, 'socketio: a session could not be removed');
-    }
-  }
-
-  async #renewSessions(): Promise<void> {
-    const pids = [...this.io.sockets.sockets.values()].map(privateId);
-    if (pids.length === 0) return;
-    try {
-      await this.#options.sessions.renew(pids);
-    } catch (error) {
-      this.#options.logger.warn({ error: String(error) }, 'socketio: sessions could not be renewed');
-    }
-  }
-
   /** A client reconnected before its old connection was seen to end: two sockets must not share an id. */
   #endOldConnection(sid: string): void {
     const old = this.io.sockets.sockets.get(sid);
     if (old !== undefined) engineConnection(old).close(true);
   }
-}
-
-/** The id that only the client and its session know. Private in Socket.IO's types. */
-function privateId(socket: Socket): string {
-  return (socket as unknown as { readonly pid: string }).pid;
 }
