@@ -17,6 +17,6 @@ export const SAYS_AWAY: Readonly<Record<ConnectorName, RegExp>> = {
   outbox: /ECONNREFUSED/,
   replication: /ECONNREFUSED/,
   archive: /ECONNREFUSED/,
-  ingest: /The connector "ingest" runs/,
+  ingest: /The connector "ingest" is running/,
   neo4j: /Could not perform|Failed to connect|ServiceUnavailable/,
 };
