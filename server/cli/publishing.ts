@@ -4,6 +4,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HubClient, HubError, mayPass, type Transport } from '@axiom-streaming/client';
+import { flawOf } from '@axiom-streaming/protocol/json';
 import type { Command } from 'commander';
 import { openClient } from './client.js';
 import { CliError, fromHub, UsageError } from './exit-codes.js';
@@ -119,11 +120,15 @@ function plainJson({
 }
 
 function parseData(text: string, where: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (error) {
     throw new UsageError(`${where} is not JSON: ${messageOf(error)}; text must be quoted: '"text"'`);
   }
+  const flaw = flawOf(value);
+  if (flaw !== undefined) throw new UsageError(`${where}: ${flaw}`);
+  return value;
 }
 
 function sizeOf(file: string): number {
@@ -183,6 +188,9 @@ class FileRun {
     const id = `${this.#runId}-${line}`;
     try {
       const value: unknown = JSON.parse(text);
+      // On its way to the hub it would become null.
+      const flaw = flawOf(value);
+      if (flaw !== undefined) throw new Error(`data: ${flaw}`);
       if (topic !== undefined) return { topic, data: value, id };
       const item = value as Partial<Item> | null;
       if (typeof item?.topic !== 'string' || item.data === undefined)

@@ -93,11 +93,12 @@ describe('The command line', () => {
 
   it('names the lines that were refused, publishes the others, and ends with 1', async () => {
     const input =
-      '{"topic":"news:mixed","data":1}\nno json\n{"topic":"nothing:a","data":1}\n{"topic":"news:mixed","data":2}';
+      '{"topic":"news:mixed","data":1}\nno json\n{"topic":"nothing:a","data":1}\n{"topic":"news:mixed","data":2}\n{"topic":"news:mixed","data":1e999}';
     const { stdout, stderr, code } = await run(['pub', '--file', '-'], input);
-    expect(stdout).to.match(/^2 published, 2 refused in /);
+    expect(stdout).to.match(/^2 published, 3 refused in /);
     expect(stderr).to.match(/line 2: bad_line/);
     expect(stderr).to.match(/line 3: unknown_stream/);
+    expect(stderr).to.match(/line 5: bad_line.*64-bit float/);
     expect(code).to.equal(1);
   });
 
@@ -168,6 +169,7 @@ describe('The command line', () => {
       /cannot be combined/,
     ],
     ['the data is no JSON', ['pub', 'news:a', 'text'], 2, /is not JSON/],
+    ['a number has no end', ['pub', 'news:a', '{"n":1e999}'], 2, /data: .*64-bit float/],
     ['there is no such command', ['publish'], 2, /unknown command/],
     ['a file is not there', ['pub', '--file', '/no/such/file'], 2, /--file: ENOENT/],
     ['there is no hub', ['--url', 'http://127.0.0.1:9', 'nodes'], 3, /could not be reached/],

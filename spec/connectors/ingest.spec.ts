@@ -65,6 +65,7 @@ describe('The ingest stream in Redis', () => {
     await emit({ data: '1' });
     await emit({ topic: 'signals:a' });
     await emit({ topic: 'signals:a', data: 'no json' });
+    await emit({ topic: 'signals:a', data: '[1e999]' });
     await emit({ topic: 'nowhere:a', data: '1' });
     await emit({ topic: 'signals:*', data: '1' });
     await emit({ topic: 'signals:a', data: JSON.stringify('x'.repeat(70_000)) });
@@ -78,12 +79,13 @@ describe('The ingest stream in Redis', () => {
       'bad_request',
       'bad_request',
       'bad_json',
+      'bad_request',
       'unknown_stream',
       'bad_topic',
       'too_large',
       'idempotency_conflict',
     ]);
-    expect(await sample(url, 'axiom_connector_refused_total')).to.equal(7);
+    expect(await sample(url, 'axiom_connector_refused_total')).to.equal(8);
   });
 
   it('continues when Redis has lost the consumer group', async () => {

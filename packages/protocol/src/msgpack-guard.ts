@@ -13,13 +13,14 @@ interface Rules {
   readonly extensions: boolean;
 }
 
-const CLIENTS: Rules = { maxDepth: 16, extensions: false };
-/** Servers send what applications emit: dates and the like, nested to any depth. */
+/** Deeper than data may be, which is then refused by its field. */
+const CLIENTS: Rules = { maxDepth: 256, extensions: false };
+/** Servers send what applications emit: dates and the like. */
 const SERVERS: Rules = { maxDepth: 256, extensions: true };
 
 /**
  * Whether a packet is one MessagePack value of plain data: no extension types but undefined, map keys are strings,
- * counts and lengths lie within the bytes that remain, at most 16 deep, and nothing follows it.
+ * counts and lengths lie within the bytes that remain, at most 256 deep, and nothing follows it.
  */
 export function isPlainMsgpack(bytes: Uint8Array): boolean {
   return valueEnd(bytes, 0, 0, CLIENTS) === bytes.length;

@@ -1,4 +1,5 @@
 import type { Ack, PublishAnswer } from '@axiom-streaming/protocol/answers';
+import { flawOf, hasEndlessNumber } from '@axiom-streaming/protocol/json';
 import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
 import { ERRORS, errorBody, HubError } from '../../errors.js';
 import type { AppendEntry, AppendResult, StreamLog } from '../../log/stream-log.js';
@@ -34,31 +35,36 @@ type RefusalReason = (typeof REFUSALS)[number];
 /**
  * JSON text of a message's data, as it will be carried: without line breaks, which SSE could not carry. In JSON a line
  * break can only be white space between tokens, so the value is the same, and numbers keep their digits.
+ *
+ * @param text valid JSON
+ * @throws HubError `bad_request` for a number beyond the range of a 64-bit float
  */
 export function jsonText(text: string): string {
+  if (hasEndlessNumber(text)) throw unfit('has a number beyond the range of a 64-bit float');
   return /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ').trim() : text.trim();
 }
 
 /**
- * JSON text of data that has been parsed already, in a batch or on a socket. @throws HubError `bad_request` for a
- * number beyond the range of a 64-bit float, which would silently become null.
+ * JSON text of data that has been parsed already, in a batch or on a socket. @throws HubError `bad_request` for what JSON
+ * cannot say: numbers beyond the range of a 64-bit float, bytes
  */
 export function dataText(data: unknown): string {
   let text: string;
   try {
     text = JSON.stringify(data);
   } catch (error) {
-    throw new HubError('bad_request', `data: cannot be written as JSON: ${(error as Error).message}`, {
-      field: 'data',
-      cause: error,
-    });
+    throw unfit(
+      error instanceof RangeError ? 'is nested too deep' : (flawOf(data) ?? 'cannot be written as JSON'),
+    );
   }
-  if (text.includes('null') && hasEndlessNumber(data)) {
-    throw new HubError('bad_request', 'data: has a number beyond the range of a 64-bit float', {
-      field: 'data',
-    });
-  }
+  // The marks that numbers without an end and bytes leave in the text: only then is it worth a walk.
+  const flaw = text.includes('null') || text.includes('"type":"Buffer"') ? flawOf(data) : undefined;
+  if (flaw !== undefined) throw unfit(flaw);
   return text;
+}
+
+function unfit(flaw: string): HubError {
+  return new HubError('bad_request', `data: ${flaw}`, { field: 'data' });
 }
 
 /** Clients and encoders walk data recursively: anything deeper than this could be stored, but not read. */
@@ -85,11 +91,6 @@ export function isDeeperThan(json: string, limit: number): boolean {
     }
   }
   return false;
-}
-
-function hasEndlessNumber(value: unknown): boolean {
-  if (typeof value === 'number') return !Number.isFinite(value);
-  return typeof value === 'object' && value !== null && Object.values(value).some(hasEndlessNumber);
 }
 
 /** Validates and commits publications. */

@@ -6,25 +6,18 @@ import type { EncodableMessage, Encoding } from '../../hub/delivery/encoding.js'
 import { binaryFrame } from '../server-frame.js';
 import { packetOptions } from './engine-connection.js';
 import type { SocketIoFrame } from './message-encoding.js';
-
-const encoder = new parser.Encoder();
-
-/** Any value as MessagePack: the parser's encoder takes what it is given. */
-function pack(value: unknown): Buffer {
-  const [bytes] = encoder.encode(value as Parameters<typeof encoder.encode>[0]) as unknown as [Buffer];
-  return bytes;
-}
+import { decodeMsgpack, encodeMsgpack } from './msgpack-codec.js';
 
 // { type: 2 (EVENT), data: ["message", message, cursor], nsp: "/" }, split around the parts that vary.
 const HEAD = Buffer.concat([
   Buffer.from([0x83]),
-  pack('type'),
-  pack(2),
-  pack('data'),
+  encodeMsgpack('type'),
+  encodeMsgpack(2),
+  encodeMsgpack('data'),
   Buffer.from([0x93]),
-  pack('message'),
+  encodeMsgpack('message'),
 ]);
-const TAIL = Buffer.concat([pack('nsp'), pack('/')]);
+const TAIL = Buffer.concat([encodeMsgpack('nsp'), encodeMsgpack('/')]);
 
 class MsgpackFrame implements SocketIoFrame {
   readonly #parts: readonly Buffer[];
@@ -33,7 +26,7 @@ class MsgpackFrame implements SocketIoFrame {
   #wire: Buffer | undefined;
 
   constructor(body: Buffer, cursor: string) {
-    this.#parts = [HEAD, body, pack(cursor), TAIL];
+    this.#parts = [HEAD, body, encodeMsgpack(cursor), TAIL];
   }
 
   get packet(): Buffer {
@@ -55,21 +48,30 @@ export const msgpackEncoding: Encoding = {
   encode: (message, cursor) => {
     let body = bodies.get(message);
     if (body === undefined) {
-      body = pack(JSON.parse(message.text));
+      body = encodeMsgpack(JSON.parse(message.text));
       bodies.set(message, body);
     }
     return new MsgpackFrame(body, cursor);
   },
 };
 
-/** Refuses what must not be decoded; Socket.IO then closes the connection. */
-class GuardedDecoder extends parser.Decoder {
-  override add(packet: unknown): void {
-    if (!Buffer.isBuffer(packet) || !isPlainMsgpack(packet))
-      throw new Error('this is not a plain MessagePack packet');
-    super.add(packet);
+class HubEncoder extends parser.Encoder {
+  // The server expects a list of buffers, whatever the types say.
+  override encode(packet: unknown): ArrayBuffer {
+    return [encodeMsgpack(packet)] as unknown as ArrayBuffer;
   }
 }
 
-/** The parser for `new Server({parser})`: its own encoder, and its decoder behind the guard. */
-export const guardedMsgpackParser = { ...parser, Decoder: GuardedDecoder };
+/** Refuses what must not be decoded; Socket.IO then closes the connection. */
+class HubDecoder extends parser.Decoder {
+  override add(packet: unknown): void {
+    if (!Buffer.isBuffer(packet) || !isPlainMsgpack(packet))
+      throw new Error('this is not a plain MessagePack packet');
+    const decoded = decodeMsgpack(packet);
+    this.checkPacket(decoded);
+    this.emit('decoded', decoded);
+  }
+}
+
+/** The parser for `new Server({parser})`: the hub's own codec, behind the guard. */
+export const guardedMsgpackParser = { ...parser, Encoder: HubEncoder, Decoder: HubDecoder };
