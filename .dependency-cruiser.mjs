@@ -125,7 +125,8 @@ const ROOMS = [
     'cluster/',
     [
       ...['cluster/', 'redis/redis-link.ts', 'time/', 'errors.ts', 'auth/revocations.ts', 'type auth/'],
-      ...['type hub/', 'type transports/socketio/sessions.ts', 'type logger.ts'],
+      ...['type hub/', 'type transports/socketio/sessions.ts', 'type transports/sse/subscriptions.ts'],
+      'type logger.ts',
     ],
   ],
   // The composition root knows everything but what starts it.

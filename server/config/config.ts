@@ -66,7 +66,7 @@ export interface Config {
   readonly transports: {
     /** New connections of all transports. */
     readonly handshakesPerSecond: number;
-    /** Most topics in the URL of one event stream. */
+    /** Most topics of one event stream. */
     readonly topicsPerEventStream: number;
     /** How long a Socket.IO client may be disconnected and still be recovered. */
     readonly sessionMs: number;

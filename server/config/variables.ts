@@ -219,7 +219,7 @@ export const VARIABLES = {
     'Most topics that one connection may read.',
     whole(1, 1_000_000),
   ),
-  MAX_TOPICS_PER_EVENT_STREAM: variable('1000', 'Most topics in the URL of one `/stream`.', whole(1, 10_000)),
+  MAX_TOPICS_PER_EVENT_STREAM: variable('1000', 'Most topics of one event stream.', whole(1, 10_000)),
   MAX_CONNECTIONS_PER_ADDRESS: variable(
     '1000',
     'Most connections from one address to one node.',

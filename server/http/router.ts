@@ -27,6 +27,8 @@ export interface RouterOptions
   readonly trustProxy: readonly string[];
 }
 
+/** Of the path and the query. NGINX before the node reads a little more. */
+const MAX_ADDRESS_BYTES = 16_000;
 const YEAR_S = 31_536_000;
 /** What load balancers ask. */
 const HEALTH_CHECKS: ReadonlySet<string> = new Set(['/health/live', '/health/ready']);
@@ -64,6 +66,9 @@ export function createRouter(options: RouterOptions): Express {
     });
     // Health checks name the node by an address, or by nothing: they tell no secret, and nobody else's page may read them.
     if (!HEALTH_CHECKS.has(request.path)) gate.checkLocal(request);
+    if (request.originalUrl.length > MAX_ADDRESS_BYTES) {
+      throw new HubError('address_too_long', `the address has more than ${MAX_ADDRESS_BYTES} bytes`);
+    }
     next();
   });
   app.use(answeringOptions(gate));

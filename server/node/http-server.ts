@@ -6,8 +6,11 @@ import {
   type RequestListener,
 } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Gate } from '../auth/gate.js';
 import type { Config } from '../config/config.js';
+import { HubError } from '../errors.js';
+import { refuseUpgrade } from '../transports/problem.js';
 import { limitSockets } from '../transports/sockets.js';
 import { HubRequest } from '../transports/upgrades.js';
 
@@ -23,14 +26,43 @@ const SLOW_REQUESTS = { headersTimeout: 10_000, requestTimeout: 30_000, connecti
  */
 const LISTEN_BACKLOG = 4_096;
 
+/** Of a request's first line and headers together. NGINX hands on no header or address above 16 KiB. */
+const MAX_HEAD_BYTES = 32 * 1024;
+
 /** Creates a server, which does not listen yet. */
 export function createHttpServer(router: RequestListener, gate: Gate): HttpServer {
   const server = createServer(
-    { ...SLOW_REQUESTS, keepAliveTimeout: KEEP_ALIVE_MS, IncomingMessage: HubRequest },
+    {
+      ...SLOW_REQUESTS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEAD_BYTES,
+      IncomingMessage: HubRequest,
+    },
     router,
   );
+  server.on('clientError', refuseUnread);
   limitSockets(server, gate);
   return server;
+}
+
+/** Answers a request that could not be read, as every other refusal is answered. */
+function refuseUnread(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // As Node.js does it itself: an answer that has begun must not be written into.
+  const { _httpMessage: answering } = socket as { _httpMessage?: { headersSent: boolean } | null };
+  if (!socket.writable || answering?.headersSent === true || error.code === 'ECONNRESET') {
+    socket.destroy(error);
+    return;
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    refuseUpgrade(
+      socket,
+      new HubError('headers_too_large', `the address and the headers have more than ${MAX_HEAD_BYTES} bytes`),
+    );
+  } else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    socket.end('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n', () => socket.destroy());
+  } else {
+    refuseUpgrade(socket, new HubError('bad_request', 'this is not a request of HTTP/1.1'));
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Builds the transports, and puts them on the one port of a node: a part of the composition root. */
 import type { Server as HttpServer } from 'node:http';
 import type { Gate } from '../auth/gate.js';
+import { RedisSubscriptionStore } from '../cluster/redis-subscriptions.js';
 import type { Config } from '../config/config.js';
 import { describeError, errorBody } from '../errors.js';
 import { isHubPayload } from '../log/payload.js';
@@ -14,6 +15,12 @@ import {
   SocketIoTransport,
 } from '../transports/socketio/socketio-transport.js';
 import { SseTransport } from '../transports/sse/sse-transport.js';
+import {
+  MemorySubscriptionStore,
+  OWNER_MAX_BYTES,
+  SUBSCRIPTION_MIN_BYTES,
+  Subscriptions,
+} from '../transports/sse/subscriptions.js';
 import { routeUpgrades } from '../transports/upgrades.js';
 import { GuardedWebSocketServer } from '../transports/websocket/guarded-server.js';
 import { WebSocketTransport } from '../transports/websocket/websocket-transport.js';
@@ -46,7 +53,7 @@ export interface TransportParts
 }
 
 export function buildTransports(config: Config, parts: TransportParts): Transports {
-  const { hub, requests, gate, metrics, logger } = parts;
+  const { link, hub, requests, gate, metrics, logger } = parts;
   const { handshakesPerSecond, topicsPerEventStream, pingIntervalMs, pingTimeoutMs, direct } =
     config.transports;
   const admission = new Admission({
@@ -63,7 +70,13 @@ export function buildTransports(config: Config, parts: TransportParts): Transpor
   const shared = { hub, gate, admission, node: config.node.id, direct };
   const heartbeat = { pingIntervalMs, pingTimeoutMs };
   const maxFrameBytes = config.publishing.maxMessageBytes + REQUEST_OVERHEAD_BYTES;
-  const sse = new SseTransport({ ...shared, logger, maxTopics: topicsPerEventStream });
+  const subscriptions = new Subscriptions(
+    link === undefined
+      ? new MemorySubscriptionStore()
+      : new RedisSubscriptionStore(link, { maxBytes: OWNER_MAX_BYTES, minBytes: SUBSCRIPTION_MIN_BYTES }),
+    logger,
+  );
+  const sse = new SseTransport({ ...shared, logger, subscriptions, maxTopics: topicsPerEventStream });
   const webSocket = new WebSocketTransport({ ...shared, ...heartbeat, requests, maxFrameBytes });
   let socketIos: readonly SocketIoTransport[] = [];
   return {

@@ -182,6 +182,23 @@ const WAYS: readonly Way[] = [
     ...DENIED,
     right: '200',
   },
+  {
+    name: 'an event stream with its topics in the body',
+    method: 'POST',
+    path: '/stream',
+    body: '{"topics":["portfolio:p1"]}',
+    ...DENIED,
+    right: '200',
+  },
+  {
+    name: 'a subscription of event streams',
+    method: 'POST',
+    path: '/stream/subscriptions',
+    body: '{"topics":["portfolio:p1"]}',
+    none: '201',
+    narrow: '201',
+    right: '201',
+  },
 ];
 
 describe('Who may', () => {
@@ -219,10 +236,15 @@ describe('Who may', () => {
   }
 
   async function answer({ method, path, body }: Way, headers: Record<string, string>): Promise<string> {
-    if (path.startsWith('/stream')) {
+    if (path.startsWith('/stream') && !path.startsWith('/stream/')) {
       const abort = new AbortController();
       const sent = headers.Authorization === '' ? {} : headers;
-      const response = await fetch(app.url + path, { headers: sent, signal: abort.signal });
+      const response = await fetch(app.url + path, {
+        method,
+        headers: sent,
+        signal: abort.signal,
+        ...(body === undefined ? {} : { body }),
+      });
       const { status } = response;
       const text = status === 200 ? '' : await response.text();
       abort.abort();

@@ -27,12 +27,13 @@ export class EventStream {
     void this.#read(response);
   }
 
-  /** Resolves when the headers have come, whatever the status. */
-  static async open(url: string, headers: Record<string, string> = {}): Promise<EventStream> {
+  /** Resolves when the headers have come, whatever the status. @param body makes it a POST */
+  static async open(url: string, headers: Record<string, string> = {}, body?: string): Promise<EventStream> {
     const abort = new AbortController();
     const response = await fetch(url, {
       headers: { Accept: 'text/event-stream', ...authorization(), ...headers },
       signal: abort.signal,
+      ...(body === undefined ? {} : { method: 'POST', body }),
     });
     return new EventStream(response, abort);
   }

@@ -290,7 +290,7 @@ describe('Operating over HTTP', () => {
       ['DELETE', '/api/topics/news%3Aa', 'GET, HEAD, OPTIONS'],
       ['PUT', '/api/topics/news%3Aa/messages', 'GET, HEAD, OPTIONS, POST'],
       ['GET', '/api/messages', 'OPTIONS, POST'],
-      ['PUT', '/stream', 'GET, HEAD, OPTIONS'],
+      ['PUT', '/stream', 'GET, HEAD, OPTIONS, POST'],
     ] as const) {
       const { status, body, headers } = await call<Problem>(method, `${app.url}${path}`);
       expect({ status, code: body.code }, path).to.deep.equal({ status: 405, code: 'method_not_allowed' });
@@ -303,7 +303,7 @@ describe('Operating over HTTP', () => {
       ['/api/streams', 'GET, HEAD, OPTIONS'],
       ['/api/messages', 'OPTIONS, POST'],
       ['/health', 'GET, HEAD, OPTIONS'],
-      ['/stream', 'GET, HEAD, OPTIONS'],
+      ['/stream', 'GET, HEAD, OPTIONS, POST'],
     ] as const) {
       for (const header of [[], ['Authorization', 'Bearer wrong'], ['Origin', 'https://elsewhere.example']]) {
         const headers = header.length === 0 ? [] : [header as [string, string]];

@@ -1,6 +1,7 @@
+import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { historyRequest } from '../../hub/operations/history.js';
 import { subscribeRequest } from '../../hub/operations/subscribe.js';
-import { BEARER, EXAMPLE_ORIGIN, json, type Parameter, type Route } from './route.js';
+import { type Answer, BEARER, EXAMPLE_ORIGIN, json, type Parameter, type Route } from './route.js';
 import * as schemas from './schemas.js';
 
 const since = (name = 'since'): Parameter => ({
@@ -19,6 +20,26 @@ export function topicInPath(example: string): Parameter {
     example,
   };
 }
+
+const EVENT_STREAM: Answer = {
+  status: 200,
+  description:
+    'Unnamed events are messages, and `id` is the cursor; the named ones are `position`, `gap`, `degraded`, `drain`, `expiring`. Where `Accept` names `text/event-stream`, also for a refusal that passes: the one event is `refused` then.',
+  type: 'text/event-stream',
+};
+
+const OF_STREAMS: readonly ErrorCode[] = [
+  'bad_topic',
+  'denied',
+  'token_missing',
+  'unknown_stream',
+  'unsupported',
+  'too_many_topics',
+  'too_many_connections',
+  'origin_denied',
+  'log_unavailable',
+  'overloaded',
+];
 
 export const READING_ROUTES: readonly Route[] = [
   {
@@ -65,33 +86,76 @@ export const READING_ROUTES: readonly Route[] = [
         schema: subscribeRequest.shape.maxRate,
       },
       {
+        name: 'subscription',
+        in: 'query',
+        description: 'From `POST /stream/subscriptions`, instead of topics and how to read them.',
+        schema: schemas.subscription.shape.id.optional(),
+      },
+      {
         name: 'ticket',
         in: 'query',
         description: 'From `POST /api/tickets`, instead of a token.',
         schema: schemas.ticket.shape.ticket.optional(),
       },
     ],
-    answers: [
+    answers: [EVENT_STREAM],
+    errors: ['not_found', ...OF_STREAMS],
+    example: `curl -sN '${EXAMPLE_ORIGIN}/stream?topics=market:*&rewind=3'`,
+  },
+  {
+    method: 'post',
+    path: '/stream',
+    id: 'streamOf',
+    tag: 'Read',
+    summary: 'Read topics as an event stream, with the topics in the body',
+    description:
+      'For more topics than an address can carry. The body is what `subscribe` takes; the answer is that of `GET /stream`. `Last-Event-ID` outranks `since`.',
+    token: 'optional',
+    body: {
+      description: 'What to read; up to 256 KiB.',
+      schema: subscribeRequest,
+      example: { topics: ['market:*'], rewind: 3 },
+    },
+    parameters: [
       {
-        status: 200,
-        description:
-          'Unnamed events are messages, and `id` is the cursor; the named ones are `position`, `gap`, `degraded`, `drain`, `expiring`. Where `Accept` names `text/event-stream`, also for a refusal that passes: the one event is `refused` then.',
-        type: 'text/event-stream',
+        name: 'Last-Event-ID',
+        in: 'header',
+        description: 'Cursor to go on from.',
+        schema: historyRequest.shape.since,
       },
     ],
+    answers: [EVENT_STREAM],
+    errors: ['bad_json', 'too_large', 'unsupported_type', ...OF_STREAMS],
+    example: `curl -sN '${EXAMPLE_ORIGIN}/stream' -d '{"topics":["market:*"],"rewind":3}'`,
+  },
+  {
+    method: 'post',
+    path: '/stream/subscriptions',
+    id: 'createSubscription',
+    tag: 'Read',
+    summary: 'A short id for what an event stream is to read',
+    description:
+      'For an `EventSource` with more topics than an address can carry: `/stream?subscription=` and the id, on any node, as often as it reconnects. The same request has the same id. It is kept for 24 h after it was last used, and is no credential.',
+    token: 'optional',
+    body: {
+      description: 'What to read; up to 256 KiB.',
+      schema: subscribeRequest,
+      example: { topics: ['market:*'], rewind: 3 },
+    },
+    answers: [json('The id.', schemas.subscription, 201)],
     errors: [
+      'bad_json',
       'bad_topic',
-      'denied',
-      'token_missing',
       'unknown_stream',
       'unsupported',
+      'too_large',
       'too_many_topics',
-      'too_many_connections',
+      'unsupported_type',
       'origin_denied',
       'log_unavailable',
       'overloaded',
     ],
-    example: `curl -sN '${EXAMPLE_ORIGIN}/stream?topics=market:*&rewind=3'`,
+    example: `curl -s '${EXAMPLE_ORIGIN}/stream/subscriptions' -d '{"topics":["market:*"],"rewind":3}'`,
   },
   {
     method: 'get',

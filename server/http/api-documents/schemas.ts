@@ -144,6 +144,7 @@ export const nodes = z.object({
 });
 
 export const ticket = z.object({ ticket: z.string(), expiresInMs: count });
+export const subscription = z.object({ id: z.string(), expiresInMs: count });
 export const revocation = z.object({
   jti: z.string().optional(),
   sub: z.string().optional(),

@@ -1,5 +1,5 @@
 /**
- * Server-sent events at `GET /stream`: for browsers' `EventSource` and for scripts with curl.
+ * Server-sent events at `/stream`: for browsers' `EventSource` and for scripts with curl.
  *
  * A valid request is answered with 200 whatever happens next, because any other status ends an EventSource permanently.
  * The first `position` event says what could not be resumed. `stream-refusal.ts` refuses requests.
@@ -16,7 +16,8 @@ import { type Principal, requireRead } from '../../hub/access.js';
 import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
 import { checkConflatable, requestedConflation } from '../../hub/operations/conflation-rules.js';
-import { subscribe } from '../../hub/operations/subscribe.js';
+import { parseRequest } from '../../hub/operations/fields.js';
+import { subscribe, subscribeRequest } from '../../hub/operations/subscribe.js';
 import { tooManyTopics } from '../../hub/operations/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
@@ -25,7 +26,8 @@ import { allowHalfOpen, detachFromHttp, whenHalfClosed } from './detach-from-htt
 import { SseSink } from './sse-sink.js';
 import { EVENT_STREAM_HEADERS } from './stream-headers.js';
 import { refuseStream } from './stream-refusal.js';
-import { readQuery, type StreamRequest } from './stream-request.js';
+import { readBody, readQuery, readStored, type StreamRequest } from './stream-request.js';
+import { SUBSCRIPTION_LASTS_MS, type Subscriptions } from './subscriptions.js';
 
 /** A comment line keeps proxies from closing a quiet stream as dead. */
 const COMMENT_EVERY_MS = 15_000;
@@ -38,10 +40,11 @@ export interface SseOptions {
   readonly hub: Hub;
   readonly gate: Gate;
   readonly admission: Admission;
-  /** Most topics in one URL. */
+  /** Most topics of one stream. */
   readonly maxTopics: number;
   readonly node: string;
   readonly logger: Logger;
+  readonly subscriptions: Subscriptions;
   /** Write messages on the TCP sockets themselves. */
   readonly direct: boolean;
 }
@@ -64,19 +67,24 @@ export class SseTransport {
   }
 
   /**
-   * Serves one stream. Query: `topics` (comma-separated, or repeated), `since` or `lastEventId`, `rewind`, `conflate`
-   * with `maxRate`, `ticket`.
+   * Serves one stream.
    *
+   * @param query `topics` (comma-separated, or repeated), `rewind`, `conflate` with `maxRate`, or instead of them
+   *   `subscription`; `since` or `lastEventId`, `ticket`
+   * @param body of a POST: a request of `subscribe`, instead of the query
    * @throws HubError before anything is written, for topics that cannot be subscribed to, and as the gate and the
    *   admission do; to be answered by {@link refuse}
    */
-  async serve(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+  async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    query: URLSearchParams,
+    body?: unknown,
+  ): Promise<void> {
     const { admission } = this.#options;
     const refuseHalfOpen = allowHalfOpen(response);
     try {
-      const wanted = readQuery(request, query);
-      const topics = this.#topicsOf(wanted);
-      const address = await admission.admit(request);
+      const { wanted, topics, address } = await this.#admit(request, query, body);
       const credentials = { token: this.#tokenOf(request, wanted), ticket: wanted.ticket };
       const client = await admission.open('sse', address, credentials, (principal) =>
         requireReadAll(principal, topics),
@@ -94,14 +102,26 @@ export class SseTransport {
    * @throws HubError as {@link serve}
    */
   async head(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
-    const { admission, gate } = this.#options;
-    const wanted = readQuery(request, query);
-    const topics = this.#topicsOf(wanted);
-    const address = await admission.admit(request);
+    const { gate } = this.#options;
+    const { wanted, topics, address } = await this.#admit(request, query);
     const token = this.#tokenOf(request, wanted);
     if (token !== undefined || wanted.ticket === undefined)
       requireReadAll(await gate.identify(token, address), topics);
     response.writeHead(200, EVENT_STREAM_HEADERS).end();
+  }
+
+  /**
+   * Keeps what a stream is to be asked for under a short id. Whether somebody may read the topics is checked for each stream.
+   *
+   * @param owner whom it counts for: a subject or an address
+   * @param body a request of `subscribe`
+   * @throws HubError as {@link serve}
+   */
+  async createSubscription(owner: string, body: unknown): Promise<{ id: string; expiresInMs: number }> {
+    const wanted = parseRequest(subscribeRequest, body);
+    this.#topicsOf(wanted);
+    const id = await this.#options.subscriptions.create(owner, JSON.stringify(wanted));
+    return { id, expiresInMs: SUBSCRIPTION_LASTS_MS };
   }
 
   /** Answers a request that {@link serve} refused. */
@@ -111,7 +131,20 @@ export class SseTransport {
 
   close(): void {
     clearInterval(this.#comments);
+    this.#options.subscriptions.close();
     for (const subscriber of this.#streams.values()) subscriber.close(CLOSE.drain);
+  }
+
+  async #admit(request: IncomingMessage, query: URLSearchParams, body?: unknown) {
+    const { admission, subscriptions } = this.#options;
+    const id = query.get('subscription');
+    if (id === null || body !== undefined) {
+      const wanted = body === undefined ? readQuery(request, query) : readBody(request, query, body);
+      return { wanted, topics: this.#topicsOf(wanted), address: await admission.admit(request) };
+    }
+    const address = await admission.admit(request);
+    const wanted = readStored(request, query, { id, text: await subscriptions.find(id) });
+    return { wanted, topics: this.#topicsOf(wanted), address };
   }
 
   /** @throws HubError for topics that cannot be subscribed to */
@@ -152,7 +185,10 @@ export class SseTransport {
     const subscriber = hub.attach(randomUUID(), sink, client);
     client.bind(subscriber);
     this.#streams.set(sink, subscriber);
+    const { subscription } = wanted;
+    const release = subscription && this.#options.subscriptions.hold(subscription.id, subscription.text);
     socket.on('close', () => {
+      release?.();
       client.close();
       this.#streams.delete(sink);
       hub.detach(subscriber);
@@ -164,7 +200,7 @@ export class SseTransport {
   async #subscribe(
     subscriber: Subscriber,
     sink: SseSink,
-    { since, ticket: _, ...rest }: StreamRequest,
+    { since, ticket: _ticket, subscription: _subscription, ...rest }: StreamRequest,
   ): Promise<void> {
     const { hub, node, logger } = this.#options;
     const badCursor = since !== undefined && parseCursor(since) === undefined;
