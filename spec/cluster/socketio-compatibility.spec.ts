@@ -55,6 +55,33 @@ describe('Ordinary Socket.IO beside the hub', () => {
     expect(first!.seen.messages).to.deep.equal([]);
   });
 
+  for (const [what, ...event] of [
+    ['ends in a string', 'notice', { level: 1 }, 'maintenance at 5'],
+    ['has no arguments', 'notice'],
+  ] as const) {
+    it(`leaves a client its way back, though an event of an emitter ${what}`, async () => {
+      const client = await subscribeSocketIo(
+        { url: cluster.url, keepsCursor: false },
+        { topics: ['news:way'] },
+      );
+      clients.push(client);
+      let notices = 0;
+      client.socket.on('notice', () => (notices += 1));
+      const { pubClient } = link.forAdapter((error) => expect.fail(String(error)));
+      const positions = client.seen.positions.length;
+      const [name, ...args] = event as readonly [string, ...unknown[]];
+      new Emitter(pubClient).to('news:way').emit(name, ...args);
+      await until('it has come', () => notices === 1);
+      await until('its cursor behind it', () => client.seen.positions.length > positions);
+      client.cut();
+      await publish(cluster.url, 'news:way', what);
+      await until('what was missed has come', () => client.seen.data().includes(what), {
+        instead: () => client.events,
+      });
+      expect(client.recovered).to.deep.equal([false, true]);
+    });
+  }
+
   it('survives malformed payloads on the adapter’s channels', async () => {
     const [client] = [await subscribeSocketIo({ url: cluster.nodes[0]!.url }, { topics: ['news:*'] })];
     clients.push(client);

@@ -12,6 +12,11 @@ export interface SubscribeAnswer {
   readonly topics: readonly TopicVerdict[];
   /** The cursor to resume from until the connection gets its next one. */
   readonly cursor: string;
+  /**
+   * Socket.IO: the client was here before, its session was not resumed, and this request has no `since`. What was published
+   * in the meantime does not come.
+   */
+  readonly cursorMissing?: true;
 }
 
 export interface UnsubscribeAnswer {

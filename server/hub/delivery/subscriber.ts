@@ -164,6 +164,12 @@ export class Subscriber implements Outlet, Flushable {
     this.#sink.position(cursor);
   }
 
+  /** Tells the connection its cursor again: something that is not the hub's may stand in its place there. */
+  repeatPosition(): void {
+    this.#toldCursor = '';
+    this.position();
+  }
+
   gap(info: GapInfo): void {
     this.flush();
     this.#sink.gap(info);

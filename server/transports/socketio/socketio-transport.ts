@@ -19,6 +19,7 @@ import type { Admission } from '../admission.js';
 import { welcomeInfo } from '../welcome.js';
 import { Authentication, type ConnectDecision } from './authentication.js';
 import { dropRequest, endConnection, engineConnection, hasEngineSession } from './engine-connection.js';
+import { followForeignEvents } from './foreign-events.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
@@ -197,8 +198,9 @@ export class SocketIoTransport {
       if (reason === 'client namespace disconnect') void this.#keeper.forget(socket);
       else this.#keeper.drop(socket);
     });
-    this.#listen(socket, subscriber);
+    followForeignEvents(socket, subscriber);
     const { pid } = socket.handshake.auth as { pid?: unknown };
+    this.#listen(socket, subscriber, typeof pid === 'string' && resumption === undefined);
     dropRequest(socket);
     if (resumption !== undefined) {
       await this.#resume(socket, subscriber, resumption);
@@ -241,7 +243,9 @@ export class SocketIoTransport {
     this.#keeper.resumed(socket);
   }
 
-  #listen(socket: Socket, subscriber: Subscriber): void {
+  /** @param returning whether the client was here before, and its session was not taken up */
+  #listen(socket: Socket, subscriber: Subscriber, returning: boolean): void {
+    let mayMiss = returning;
     // One closure per connection in place of a listener for each operation.
     socket.use(([event, ...args], next) => {
       const last = args.at(-1);
@@ -250,7 +254,11 @@ export class SocketIoTransport {
       if (!isOperation(String(event)) && typeof last !== 'function') return next();
       const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;
       const body = typeof args[0] === 'function' ? undefined : args[0];
-      void this.#handle(socket, subscriber, String(event), body, acknowledge);
+      void this.#handle(socket, subscriber, String(event), body, (ack) => {
+        const misses = mayMiss && event === 'subscribe' && ack.ok;
+        if (misses) mayMiss = false;
+        acknowledge(misses && !hasCursor(body) ? withoutCursor(ack) : ack);
+      });
     });
   }
 
@@ -281,4 +289,13 @@ export class SocketIoTransport {
     const old = this.io.sockets.sockets.get(sid);
     if (old !== undefined) engineConnection(old).close(true);
   }
+}
+
+/** The acknowledgement of a `subscribe` that was to bring a cursor and does not. */
+function withoutCursor(ack: Ack): Ack {
+  return { ...(ack as Ack<'subscribe'>), cursorMissing: true } as Ack<'subscribe'>;
+}
+
+function hasCursor(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'since' in body;
 }
