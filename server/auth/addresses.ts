@@ -1,6 +1,6 @@
 /** The client address of a request, and whether its origin is allowed. */
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { BlockList, isIPv4, isIPv6, SocketAddress } from 'node:net';
 import proxyAddr from 'proxy-addr';
 
 /** Private networks: loopback, RFC 1918, link-local, RFC 4193. */
@@ -41,22 +41,50 @@ export class AddressFinder {
     this.#trust = proxyAddr.compile([...trustedProxies]);
   }
 
-  of(request: IncomingMessage): string {
-    const { headers, socket } = request;
-    const found =
-      headers['x-forwarded-for'] === undefined ? socket.remoteAddress : proxyAddr(request, this.#trust);
-    return plain(found ?? '');
+  /** The client's address in its one form; {@link UNKNOWN_ADDRESS} where a trusted proxy names none that can be read. */
+  of({ headers, socket }: IncomingMessage): string {
+    const forwarded = headers['x-forwarded-for'];
+    const from = canonicalAddress(socket.remoteAddress ?? '') ?? '';
+    if (forwarded === undefined) return from;
+    const hops = String(forwarded)
+      .split(',')
+      .map((hop) => hop.trim())
+      .filter((hop) => hop !== '')
+      .map((hop) => canonicalAddress(hop) ?? UNKNOWN_ADDRESS);
+    const addressed = { headers: { 'x-forwarded-for': hops.join(', ') }, socket: { remoteAddress: from } };
+    return proxyAddr(addressed as unknown as IncomingMessage, this.#trust);
   }
 
   /** Whether the address is that of a trusted proxy. */
   trusts(address: string): boolean {
-    return this.#trust(plain(address), 0);
+    return this.#trust(canonicalAddress(address) ?? '', 0);
+  }
+
+  /**
+   * The scheme under which the hub was asked. What is forwarded is believed from anybody: this protects browsers, and pages
+   * cannot send it. Undefined: there is a proxy, and it does not say.
+   */
+  schemeOf({ headers, socket }: IncomingMessage): string | undefined {
+    const [forwarded = ''] = String(headers['x-forwarded-proto'] ?? '').split(',');
+    if (forwarded.trim() !== '') return forwarded.trim().toLowerCase();
+    const isProxied = headers['x-forwarded-for'] !== undefined || this.trusts(socket.remoteAddress ?? '');
+    return isProxied ? undefined : 'http';
   }
 }
 
-/** On a dual-stack socket, IPv4 addresses have the form `::ffff:…`. */
-function plain(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/, '');
+/** What a client is counted as whose proxy wrote something that is not an address: all of them together. */
+export const UNKNOWN_ADDRESS = 'unknown';
+
+/**
+ * An address in the one form in which it is compared and counted, from any in which proxies write it: with a port, in
+ * brackets, with a zone, in upper case, as IPv4 in IPv6 (which dual-stack sockets say). Undefined where it is none.
+ */
+export function canonicalAddress(text: string): string | undefined {
+  const [, bracketed, v4] = /^(?:\[([^\]]*)\](?::\d*)?|(\d+\.\d+\.\d+\.\d+):\d*)$/.exec(text) ?? [];
+  const address = (bracketed ?? v4 ?? text).replace(/%.*$/, '');
+  if (isIPv4(address)) return address;
+  if (!isIPv6(address)) return undefined;
+  return new SocketAddress({ address, family: 'ipv6' }).address.replace(/^::ffff:(?=\d+\.)/, '');
 }
 
 /**
@@ -82,13 +110,26 @@ export function isLocalHost(host: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost') || isLoopback(name);
 }
 
-/** Whether pages of the request's origin may use the hub: its own origin, and those in the list. */
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: '80', https: '443' };
+
+/**
+ * Whether pages of the request's origin may use the hub: its own origin, and those in the list.
+ *
+ * @param scheme under which the hub was asked; undefined: not known, so it is not compared
+ */
 export function allowsOrigin(
-  request: { readonly headers: IncomingMessage['headers'] },
+  { origin, host = '' }: IncomingMessage['headers'],
+  scheme: string | undefined,
   allowed: ReadonlySet<string>,
 ): boolean {
-  const { origin, host } = request.headers;
   // Only browsers send an Origin, and pages cannot omit it.
   if (origin === undefined || allowed.has('*') || allowed.has(origin)) return true;
-  return URL.canParse(origin) && new URL(origin).host === host;
+  if (!URL.canParse(origin)) return false;
+  const { protocol, hostname, port } = new URL(origin);
+  const from = protocol.slice(0, -1);
+  if (scheme !== undefined && scheme !== from) return false;
+  const [, name = '', asked] = /^(.*?)(?::(\d+))?$/.exec(host.toLowerCase()) ?? [];
+  // A browser leaves out the port of its scheme; a client or a proxy may name it.
+  const portOf = (named: string | undefined) => named || DEFAULT_PORTS[from];
+  return name === hostname && portOf(asked) === portOf(port);
 }

@@ -59,6 +59,8 @@ export interface ConnectionLimits {
 export interface ClientConnectionsOptions {
   readonly node: string;
   readonly limits: ConnectionLimits;
+  /** How long after its end a token is accepted, ms. */
+  readonly leewayMs: number;
   /** Publishes of a subject, over all its connections. */
   readonly publishes: Rate;
   /** Counts requests of an address, over all its connections. @throws HubError `rate_limited` */
@@ -257,7 +259,8 @@ export class ClientConnections {
   /** Ends connections of those who are banned, those with an expired or revoked token, and those that may read nothing and never said who they are. */
   look(): void {
     const now = Date.now();
-    const { unauthenticatedMs } = this.options.limits;
+    const { limits, leewayMs } = this.options;
+    const { unauthenticatedMs } = limits;
     for (const connection of this.#connections) {
       const { principal, subscriber } = connection;
       if (subscriber === undefined) {
@@ -271,13 +274,13 @@ export class ClientConnections {
       } else if (subject === undefined) {
         if (unauthenticatedMs > 0 && now - connection.connectedAt > unauthenticatedMs)
           this.end(connection, 'unauthenticated');
-      } else if (expiresAt !== undefined && expiresAt <= now) {
+      } else if (expiresAt !== undefined && expiresAt + leewayMs <= now) {
         this.end(connection, 'expired');
       } else if (this.options.revoked(principal)) {
         this.end(connection, 'revoked');
       } else if (expiresAt !== undefined && !connection.warned && expiresAt - now <= EXPIRES_SOON_MS) {
         connection.warned = true;
-        subscriber.expiring({ expiresInMs: expiresAt - now });
+        subscriber.expiring({ expiresInMs: Math.max(0, expiresAt - now) });
       }
     }
   }

@@ -44,6 +44,8 @@ export interface GateOptions {
   readonly trustedProxies: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly limits: GateLimits;
+  /** How long after its end a token is accepted, ms. */
+  readonly leewayMs: number;
   /** Where the nodes of a cluster share their counts; undefined for a single node. */
   readonly store: LimiterStore | undefined;
 }
@@ -114,6 +116,7 @@ export class Gate {
       node: options.node,
       // Who may read something without a token may stay, and subscribe when it likes.
       limits: { ...limits, unauthenticatedMs: readsAnything(options) ? 0 : limits.unauthenticatedMs },
+      leewayMs: options.leewayMs,
       publishes: this.#publishes,
       spendRequest: (address, count) => this.#spend(address, count),
       revoked: (principal) => options.revocations.revokes(principal),
@@ -155,8 +158,8 @@ export class Gate {
   }
 
   /** Whether pages of the request's origin may read responses. */
-  allowsOrigin(request: Pick<IncomingMessage, 'headers'>): boolean {
-    return allowsOrigin(request, this.#origins);
+  allowsOrigin(request: IncomingMessage): boolean {
+    return allowsOrigin(request.headers, this.#addresses.schemeOf(request), this.#origins);
   }
 
   /**

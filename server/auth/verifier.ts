@@ -5,25 +5,16 @@
  * A verified token is remembered by its hash until it expires, since a publisher sends the same one with every message.
  */
 import { hash } from 'node:crypto';
-import {
-  type CryptoKey,
-  createRemoteJWKSet,
-  errors,
-  importSPKI,
-  type JWTVerifyGetKey,
-  jwtVerify,
-} from 'jose';
+import { type CryptoKey, errors, importSPKI, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { HubError } from '../errors.js';
+import { type Clock, systemClock } from '../time/clock.js';
 import { Bearer, type ReadAccess, tokenClaims } from './claims.js';
+import { KeySet } from './key-set.js';
 
 /** Characters; longer than any token that fits into a header. */
 const MAX_TOKEN_LENGTH = 8 * 1024;
 const REMEMBERED = 10_000;
-/** How long the keys of a JWKS are trusted, and the shortest time between two fetches. */
-const JWKS_MAX_AGE_MS = 600_000;
-const JWKS_COOLDOWN_MS = 30_000;
-const JWKS_TIMEOUT_MS = 5_000;
 
 type Key = CryptoKey | Uint8Array | JWTVerifyGetKey;
 
@@ -44,11 +35,10 @@ export interface TokenKeyConfig {
 }
 
 /** @returns undefined if nothing is configured. @throws Error for an unreadable public key. */
-export async function tokenKey({
-  secret,
-  publicKey,
-  jwksUrl,
-}: TokenKeyConfig): Promise<TokenKey | undefined> {
+export async function tokenKey(
+  { secret, publicKey, jwksUrl }: TokenKeyConfig,
+  clock: Clock = systemClock,
+): Promise<TokenKey | undefined> {
   if (secret !== '') return { key: Buffer.from(secret), algorithms: ['HS256'] };
   if (publicKey !== '') {
     for (const algorithm of ['RS256', 'ES256', 'EdDSA']) {
@@ -61,12 +51,7 @@ export async function tokenKey({
     throw new Error('JWT_PUBLIC_KEY is not an RSA, P-256 or Ed25519 public key in PEM (BEGIN PUBLIC KEY)');
   }
   if (jwksUrl === '') return undefined;
-  const key = createRemoteJWKSet(new URL(jwksUrl), {
-    cacheMaxAge: JWKS_MAX_AGE_MS,
-    cooldownDuration: JWKS_COOLDOWN_MS,
-    timeoutDuration: JWKS_TIMEOUT_MS,
-  });
-  return { key, algorithms: ['RS256', 'ES256', 'EdDSA'] };
+  return { key: new KeySet(jwksUrl, clock).find, algorithms: ['RS256', 'ES256', 'EdDSA'] };
 }
 
 export interface VerifierOptions extends TokenKey {
@@ -75,6 +60,8 @@ export interface VerifierOptions extends TokenKey {
   readonly issuer: string;
   /** Tokens with a longer remaining lifetime are refused, since revocations are kept no longer than this, ms. */
   readonly maxLifeMs: number;
+  /** How far the clocks of those who issue tokens may be from this one, ms: for `nbf`, `exp` and the remaining lifetime. */
+  readonly leewayMs: number;
   readonly read: ReadAccess;
 }
 
@@ -89,7 +76,9 @@ export class TokenVerifier {
   /** The bearer of a token that was verified earlier and has not expired. */
   known(token: string): Bearer | undefined {
     const bearer = this.#known.get(digest(token));
-    return bearer !== undefined && bearer.expiresAt! > Date.now() ? bearer : undefined;
+    return bearer !== undefined && bearer.expiresAt! + this.#options.leewayMs > Date.now()
+      ? bearer
+      : undefined;
   }
 
   /** @throws HubError `token_invalid` or `token_expired` with the reason; `keys_unavailable` without the key set. */
@@ -100,7 +89,7 @@ export class TokenVerifier {
   }
 
   async #verify(token: string): Promise<Bearer> {
-    const { key, algorithms, audience, issuer, maxLifeMs, read } = this.#options;
+    const { key, algorithms, audience, issuer, maxLifeMs, leewayMs, read } = this.#options;
     if (token.length > MAX_TOKEN_LENGTH) throw invalid(`it is longer than ${MAX_TOKEN_LENGTH} characters`);
     let payload: unknown;
     try {
@@ -109,6 +98,7 @@ export class TokenVerifier {
         audience,
         ...(issuer === '' ? {} : { issuer }),
         requiredClaims: ['sub', 'exp'],
+        clockTolerance: leewayMs / 1000,
       };
       // The library has one overload for a key and another for a function that finds one.
       ({ payload } =
@@ -125,7 +115,7 @@ export class TokenVerifier {
     }
     const { sub, exp, iat, jti, streams, admin } = claims.data;
     const expiresAt = exp * 1000;
-    if (expiresAt > Date.now() + maxLifeMs) {
+    if (expiresAt > Date.now() + maxLifeMs + leewayMs) {
       throw invalid(`it is valid for longer than the ${Math.round(maxLifeMs / 1000)} s that are accepted`);
     }
     try {

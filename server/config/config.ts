@@ -52,6 +52,8 @@ export interface Config {
     readonly issuer: string;
     /** Longest remaining lifetime of a token that is accepted, and so the time that a revocation is kept. */
     readonly maxLifeMs: number;
+    /** How far the clock of the issuer may be from the hub's. */
+    readonly leewayMs: number;
   };
   /** What addresses, subjects and connections may do. */
   readonly rates: GateLimits;
@@ -157,6 +159,7 @@ function inGroups(
       issuer: values.JWT_ISSUER,
       audience: values.JWT_AUDIENCE,
       maxLifeMs: values.TOKEN_MAX_LIFE_MS,
+      leewayMs: values.JWT_LEEWAY_MS,
     },
     rates: {
       connectionsPerAddress: values.MAX_CONNECTIONS_PER_ADDRESS,

@@ -172,6 +172,11 @@ export const VARIABLES = {
     z.string(),
   ),
   JWT_AUDIENCE: variable('axiom-streaming', '`aud` that tokens must have.', z.string()),
+  JWT_LEEWAY_MS: variable(
+    '5000',
+    'How far the clock of the issuer of tokens may be from the hub’s: `nbf` and `exp` are read with it.',
+    whole(0, 300_000),
+  ),
   TOKEN_MAX_LIFE_MS: variable(
     '604800000',
     'Longest remaining lifetime of a token that is accepted; revocations are kept for this time.',

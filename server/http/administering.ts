@@ -14,12 +14,15 @@ export interface AdministeringOptions {
   readonly connections: ConnectionDirectory;
   /** The longest that any token remains valid from now, and how long a revocation without an end is kept. */
   readonly maxTokenLifeMs: number;
+  /** How long after its `exp` a token is accepted. */
+  readonly tokenLeewayMs: number;
 }
 
 const MAX_BODY_BYTES = 4 * 1024;
 const MAX_LISTED = 1_000;
 
-export function administeringRoutes({ gate, connections, maxTokenLifeMs }: AdministeringOptions): Router {
+export function administeringRoutes(options: AdministeringOptions): Router {
+  const { gate, connections, maxTokenLifeMs, tokenLeewayMs } = options;
   const router = Router(EXACT);
 
   router.post('/api/tickets', async (_request: Request, response: Response) => {
@@ -38,7 +41,8 @@ export function administeringRoutes({ gate, connections, maxTokenLifeMs }: Admin
       const { jti, sub, expiresAt } = parseRequest(revocationRequest, request.body);
       const at = Date.now();
       const [kind, value] = jti === undefined ? (['sub', sub!] as const) : (['jti', jti] as const);
-      const lasts = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, at + maxTokenLifeMs);
+      // Until the token is accepted no more, which is a little after its own end.
+      const lasts = Math.min((expiresAt ?? Number.POSITIVE_INFINITY) + tokenLeewayMs, at + maxTokenLifeMs);
       await gate.revoke({ kind, value, at, expiresAt: lasts });
       response.status(201).json({ [kind]: value, at, expiresAt: lasts });
     },

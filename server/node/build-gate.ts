@@ -49,6 +49,7 @@ export async function buildGate(
     trustedProxies: config.http.trustedProxies,
     allowedOrigins: access.allowedOrigins,
     limits: config.rates,
+    leewayMs: tokens.leewayMs,
     store: link && limiterStore(link),
   });
   return { gate, revocations, publishKey };

@@ -32,7 +32,9 @@ export function buildRouter(
     hub,
     gate,
     connections: directory,
-    maxTokenLifeMs: config.tokens.maxLifeMs,
+    // What the verifier accepts at most.
+    maxTokenLifeMs: config.tokens.maxLifeMs + 2 * config.tokens.leewayMs,
+    tokenLeewayMs: config.tokens.leewayMs,
     node: config.node.id,
     version: VERSION,
     basePath: config.http.basePath,

@@ -69,7 +69,7 @@ async function tokensOf(claims: { admin?: true }): Promise<Record<State, string>
   const exp = Math.floor(Date.now() / 1000) + 300;
   return {
     none: '',
-    expired: await token({ ...everything, lastsS: -1 }),
+    expired: await token({ ...everything, lastsS: -60 }),
     audience: await token({ ...everything, aud: 'another' }),
     'alg none': `${encode({ alg: 'none' })}.${encode({ ...payload, sub: 'alice', aud: 'axiom-streaming', exp })}.`,
     confused: await new SignJWT(payload)

@@ -4,18 +4,26 @@ import { expect } from 'chai';
 import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { TokenVerifier, tokenKey } from '../../server/auth/verifier.js';
 import type { HubError } from '../../server/errors.js';
+import { type Clock, systemClock } from '../../server/time/clock.js';
+import { FakeClock } from '../hub/fake-clock.js';
+import { until } from '../support/wait.js';
 import { SECRET, token } from './support.js';
 
 const OPTIONS = {
   audience: 'axiom-streaming',
   issuer: '',
   maxLifeMs: 3_600_000,
+  leewayMs: 5_000,
   read: new Map([['portfolio', 'granted' as const]]),
 };
 const NO_KEY = { secret: '', publicKey: '', jwksUrl: '' };
 
-async function verifier(key: Partial<typeof NO_KEY>, options: Partial<typeof OPTIONS> = {}) {
-  const found = await tokenKey({ ...NO_KEY, ...key });
+async function verifier(
+  key: Partial<typeof NO_KEY>,
+  options: Partial<typeof OPTIONS> = {},
+  clock: Clock = systemClock,
+) {
+  const found = await tokenKey({ ...NO_KEY, ...key }, clock);
   return new TokenVerifier({ ...found!, ...OPTIONS, ...options });
 }
 
@@ -65,11 +73,22 @@ describe('Tokens', () => {
       expect(hs.known(text)).to.equal(bearer);
       const { now } = Date;
       try {
-        Date.now = () => now() + 101_000;
+        Date.now = () => now() + 106_000;
         expect(hs.known(text)).to.equal(undefined);
       } finally {
         Date.now = now;
       }
+    });
+
+    it('are read with a leeway for clocks that differ: a little before their time, and a little after it', async () => {
+      expect(await refusal(hs, await token({ notBeforeS: 2 }))).to.equal('accepted');
+      expect(await refusal(hs, await token({ lastsS: -2 }))).to.equal('accepted');
+      const late = await token({ lastsS: -2 });
+      const bearer = await hs.verify(late);
+      expect(hs.known(late)).to.equal(bearer);
+      const strict = await verifier({ secret: SECRET }, { leewayMs: 0 });
+      expect(await refusal(strict, await token({ notBeforeS: 2 }))).to.match(/not valid yet/);
+      expect(await refusal(strict, await token({ lastsS: -1 }))).to.match(/^token_expired: /);
     });
 
     const cases: [what: string, make: () => Promise<string> | string, refusal: RegExp][] = [
@@ -176,6 +195,7 @@ describe('Tokens', () => {
     let url = '';
     let keys: JWK[] = [];
     let fetches = 0;
+    let answered = 0;
     let up = true;
 
     before(async () => {
@@ -183,7 +203,9 @@ describe('Tokens', () => {
         fetches += 1;
         response
           .writeHead(up ? 200 : 500, { 'Content-Type': 'application/json' })
-          .end(JSON.stringify({ keys }));
+          .end(JSON.stringify({ keys }), () => {
+            answered += 1;
+          });
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`;
@@ -195,6 +217,7 @@ describe('Tokens', () => {
 
     beforeEach(() => {
       fetches = 0;
+      answered = 0;
       up = true;
     });
 
@@ -225,18 +248,52 @@ describe('Tokens', () => {
       expect(fetches).to.equal(1);
     });
 
-    it('follow a rotation of the keys once the set may be asked again', async () => {
+    it('follow a rotation of the keys within five seconds of the last fetch', async () => {
       const [one, two] = [await newKey('one'), await newKey('two')];
       keys = [one.jwk];
-      const by = await verifier({ jwksUrl: url });
+      const clock = new FakeClock();
+      const by = await verifier({ jwksUrl: url }, {}, clock);
       expect(await refusal(by, await signed(one.privateKey, 'ES256', 'one'))).to.equal('accepted');
       keys = [two.jwk];
-      const { now } = Date;
-      try {
-        Date.now = () => now() + 31_000;
-        expect(await refusal(by, await signed(two.privateKey, 'ES256', 'two'))).to.equal('accepted');
-      } finally {
-        Date.now = now;
+      clock.advance(5_000);
+      expect(await refusal(by, await signed(two.privateKey, 'ES256', 'two'))).to.equal('accepted');
+      expect(fetches).to.equal(2);
+    });
+
+    it('of known keys are accepted while their server is away, for a day; it is asked again meanwhile', async () => {
+      const one = await newKey('one');
+      keys = [one.jwk];
+      const clock = new FakeClock();
+      const by = await verifier({ jwksUrl: url }, {}, clock);
+      const another = () => signed(one.privateKey, 'ES256', 'one');
+      expect(await refusal(by, await another())).to.equal('accepted');
+      up = false;
+      for (let minutes = 0; minutes < 60; minutes += 5) {
+        clock.advance(300_000);
+        expect(await refusal(by, await another())).to.equal('accepted');
+        await until('what was asked is answered', () => answered === fetches);
+      }
+      expect(fetches).to.be.within(4, 12);
+      expect(await refusal(by, await signed(one.privateKey, 'ES256', 'two'))).to.match(/^keys_unavailable: /);
+      clock.advance(86_400_000);
+      expect(await refusal(by, await another())).to.match(/^keys_unavailable: /);
+      up = true;
+      clock.advance(1_000);
+      expect(await refusal(by, await another())).to.equal('accepted');
+    });
+
+    it('of keys that nobody knows do not make the hub ask a server that fails again and again', async () => {
+      const one = await newKey('one');
+      keys = [one.jwk];
+      const clock = new FakeClock();
+      const by = await verifier({ jwksUrl: url }, {}, clock);
+      expect(await refusal(by, await signed(one.privateKey, 'ES256', 'one'))).to.equal('accepted');
+      up = false;
+      clock.advance(10_000);
+      for (let i = 0; i < 20; i++) {
+        expect(await refusal(by, await signed(one.privateKey, 'ES256', `unknown-${i}`))).to.match(
+          /^keys_unavailable: /,
+        );
       }
       expect(fetches).to.equal(2);
     });

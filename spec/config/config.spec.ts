@@ -47,6 +47,7 @@ describe('The configuration', () => {
         issuer: '',
         audience: 'axiom-streaming',
         maxLifeMs: 604_800_000,
+        leewayMs: 5_000,
       },
       rates: {
         connectionsPerAddress: 1_000,
