@@ -32,7 +32,7 @@ export const EXPIRES_SOON_MS = 60_000;
 const LOOK_EVERY_MS = 250;
 /** A connection that has no subscriber in the hub after this time was lost during its set-up and is removed. */
 const NEVER_BOUND_MS = 30_000;
-/** A connection is ended after this many refused requests without a second free of refusals in between. */
+/** A connection is ended above this many refused requests without a second free of refusals in between. */
 const MAX_REFUSALS = 100;
 
 /** A connection as operators see it. */
@@ -86,7 +86,8 @@ export class ClientConnection implements Access {
   #requests = 0;
   #publishes = 0;
   #refusals = 0;
-  #refusedNow = false;
+  /** The second in which the newest refusal was sent. */
+  #refusedIn = 0;
   readonly #connections: ClientConnections;
 
   constructor(
@@ -122,36 +123,45 @@ export class ClientConnection implements Access {
   }
 
   spend(what: 'request' | 'publish', count: number): void | Promise<void> {
+    try {
+      // A shared count that has to be asked refuses later than this connection's own.
+      return this.#spend(what, count)?.catch((error: unknown) => this.#refuse(error));
+    } catch (error) {
+      return this.#refuse(error);
+    }
+  }
+
+  #spend(what: 'request' | 'publish', count: number): void | Promise<void> {
     const now = performance.now();
     const second = Math.floor(now / 1000);
     if (second !== this.#second) {
-      // A second without refusals clears the count.
-      if (!this.#refusedNow) this.#refusals = 0;
-      this.#refusedNow = false;
       this.#second = second;
       this.#requests = 0;
       this.#publishes = 0;
     }
     const { limits, publishes, spendRequest } = this.#connections.options;
     const { subject } = this.principal;
-    try {
-      if (what === 'request') {
-        this.#requests += count;
-        this.#check(this.#requests, limits.requestsPerSecond, 'requests_per_connection', now);
-        // Several connections from one address share its allowance.
-        return spendRequest(this.address, count);
-      }
-      this.#publishes += count;
-      this.#check(this.#publishes, limits.publishesPerSecond, 'publishes_per_connection', now);
-      return subject === undefined ? undefined : publishes.take(subject, count);
-    } catch (error) {
-      if (!(error instanceof HubError && error.code === 'rate_limited')) throw error;
-      // A client that keeps being refused ignores `retryAfterMs`.
-      this.#refusals += 1;
-      this.#refusedNow = true;
-      if (this.#refusals > MAX_REFUSALS) this.#connections.end(this, 'too_many');
-      throw error;
+    if (what === 'request') {
+      this.#requests += count;
+      this.#check(this.#requests, limits.requestsPerSecond, 'requests_per_connection', now);
+      // Several connections from one address share its allowance.
+      return spendRequest(this.address, count);
     }
+    this.#publishes += count;
+    this.#check(this.#publishes, limits.publishesPerSecond, 'publishes_per_connection', now);
+    return subject === undefined ? undefined : publishes.take(subject, count);
+  }
+
+  /** Counts a refusal, whichever limit it comes from. A client that keeps being refused ignores `retryAfterMs`. */
+  #refuse(error: unknown): never {
+    if (error instanceof HubError && error.code === 'rate_limited') {
+      const second = Math.floor(performance.now() / 1000);
+      if (second - this.#refusedIn > 1) this.#refusals = 0;
+      this.#refusedIn = second;
+      this.#refusals += 1;
+      if (this.#refusals > MAX_REFUSALS) this.#connections.end(this, 'too_many');
+    }
+    throw error;
   }
 
   #check(used: number, most: number, limit: LimitName, now: number): void {
