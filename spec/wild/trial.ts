@@ -120,8 +120,11 @@ async function loseTheirNodes(
     if (next === undefined) break;
     const killed = nodeNamed(cluster, next.client.node ?? '');
     publications.url = cluster.nodes.find(({ name }) => name !== killed.name)!.url;
+    const before = publications.seqs.length;
     if (!started) publications.start();
     started = true;
+    // The one before may still be under way to the node that is lost now.
+    await until('messages are published elsewhere', () => publications.seqs.length >= before + 2);
     await until(
       'messages flow',
       () => runners.every(({ client }) => client.ended !== undefined || client.seqs.length >= BEFORE_KILL),
