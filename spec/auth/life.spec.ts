@@ -190,7 +190,8 @@ describe('A token on a live connection', () => {
       await publish('portfolio:n2', 'not for you');
       await publish('portfolio:n1', 'after');
       await until('it is back', () => welcomes(reader).length === 2);
-      expect(welcomes(reader)[1]).to.deep.include({ recovered: false });
+      expect(welcomes(reader)[1]).to.deep.include({ recovered: false, reason: 'denied' });
+      expect(reader.recovered, 'the rest of its session is in force').to.deep.equal([false, true]);
       expect(welcomes(reader)[1]!.topics).to.have.deep.members([
         { topic: 'portfolio:n1', recovered: true },
         { topic: 'portfolio:n2', recovered: false, reason: 'denied' },

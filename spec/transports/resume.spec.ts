@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Session } from 'socket.io-adapter';
 import { HubError } from '../../server/errors.js';
 import { silentLogger } from '../../server/logger.js';
-import { Resumer, type Resumption } from '../../server/transports/socketio/resume.js';
+import { Resumer, type Resumption, sessionVerdict } from '../../server/transports/socketio/resume.js';
 import { MemorySessionStore, type StoredSession } from '../../server/transports/socketio/sessions.js';
 import { STREAMS, TestHub } from '../hub/support.js';
 
@@ -175,6 +175,18 @@ describe('A returning Socket.IO client', () => {
       for (let n = 0; n < 5; n++) await test.publishMany(10, 'news:a');
       expect(await restore({ topics: ['news:a'] }, cursor(['news', 3]))).to.equal(null);
       expect(resumer.whyNotResumed(PID)?.reason).to.equal('trimmed');
+    });
+  });
+
+  it('is told the reason of the first topic that is lost; conflated ones are not', () => {
+    const [fine, begun] = [{ topic: 'a:a', recovered: true } as const, { topic: 'a:b' }];
+    const conflated = { topic: 'a:c', recovered: false, reason: 'conflated' } as const;
+    const lost = (reason: 'trimmed' | 'denied') => ({ topic: 'a:d', recovered: false, reason }) as const;
+    expect(sessionVerdict([])).to.deep.equal({ recovered: true });
+    expect(sessionVerdict([begun, conflated, fine])).to.deep.equal({ recovered: true });
+    expect(sessionVerdict([fine, conflated, lost('trimmed'), lost('denied')])).to.deep.equal({
+      recovered: false,
+      reason: 'trimmed',
     });
   });
 

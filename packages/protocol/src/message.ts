@@ -83,7 +83,8 @@ export type SessionVerdict =
   | { readonly recovered: true; readonly reason?: undefined; readonly topics: readonly TopicVerdict[] }
   | {
       readonly recovered: false;
-      readonly reason?: NotRecovered | 'session_expired';
+      /** That of the first topic that is lost, or why there is no session. */
+      readonly reason: NotRecovered | 'session_expired';
       /** Verdict by topic, if a session was found. */
       readonly topics?: readonly TopicVerdict[];
     };

@@ -50,6 +50,15 @@ export interface NotResumed {
   readonly topics?: readonly TopicVerdict[];
 }
 
+/** What became of a session by what became of its topics. Conflated ones lose nothing that was asked for. */
+export function sessionVerdict(
+  topics: readonly TopicVerdict[],
+): { recovered: true; reason?: undefined } | { recovered: false; reason: NotRecovered } {
+  for (const { recovered, reason } of topics)
+    if (recovered === false && reason !== 'conflated') return { recovered, reason };
+  return { recovered: true };
+}
+
 export interface ResumerOptions {
   readonly hub: Hub;
   readonly sessions: SessionStore;
@@ -97,13 +106,9 @@ export class Resumer {
       topics,
       parseCursor(resumption.since) ?? new Map(),
     );
-    const lost = verdicts.find((verdict) => !verdict.recovered);
-    if (lost !== undefined && !lost.recovered) {
-      return this.#refuse(pid, {
-        reason: lost.reason,
-        topics: topics.map((topic, i) => topicVerdict(topic, verdicts[i])),
-      });
-    }
+    const told = topics.map((topic, i) => topicVerdict(topic, verdicts[i]));
+    const { recovered, reason } = sessionVerdict(told);
+    if (!recovered) return this.#refuse(pid, { reason, topics: told });
 
     this.#options.endOldConnection(session.sid);
     return { sid: session.sid, pid, rooms: [...session.topics], data: { resumption }, missedPackets: [] };

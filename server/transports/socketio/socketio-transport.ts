@@ -5,7 +5,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Ack, SubscribeAnswer } from '@axiom-streaming/protocol/answers';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { EMPTY_CURSOR } from '@axiom-streaming/protocol/cursor';
-import type { TopicVerdict } from '@axiom-streaming/protocol/message';
+import type { TopicVerdict, WelcomeInfo } from '@axiom-streaming/protocol/message';
 import { Server, type Socket } from 'socket.io';
 import type { Gate } from '../../auth/gate.js';
 import { errorBody } from '../../errors.js';
@@ -24,7 +24,7 @@ import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
 import { NamespaceEntrance } from './namespace-entrance.js';
-import { Resumer, type Resumption } from './resume.js';
+import { Resumer, type Resumption, sessionVerdict } from './resume.js';
 import { SessionKeeper } from './session-keeper.js';
 import type { SessionStore } from './sessions.js';
 import { type HubSocket, SocketSink } from './socket-sink.js';
@@ -219,15 +219,13 @@ export class SocketIoTransport {
     const { hub, node } = this.#options;
     const info = welcomeInfo(hub, node, subscriber);
     const { resumed, fresh, since, conflations, denied = [] } = resumption;
-    const topics = [
+    const others: readonly TopicVerdict[] = [
       ...fresh.map((topic) => ({ topic })),
       ...denied.map((topic) => ({ topic, recovered: false as const, reason: 'denied' as const })),
     ];
-    const complete = denied.length === 0;
     const welcome = (verdicts: readonly TopicVerdict[], cursor: string) => {
-      const recovered =
-        complete && verdicts.every((verdict) => verdict.recovered === true || verdict.reason === 'conflated');
-      socket.emit('welcome', { ...info, recovered, topics: [...verdicts, ...topics] }, cursor);
+      const topics = [...verdicts, ...others];
+      socket.emit('welcome', { ...info, ...sessionVerdict(topics), topics } satisfies WelcomeInfo, cursor);
     };
     const continued = {
       conflations,
