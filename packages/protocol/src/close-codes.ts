@@ -44,7 +44,7 @@ export const CLOSE = {
     code: 4429,
     name: 'too_many',
     meaning:
-      'a limit was passed: connections of a subject (Socket.IO), 256 requests without acknowledgement, 1 MiB of requests behind an auth, 100 that were rate_limited with no second in between without one, or more than 50 pings in 10 s',
+      'a limit was passed: connections of a subject (Socket.IO), 256 requests without acknowledgement, 1 MiB of requests behind an auth, 100 that were rate_limited (a second without one clears the count), or more than 50 pings in 10 s',
     reconnect: 'yes',
   },
   setUpFailed: {
