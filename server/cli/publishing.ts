@@ -4,7 +4,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HubClient, HubError, mayPass, type Transport } from '@axiom-streaming/client';
-import { flawOf } from '@axiom-streaming/protocol/json';
+import { flawOf, withoutBom } from '@axiom-streaming/protocol/json';
 import type { Command } from 'commander';
 import { openClient } from './client.js';
 import { CliError, fromHub, UsageError } from './exit-codes.js';
@@ -122,7 +122,7 @@ function plainJson({
 function parseData(text: string, where: string): unknown {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(withoutBom(text));
   } catch (error) {
     throw new UsageError(`${where} is not JSON: ${messageOf(error)}; text must be quoted: '"text"'`);
   }
@@ -168,7 +168,8 @@ class FileRun {
 
   async publish(input: NodeJS.ReadableStream, topic: string | undefined): Promise<void> {
     let line = 0;
-    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const read of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      const text = line === 0 ? withoutBom(read) : read;
       if (this.#failure !== undefined) break;
       line += 1;
       this.#bar.advance(Buffer.byteLength(text) + 1, this.#published);

@@ -1,8 +1,10 @@
+import { isUtf8 } from 'node:buffer';
 import { HubError } from '../errors.js';
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+// It leaves out a byte order mark.
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
-/** @throws HubError `bad_json` if the bytes are not UTF-8. */
+/** The text of a body, without a byte order mark. @throws HubError `bad_json` if the bytes are not UTF-8. */
 export function bodyText(body: unknown): string {
   if (!Buffer.isBuffer(body)) return '';
   try {
@@ -21,4 +23,10 @@ export function parseJson(text: string, where: string): unknown {
       text.trim() === '' ? 'is empty' : `is not JSON: ${error instanceof Error ? error.message : error}`;
     throw new HubError('bad_json', `${where} ${reason}`, { field: where, cause: error });
   }
+}
+
+/** The text of a header: Node.js reads its bytes as Latin-1, and clients write UTF-8. What is not UTF-8 stays as it is. */
+export function headerText(header: string): string {
+  const bytes = Buffer.from(header, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : header;
 }

@@ -13,7 +13,7 @@ import {
   type PublishResult,
 } from '../hub/operations/publisher.js';
 import { needsToken, principalOf } from './authenticating.js';
-import { bodyText, parseJson } from './body.js';
+import { bodyText, headerText, parseJson } from './body.js';
 import { EXACT } from './exact.js';
 
 export interface PublishingOptions {
@@ -38,7 +38,8 @@ export function publishingRoutes(options: PublishingOptions): Router {
     async (request: Request<{ topic: string }>, response: Response) => {
       const text = bodyText(request.body);
       parseJson(text, 'body');
-      const id = request.get('Idempotency-Key');
+      const key = request.get('Idempotency-Key');
+      const id = key === undefined ? undefined : headerText(key);
       if (id !== undefined && !publicationId.safeParse(id).success) {
         throw new HubError('bad_request', 'Idempotency-Key: must have 1 to 256 characters', {
           field: 'Idempotency-Key',
@@ -74,12 +75,11 @@ export function publishingRoutes(options: PublishingOptions): Router {
   return router;
 }
 
-/** A JSON array, or one JSON value per line. */
+/** A JSON array, or one JSON value per line; lines are counted from 1, empty ones too. */
 function readItems(text: string): unknown[] {
-  const trimmed = text.trim();
-  if (trimmed === '') throw new HubError('bad_json', 'body is empty', { field: 'body' });
-  if (trimmed.startsWith('[')) return parseJson(trimmed, 'body') as unknown[];
-  return trimmed
+  if (text.trim() === '') throw new HubError('bad_json', 'body is empty', { field: 'body' });
+  if (/^\s*\[/.test(text)) return parseJson(text, 'body') as unknown[];
+  return text
     .split(/\r?\n/)
     .flatMap((line, i) => (line.trim() === '' ? [] : [parseJson(line, `line ${i + 1}`)]));
 }

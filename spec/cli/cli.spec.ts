@@ -93,7 +93,7 @@ describe('The command line', () => {
 
   it('names the lines that were refused, publishes the others, and ends with 1', async () => {
     const input =
-      '{"topic":"news:mixed","data":1}\nno json\n{"topic":"nothing:a","data":1}\n{"topic":"news:mixed","data":2}\n{"topic":"news:mixed","data":1e999}';
+      '\ufeff{"topic":"news:mixed","data":1}\r\nno json\n{"topic":"nothing:a","data":1}\n{"topic":"news:mixed","data":2}\n{"topic":"news:mixed","data":1e999}';
     const { stdout, stderr, code } = await run(['pub', '--file', '-'], input);
     expect(stdout).to.match(/^2 published, 3 refused in /);
     expect(stderr).to.match(/line 2: bad_line/);

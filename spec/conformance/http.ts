@@ -19,7 +19,7 @@ export function http(target: Target): void {
       ['GET', '/api/messages', [404, 405]],
       ['DELETE', '/api/streams', [404, 405]],
       ['PUT', '/api/topics/news:a/messages', [404, 405]],
-      ['POST', '/stream?topics=news:a', [404, 405]],
+      ['PUT', '/stream?topics=news:a', [404, 405]],
     ];
     for (const [method, path, statuses, code] of cases) {
       it(`is problem details: ${method} ${path}`, async () => {

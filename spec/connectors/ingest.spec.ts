@@ -56,7 +56,7 @@ describe('The ingest stream in Redis', () => {
   it('publishes entries with the same id once', async () => {
     await emit({ topic: 'signals:id', data: '1', id: 'a-1' });
     await emit({ topic: 'signals:id', data: '1', id: 'a-1' });
-    await emit({ topic: 'signals:id', data: '2' });
+    await emit({ topic: 'signals:id', data: '\ufeff2' });
     await until('the last comes', () => client.seen.data('signals:id').includes(2));
     expect(client.seen.data('signals:id')).to.deep.equal([1, 2]);
   });

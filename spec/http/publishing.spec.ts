@@ -113,6 +113,34 @@ describe('Publishing over HTTP', () => {
       expect(await newest(topic)).to.deep.include({ seq: first.body.seq, data: { a: 1 } });
     });
 
+    it('takes an Idempotency-Key in UTF-8 for the id that it is in a batch', async () => {
+      const [topic, id] = [newTopic(), 'Bestellung €7 für Zoë'];
+      // A header has bytes, which `fetch` takes as the characters of Latin-1.
+      const key = { 'Idempotency-Key': Buffer.from(id).toString('latin1') };
+      const one = await publish(app.url, topic, 1, key);
+      const { body } = await publishAll(app.url, [{ topic, data: 1, id }]);
+      expect(body.results[0]).to.deep.include({ ok: true, seq: one.body.seq, duplicate: true });
+      const latin1 = { 'Idempotency-Key': 'caf\u00e9' };
+      const other = await publish(app.url, topic, 2, latin1);
+      expect((await publish(app.url, topic, 2, latin1)).body).to.include({
+        seq: other.body.seq,
+        duplicate: true,
+      });
+      const long = { 'Idempotency-Key': Buffer.from('€'.repeat(256)).toString('latin1') };
+      expect((await send(newTopic(), '1', long)).status).to.equal(201);
+    });
+
+    it('leaves out a byte order mark, like a batch', async () => {
+      const topic = newTopic();
+      const item = JSON.stringify({ topic, data: 2 });
+      expect((await send(topic, '\ufeff{"n":1}')).status).to.equal(201);
+      expect((await newest(topic))!.data).to.deep.equal({ n: 1 });
+      for (const body of [`\ufeff[${item}]`, `\ufeff${item}\r\n${item}`]) {
+        expect((await call('POST', `${app.url}/api/messages`, body)).status).to.equal(200);
+      }
+      expect((await newest(topic))!.data).to.equal(2);
+    });
+
     it('refuses an Idempotency-Key that is empty or too long', async () => {
       for (const key of ['', 'x'.repeat(257)]) {
         expectProblem(await send(newTopic(), '1', { 'Idempotency-Key': key }), {
@@ -240,6 +268,8 @@ describe('Publishing over HTTP', () => {
         ['\n\n', 'body'],
         ['[{"topic":"news:a","data":1}', 'body'],
         ['{"topic":"news:a","data":1}\n{"topic":', 'line 2'],
+        ['\n\r\n\n{"topic":"news:a","data":1}\n\n{"topic":', 'line 6'],
+        ['\ufeff\r\nno json\r\n', 'line 2'],
         [Buffer.from([0x5b, 0xff, 0x5d]), 'body'],
       ] as const) {
         expectProblem(await refusal(body), { status: 400, code: 'bad_json', field });

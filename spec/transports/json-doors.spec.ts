@@ -219,6 +219,15 @@ describe('The doors of a node', () => {
     }
   });
 
+  it('leave out a byte order mark', async () => {
+    const marked = '\ufeff{"op":"publish","id":88,"topic":"news:marked","data":1}';
+    webSocket.socket.send(marked);
+    await until('it is answered', () => webSocket.frames.some(({ id }) => id === 88));
+    expect(webSocket.frames.find(({ id }) => id === 88)).to.include({ ok: true });
+    const item = '\ufeff{"topic":"news:marked","data":2}\n{"topic":"news:marked","data":3}';
+    expect((await call('POST', `${app.url}/api/messages`, item)).status).to.equal(200);
+  });
+
   it('refuse what is nested too deep by its field, over MessagePack too', async () => {
     let data: unknown = 1;
     for (let i = 0; i < 129; i++) data = [data];

@@ -33,3 +33,8 @@ export function hasEndlessNumber(json: string): boolean {
   // Such a number has a hundred digits or three in its exponent. Few texts look like that, and fewer are.
   return /\d{100}|[eE]\+?\d{3}/.test(json) && flawOf(JSON.parse(json)) !== undefined;
 }
+
+/** A text without the byte order mark that some editors and shells put before it (RFC 8259, 8.1: it may be ignored). */
+export function withoutBom(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
+}

@@ -9,6 +9,7 @@
  * once.
  */
 import type { ErrorBody } from '@axiom-streaming/protocol/errors';
+import { withoutBom } from '@axiom-streaming/protocol/json';
 import { errorBody, HubError } from '../../errors.js';
 import type { RedisLink, Reply } from '../../redis/redis-link.js';
 import { keepRunning, type Surroundings } from '../keep-running.js';
@@ -116,7 +117,8 @@ async function makeGroup(link: RedisLink, key: string, group: string): Promise<v
 /** @throws HubError for an entry that will never become a message. */
 function messageOf({ id, fields }: Entry): SourceMessage {
   const topic = fields?.get('topic');
-  const data = fields?.get('data');
+  const text = fields?.get('data');
+  const data = text === undefined ? undefined : withoutBom(text);
   if (topic === undefined || data === undefined) {
     const field = topic === undefined ? 'topic' : 'data';
     throw new HubError('bad_request', `${field}: is missing; an entry has topic and data`, { field });

@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import { EMPTY_CURSOR } from '@axiom-streaming/protocol/cursor';
+import { withoutBom } from '@axiom-streaming/protocol/json';
 import type { WebSocket } from 'ws';
 import type { ClientConnection } from '../../auth/client-connections.js';
 import type { Gate } from '../../auth/gate.js';
@@ -180,7 +181,7 @@ function parseFrame(
   text: string,
 ): ({ op: string; id?: string | number } & Record<string, unknown>) | undefined {
   try {
-    const frame: unknown = JSON.parse(text);
+    const frame: unknown = JSON.parse(withoutBom(text));
     if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) return undefined;
     const { op, id } = frame as Record<string, unknown>;
     if (typeof op !== 'string') return undefined;
