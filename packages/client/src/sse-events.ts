@@ -1,9 +1,8 @@
 /**
- * Reads the events of a response until it ends: `text/event-stream` according to the standard, except for `retry` and
- * for a single CR as the end of a line.
+ * Reads the events of a response until it ends: `text/event-stream` as the HTML standard has it, but for `retry`.
  *
- * @param silenceMs longest time without a byte, comments included
- * @throws Error if the stream breaks or falls silent
+ * @param silenceMs longest time without a byte, comments included: after it, the stream is taken for ended
+ * @throws Error if the stream breaks
  */
 export async function readEvents(
   response: Response,
@@ -13,25 +12,26 @@ export async function readEvents(
   const reader = response.body!.getReader();
   const decoder = new TextDecoder();
   let text = '';
+  let ended: RegExp | string = '';
   let id = '';
   let name = '';
   let data = '';
   for (;;) {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const silence = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('the stream is silent')), silenceMs);
-    });
-    const { done, value } = await Promise.race([reader.read(), silence]).finally(() => clearTimeout(timer));
+    const timer = setTimeout(() => void reader.cancel(), silenceMs);
+    const { done, value } = await reader.read().finally(() => clearTimeout(timer));
     if (done) return;
-    const lines = (text + decoder.decode(value, { stream: true })).split(/\r?\n/);
-    text = lines.pop() ?? '';
+    const chunk: string = decoder.decode(value, { stream: true }).replace(ended, '');
+    // A CR ends its line at once; an LF that belongs to it may come with the next chunk.
+    ended = chunk.endsWith('\r') ? /^\n/ : '';
+    const lines = (text + chunk).split(/\r\n?|\n/);
+    text = lines.pop()!;
     for (const line of lines) {
-      const [, field, content = ''] = /^([^:]*):? ?(.*)/s.exec(line) ?? [];
+      const [, field, content] = /^([^:]*):? ?(.*)/s.exec(line)!;
       if (field === 'data') data += `\n${content}`;
-      else if (field === 'event') name = content;
-      else if (field === 'id') id = content;
-      else if (line === '') {
-        if (data !== '') take(name || 'message', data.slice(1), id);
+      else if (field === 'event') name = content!;
+      else if (field === 'id') id = content!;
+      else if (!line) {
+        if (data) take(name || 'message', data.slice(1), id);
         name = data = '';
       }
     }

@@ -2,7 +2,7 @@
  * Server-sent events, read with `fetch`: an EventSource cannot send a token, does not report a status, and does not
  * exist in Node.js.
  *
- * The topics of a stream are fixed in its URL, so each request is a separate stream with its own cursor. If one of them
+ * The topics of a stream are fixed by its request, so each request is a separate stream with its own cursor. If one of them
  * ends, the link ends: they are all on one node.
  */
 import type { OpeningInfo } from '@axiom-streaming/protocol/frames';
@@ -111,7 +111,9 @@ class SseLink implements Link {
     };
     let error = new HubError('unreachable', 'SSE: the stream ended');
     try {
-      const response = await this.#fetch(`/stream?${query(body)}`, { signal: abort.signal });
+      // The body has room for as many topics as a connection may read.
+      const init = { method: 'POST', body: JSON.stringify(body), signal: abort.signal };
+      const response = await this.#fetch('/stream', init);
       await readEvents(response, SILENCE_MS, take);
     } catch (thrown) {
       error = toHubError(thrown);
