@@ -6,7 +6,7 @@
 
 import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
 import { HubError } from '../errors.js';
-import type { Access, Principal } from '../hub/access.js';
+import type { Access, NamedPrincipal, Principal } from '../hub/access.js';
 import type { Subscriber } from '../hub/delivery/subscriber.js';
 import { type LimitName, type Rate, Tally } from './limits.js';
 
@@ -69,7 +69,7 @@ export interface ClientConnectionsOptions {
   /** Whether a subject or an address is kept away. */
   readonly banned: (subject: string | undefined, address: string) => boolean;
   /** The principal that a token identifies. @throws HubError */
-  readonly verify: (token: string, address: string) => Promise<Principal> | Principal;
+  readonly verify: (token: string, address: string) => Promise<NamedPrincipal> | NamedPrincipal;
   readonly onEnd: (reason: EndReason) => void;
   readonly onRefused: (limit: LimitName) => void;
 }
@@ -112,7 +112,7 @@ export class ClientConnection implements Access {
     this.#connections.close(this);
   }
 
-  async renew(token: string): Promise<Principal> {
+  async renew(token: string): Promise<NamedPrincipal> {
     const { options } = this.#connections;
     const principal = await options.verify(token, this.address);
     // In one turn: two renewals at once must not both see whose the connection was before.
@@ -221,7 +221,7 @@ export class ClientConnections {
   }
 
   /** Counts a connection that is given another token. @throws HubError if that belongs to another subject. */
-  admitRenewal(connection: ClientConnection, principal: Principal): void {
+  admitRenewal(connection: ClientConnection, principal: NamedPrincipal): void {
     const { subject } = connection.principal;
     if (subject !== undefined && subject !== principal.subject) {
       throw new HubError('denied', 'token: belongs to another subject than the connection', {
@@ -230,8 +230,7 @@ export class ClientConnections {
     }
     if (subject === undefined) {
       this.#checkSubject(principal);
-      if (this.#connections.has(connection) && principal.subject !== undefined)
-        this.#subjects.add(principal.subject);
+      if (this.#connections.has(connection)) this.#subjects.add(principal.subject);
     }
   }
 

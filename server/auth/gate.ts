@@ -238,6 +238,8 @@ export class Gate {
    * @param address a counted address; its failures are counted too, which limits guessing
    * @throws HubError `banned`, `token_invalid`, `token_expired`, `token_revoked`, `keys_unavailable`, `rate_limited`
    */
+  identify(credential: string, address: string): Bearer | Promise<Bearer>;
+  identify(credential: string | undefined, address: string): Principal | Promise<Principal>;
   identify(credential: string | undefined, address: string): Principal | Promise<Principal> {
     this.#checkBan(undefined, address);
     if (credential === undefined) return this.nobody;
@@ -300,7 +302,7 @@ export class Gate {
     return isLoopback(address) ? undefined : this.#requests.take(address, count);
   }
 
-  async #verify(credential: string, address: string): Promise<Principal> {
+  async #verify(credential: string, address: string): Promise<Bearer> {
     try {
       const { verifier, development } = this.#options;
       if (verifier === undefined || looksLikeApiKey(credential)) {

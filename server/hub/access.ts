@@ -27,12 +27,17 @@ export interface Principal {
   sees(stream: string): boolean;
 }
 
+/** A principal that a token or a key identifies: never an anonymous one. */
+export interface NamedPrincipal extends Principal {
+  readonly subject: string;
+}
+
 /** What a connection may do now, and how it takes another identity. */
 export interface Access {
   /** The principal at this moment. */
   readonly principal: Principal;
   /** Takes another token. Does not check what the connection reads. @throws HubError if the token is not accepted. */
-  renew(token: string): Promise<Principal>;
+  renew(token: string): Promise<NamedPrincipal>;
   /** Takes requests out of the connection's allowance. @throws HubError `rate_limited`, with when to retry. */
   spend(what: 'request' | 'publish', count: number): void | Promise<void>;
 }

@@ -50,7 +50,7 @@ describe('A connection whose requests are refused as `rate_limited`', () => {
       leewayMs: 0,
       revoked: () => false,
       banned: () => false,
-      verify: () => HUB_ITSELF,
+      verify: () => ({ ...HUB_ITSELF, subject: 'hub' }),
       onEnd: (reason) => ended.push(reason),
       onRefused: () => undefined,
     });

@@ -2,13 +2,14 @@ import { expect } from 'chai';
 import { generateKeyPair, SignJWT } from 'jose';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { call } from '../support/http.js';
-import { bearer, startSecuredApp, token } from './support.js';
+import { bearer, SECRET, startSecuredApp, token } from './support.js';
 
 /** What may be the matter with the token that somebody brings. */
 export type State =
   | 'none'
   | 'expired'
   | 'audience'
+  | 'nameless'
   | 'alg none'
   | 'confused'
   | 'narrow'
@@ -18,6 +19,7 @@ export const STATES: readonly State[] = [
   'none',
   'expired',
   'audience',
+  'nameless',
   'alg none',
   'confused',
   'narrow',
@@ -28,6 +30,7 @@ export const STATES: readonly State[] = [
 export const REFUSED: Partial<Record<State, string>> = {
   expired: '401 token_expired',
   audience: '401 token_invalid',
+  nameless: '401 token_invalid',
   'alg none': '401 token_invalid',
   confused: '401 token_invalid',
   revoked: '401 token_revoked',
@@ -71,6 +74,12 @@ async function tokensOf(claims: { admin?: true }): Promise<Record<State, string>
     none: '',
     expired: await token({ ...everything, lastsS: -60 }),
     audience: await token({ ...everything, aud: 'another' }),
+    // Signed with the right key, but without `sub`.
+    nameless: await new SignJWT(payload)
+      .setProtectedHeader({ alg: 'HS256' })
+      .setAudience('axiom-streaming')
+      .setExpirationTime(exp)
+      .sign(Buffer.from(SECRET)),
     'alg none': `${encode({ alg: 'none' })}.${encode({ ...payload, sub: 'alice', aud: 'axiom-streaming', exp })}.`,
     confused: await new SignJWT(payload)
       .setProtectedHeader({ alg: 'RS256' })
