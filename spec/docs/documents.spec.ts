@@ -12,7 +12,7 @@ import { ROUTES } from '../../server/http/api-documents/routes.js';
 import { OPERATION_NAMES } from '../../server/hub/operations/handler.js';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { bearer, startSecuredApp, token } from '../auth/support.js';
-import { get } from '../support/http.js';
+import { call, get } from '../support/http.js';
 import { connectSocketIo } from '../support/socketio-client.js';
 import { until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
@@ -20,7 +20,10 @@ import { WebSocketTestClient } from '../support/websocket-client.js';
 type Json = Record<string, unknown>;
 interface Operation {
   readonly description: string;
-  readonly requestBody?: { readonly content: Record<string, { readonly example: unknown }> };
+  readonly parameters?: readonly { readonly name: string; readonly schema: object }[];
+  readonly requestBody?: {
+    readonly content: Record<string, { readonly example: unknown; readonly schema: object }>;
+  };
   readonly responses: Record<string, { content?: Record<string, { schema: object }> }>;
 }
 interface OpenApi extends Json {
@@ -79,6 +82,55 @@ describe('The documents of a node', () => {
       expect(text).to.contain('http://localhost:8001').and.not.to.contain('reboot');
     });
 
+    const validatorOf = (schema: object) =>
+      new Ajv2020({ strict: false, validateFormats: false }).compile({
+        ...schema,
+        components: openApi.components,
+      });
+
+    it('have a name for every object that is sent, by which generated clients call it', () => {
+      const operations = Object.values(openApi.paths).flatMap((path) => Object.values(path));
+      const contents = operations.flatMap(({ requestBody, responses }) =>
+        [...(requestBody === undefined ? [] : [requestBody]), ...Object.values(responses)].flatMap(
+          ({ content = {} }) => content['application/json']?.schema ?? [],
+        ),
+      );
+      expect(contents.length).to.be.greaterThan(20);
+      for (const schema of contents) expect(JSON.stringify(schema)).not.to.include('"properties"');
+      expect(JSON.stringify(openApi.components)).not.to.match(/\$id|\$schema|\$defs/);
+    });
+
+    for (const [path, bodies] of [
+      ['/api/revocations', [{ jti: 'x' }, { sub: 'x' }, { jti: 'x', sub: 'x' }, {}, { expiresAt: 1 }]],
+      ['/api/bans', [{ sub: 'x', forMs: 0 }, { sub: 'x', connection: 'y', forMs: 0 }, { forMs: 0 }]],
+    ] as const) {
+      it(`say which fields of ${path} exclude each other, as the node has it`, async () => {
+        const validate = validatorOf(
+          openApi.paths[path]!.post!.requestBody!.content['application/json']!.schema,
+        );
+        for (const body of bodies) {
+          const { status } = await call('POST', app.url + path, JSON.stringify(body), bearer(admin));
+          expect(validate(body), JSON.stringify(body)).to.equal(status === 201);
+        }
+      });
+    }
+
+    it('say what a cursor looks like, and what /mcp wants to be accepted', async () => {
+      const { parameters } = openApi.paths['/api/topics/{topic}/messages']!.get!;
+      const validate = validatorOf(parameters!.find(({ name }) => name === 'since')!.schema);
+      const history = `${app.url}/api/topics/market:DEMO/messages`;
+      const { body } = await call<{ cursor: string }>('GET', history, undefined, bearer(admin));
+      for (const cursor of ['-', body.cursor]) expect(validate(cursor), cursor).to.equal(true);
+      for (const cursor of ['', 'a cursor', 'x'.repeat(4_097)])
+        expect(validate(cursor), cursor).to.equal(false);
+      const mcp = openApi.paths['/mcp']!.post!;
+      expect(Object.keys(mcp.responses['200']!.content!)).to.have.members([
+        'application/json',
+        'text/event-stream',
+      ]);
+      expect(mcp.description).to.match(/`Accept` must name both/);
+    });
+
     for (const route of ROUTES) {
       const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
 
@@ -94,10 +146,7 @@ describe('The documents of a node', () => {
         const [status, response] = Object.entries(operation.responses)[0]!;
         const type = Object.keys(response.content ?? {})[0];
         if (type === 'application/json') {
-          const validate = new Ajv2020({ strict: false, validateFormats: false }).compile({
-            ...response.content![type]!.schema,
-            components: openApi.components,
-          });
+          const validate = validatorOf(response.content![type]!.schema);
           check(validate, JSON.parse(output), `${status} of ${script}`);
         } else if (type === 'text/event-stream') expect(output).to.match(/^id: market\./m);
         else if (type === 'text/plain') expect(output).to.contain('# TYPE axiom_');

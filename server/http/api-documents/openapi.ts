@@ -1,10 +1,10 @@
 /** The OpenAPI 3.1 document of the hub's HTTP routes. */
 import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { ERRORS } from '../../errors.js';
-import { type Json, jsonSchema } from './json-schema.js';
+import { components, schemaOf } from './components.js';
+import type { Json } from './json-schema.js';
 import { type Answer, EXAMPLE_ORIGIN, type Parameter, type Route } from './route.js';
 import { errorsOf, ROUTES } from './routes.js';
-import { problem } from './schemas.js';
 
 export interface DocumentOptions {
   readonly version: string;
@@ -37,7 +37,7 @@ export function openApi({ version, url }: DocumentOptions): Json {
     ],
     paths,
     components: {
-      schemas: { Problem: jsonSchema(problem) },
+      schemas: components(),
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'A JWT, or the key of a service.' },
       },
@@ -61,7 +61,7 @@ function operation(route: Route, url: string): Json {
           requestBody: {
             required: true,
             description: body.description,
-            content: { 'application/json': { schema: jsonSchema(body.schema), example: body.example } },
+            content: { 'application/json': { schema: schemaOf(body.schema), example: body.example } },
           },
         }),
     responses: { ...Object.fromEntries(route.answers.map(answer)), ...refusals(route) },
@@ -74,14 +74,18 @@ function parameter({ name, in: place, description, schema, example }: Parameter)
     in: place,
     description,
     required: place === 'path' || name === 'topics',
-    schema: jsonSchema(schema),
+    schema: schemaOf(schema),
     ...(example === undefined ? {} : { example }),
   };
 }
 
-function answer({ status, description, type, schema }: Answer): [string, Json] {
+function answer({ status, description, type, or, schema }: Answer): [string, Json] {
   if (type === undefined) return [String(status), { description }];
-  const content = { [type]: { schema: schema === undefined ? { type: 'string' } : jsonSchema(schema) } };
+  const text = { schema: { type: 'string' } };
+  const content = {
+    [type]: schema === undefined ? text : { schema: schemaOf(schema) },
+    ...(or === undefined ? {} : { [or]: text }),
+  };
   return [String(status), { description, content }];
 }
 

@@ -1,4 +1,4 @@
-import { banRequest, revocationRequest } from '../../auth/revocation-request.js';
+import { banForms, revocationForms } from '../../auth/revocation-request.js';
 import { BEARER, EXAMPLE_ORIGIN, json, type Parameter, type Route } from './route.js';
 import * as schemas from './schemas.js';
 
@@ -82,7 +82,7 @@ export const OPERATING_ROUTES: readonly Route[] = [
     summary: 'Revoke a token, or all tokens of a subject',
     description: 'Within a second every node refuses it and closes its connections. For administrators.',
     token: 'required',
-    body: { description: 'Either `jti` or `sub`.', schema: revocationRequest, example: { jti: '5f1c' } },
+    body: { description: 'Either `jti` or `sub`.', schema: revocationForms, example: { jti: '5f1c' } },
     answers: [json('It is in force.', schemas.revocation, 201)],
     errors: ['token_missing', 'denied', 'too_large', 'unsupported_type', 'overloaded', 'log_unavailable'],
     example: `curl -s ${BEARER} -d '{"jti":"5f1c"}' '${EXAMPLE_ORIGIN}/api/revocations'`,
@@ -98,7 +98,7 @@ export const OPERATING_ROUTES: readonly Route[] = [
     token: 'required',
     body: {
       description: 'Either `sub` or `connection`, and for how long.',
-      schema: banRequest,
+      schema: banForms,
       example: { sub: 'mallory', forMs: 3_600_000 },
     },
     answers: [json('It is in force.', schemas.ban, 201)],
@@ -158,7 +158,8 @@ export const OPERATING_ROUTES: readonly Route[] = [
     id: 'mcp',
     tag: 'Agents',
     summary: 'The Model Context Protocol',
-    description: 'Tools for language models, over streamable HTTP without sessions: JSON-RPC 2.0.',
+    description:
+      'Tools for language models, over streamable HTTP without sessions: JSON-RPC 2.0. `Accept` must name both `application/json` and `text/event-stream`, as the protocol wants it; the answer is JSON.',
     token: 'optional',
     body: {
       description: 'A JSON-RPC request.',
@@ -166,9 +167,9 @@ export const OPERATING_ROUTES: readonly Route[] = [
       example: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
     },
     answers: [
-      json('A JSON-RPC answer.', schemas.jsonRpcAnswer),
+      { ...json('A JSON-RPC answer.', schemas.jsonRpcAnswer), or: 'text/event-stream' },
       { status: 202, description: 'A notification was accepted.' },
-      json('Not a request of the protocol.', schemas.jsonRpcAnswer, 406),
+      json('`Accept` does not name both types.', schemas.jsonRpcAnswer, 406),
     ],
     errors: ['too_large', 'origin_denied', 'unsupported_type'],
     example: `curl -s -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\

@@ -7,8 +7,8 @@ import * as schemas from './schemas.js';
 const since = (name = 'since'): Parameter => ({
   name,
   in: 'query',
-  description: 'Cursor to continue from.',
-  schema: historyRequest.shape.since,
+  description: 'Cursor to continue from: the last that was received, as it came.',
+  schema: schemas.cursor,
 });
 
 export function topicInPath(example: string): Parameter {
@@ -65,7 +65,7 @@ export const READING_ROUTES: readonly Route[] = [
         name: 'Last-Event-ID',
         in: 'header',
         description: 'Cursor to continue from.',
-        schema: historyRequest.shape.since,
+        schema: schemas.cursor,
       },
       {
         name: 'rewind',
@@ -121,7 +121,7 @@ export const READING_ROUTES: readonly Route[] = [
         name: 'Last-Event-ID',
         in: 'header',
         description: 'Cursor to go on from.',
-        schema: historyRequest.shape.since,
+        schema: schemas.cursor,
       },
     ],
     answers: [EVENT_STREAM],

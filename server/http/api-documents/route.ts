@@ -15,6 +15,8 @@ export interface Answer {
   readonly status: number;
   readonly description: string;
   readonly type?: 'application/json' | 'text/event-stream' | 'text/plain';
+  /** Another type that a client has to accept, though the answer may never have it. */
+  readonly or?: 'text/event-stream';
   readonly schema?: z.ZodType;
 }
 

@@ -8,10 +8,10 @@ import { z } from 'zod';
 import { ERRORS } from '../../errors.js';
 import * as fields from '../../hub/operations/fields.js';
 
-const codes = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
+export const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
 const time = z.number().int().describe('ms since the Unix epoch');
 const count = z.number().int().min(0);
-const streamClass = z.enum(['state', 'log', 'ledger']);
+export const streamClass = z.enum(['state', 'log', 'ledger']);
 
 export const topic = z
   .string()
@@ -20,7 +20,9 @@ export const topic = z
   .describe('`stream:key`, or `stream:*` for a whole stream')
   .meta({ examples: ['market:AAPL'] });
 
-export const cursor = fields.cursor.describe('opaque; keep the last one received');
+export const cursor = fields.cursor
+  .describe('opaque; keep the last one received')
+  .meta({ examples: ['market.HaTSfK.2'] });
 
 export const message = z.object({
   topic: topic.describe('one key, never `*`'),
@@ -35,12 +37,12 @@ export const problem = z.object({
   title: z.string(),
   status: z.number().int(),
   detail: z.string().describe('for people; may change'),
-  code: z.enum(codes),
+  code: errorCode,
   field: z.string().optional().describe('the field that is wrong, if there is one'),
 });
 
 export const errorBody = z.object({
-  code: z.enum(codes),
+  code: errorCode,
   message: z.string().describe('for people; may change'),
   field: z.string().optional(),
   retryAfterMs: count.optional(),
@@ -54,13 +56,14 @@ export const published = z.object({
   duplicate: z.literal(true).optional().describe('the id was known: nothing was appended'),
 });
 
-const ok = { ok: z.literal(true) };
+export const publishedItem = published.extend({ ok: z.literal(true) });
 export const refusal = z.object({ ok: z.literal(false), error: errorBody });
+export const batchResult = z.union([publishedItem, refusal]);
 export const batchResults = z.object({
-  results: z.array(z.union([published.extend(ok), refusal])).describe('for each item, in order'),
+  results: z.array(batchResult).describe('for each item, in order'),
 });
 
-const notRecovered = z.enum([
+export const notRecovered = z.enum([
   'epoch_changed',
   'trimmed',
   'ahead',
@@ -103,9 +106,9 @@ export const streamInfo = z.object({
 export const streams = z.object({ streams: z.array(streamInfo) });
 export const streamTopics = streamInfo.extend({ topics: z.array(topic), moreTopics: z.boolean() });
 
-const state = z.enum(['ok', 'draining', 'degraded']);
+export const nodeState = z.enum(['ok', 'draining', 'degraded']);
 export const health = z.object({
-  status: state,
+  status: nodeState,
   node: z.string(),
   version: z.string(),
   instances: count.describe('nodes that are alive'),
@@ -116,7 +119,7 @@ export const health = z.object({
   uptime_seconds: count,
 });
 export const liveness = z.object({ status: z.literal('ok'), node: z.string() });
-export const readiness = z.object({ status: state, node: z.string() });
+export const readiness = z.object({ status: nodeState, node: z.string() });
 
 export const nodeReport = z.object({
   node: z.string(),

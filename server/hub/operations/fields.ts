@@ -6,7 +6,8 @@ import { HubError } from '../../errors.js';
 const MAX_CURSOR_LENGTH = 4096;
 
 export const topics = z.array(z.string()).min(1, 'names no topic');
-export const cursor = z.string().min(1).max(MAX_CURSOR_LENGTH);
+/** Its form is for the documents: a cursor of another form is refused as such, with `bad_cursor`. */
+export const cursor = z.string().min(1).max(MAX_CURSOR_LENGTH).meta({ pattern: '^[A-Za-z0-9._~-]+$' });
 
 /** @throws HubError `bad_request` that names the first field that is wrong. */
 export function parseRequest<T>(schema: z.ZodType<T>, value: unknown): T {
