@@ -31,6 +31,10 @@ import type { BuiltHub } from './build-hub.js';
 const CONNECT_TIMEOUT_MS = 45_000;
 /** Room for a request's fields around the data of a message. */
 const REQUEST_OVERHEAD_BYTES = 16 * 1024;
+/** The longest topic in a request: name, colon, key, quotes and a comma. */
+const TOPIC_BYTES = 32 + 1 + 128 + 3;
+/** Beyond it, a client subscribes with several requests. */
+const MAX_TOPICS_BYTES = 1024 * 1024;
 
 export interface Transports {
   readonly sse: SseTransport;
@@ -69,7 +73,8 @@ export function buildTransports(config: Config, parts: TransportParts): Transpor
   });
   const shared = { hub, gate, admission, node: config.node.id, direct };
   const heartbeat = { pingIntervalMs, pingTimeoutMs };
-  const maxFrameBytes = config.publishing.maxMessageBytes + REQUEST_OVERHEAD_BYTES;
+  const topicsBytes = Math.min(hub.limits.topicsPerConnection * TOPIC_BYTES, MAX_TOPICS_BYTES);
+  const maxFrameBytes = Math.max(config.publishing.maxMessageBytes, topicsBytes) + REQUEST_OVERHEAD_BYTES;
   const subscriptions = new Subscriptions(
     link === undefined
       ? new MemorySubscriptionStore()
