@@ -9,6 +9,7 @@ import type { RunningNode } from '../../server/node/start-node.js';
 import { ANONYMOUS, startSecuredApp, token } from '../auth/support.js';
 import { startTestApp } from '../http/test-app.js';
 import { call } from '../support/http.js';
+import { connectSocketIo } from '../support/socketio-client.js';
 import { until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
 
@@ -129,7 +130,7 @@ describe('A Socket.IO client', () => {
       expect(client.active).to.equal(false);
     });
 
-    it('is nobody over WebSocket, SSE and HTTP alike, where its header is empty', async () => {
+    it('is nobody over WebSocket, SSE and HTTP alike, where its header is empty or it says null', async () => {
       app = await startSecuredApp();
       const answers = await Promise.all(
         ['/api/streams', '/stream?topics=news:*', '/stream?topics=news:*&ticket='].map((path) =>
@@ -137,8 +138,19 @@ describe('A Socket.IO client', () => {
         ),
       );
       expect(answers).to.deep.equal([200, 200, 200]);
-      const client = await WebSocketTestClient.connect({ url: app.url, token: '' });
-      client.close();
+      const webSocket = await WebSocketTestClient.connect({ url: app.url, token: '' });
+      const socketIo = await connectSocketIo({ url: app.url, token: '' });
+      const known = await connectSocketIo({ url: app.url, token: await token() });
+      for (const client of [webSocket, socketIo]) {
+        const ack = await client.request('auth', { token: null });
+        expect(ack).to.include({ ok: true }).and.not.to.have.property('subject');
+        client.close();
+      }
+      expect((await known.request('auth', { token: null })).error).to.include({
+        code: 'denied',
+        field: 'token',
+      });
+      known.close();
     });
   });
 

@@ -56,8 +56,8 @@ export type HistoryPage<Item> = PageVerdict & {
 export type HistoryAnswer<Data = unknown> = HistoryPage<Message<Data>>;
 
 export interface AuthAnswer {
-  /** Whose token it is. */
-  readonly subject: string;
+  /** Whose token it is. Missing: nobody's. */
+  readonly subject?: string;
   /** When it ends, ms since the Unix epoch; missing if it never does. */
   readonly expiresAt?: number;
   /** The streams that may now be read, in whole or in part. */

@@ -45,7 +45,8 @@ export interface HistoryRequest {
 
 /** Says who the connection is, or renews its token in place. */
 export interface AuthRequest {
-  readonly token: string;
+  /** Null: the connection has none, which changes nothing. */
+  readonly token: string | null;
 }
 
 /** The fields of each request, by the name of its operation. */

@@ -182,7 +182,7 @@ export const acknowledgements = {
   publish: published,
   history,
   auth: z.object({
-    subject: z.string(),
+    subject: z.string().optional(),
     expiresAt: time.optional(),
     streams: z.array(z.object({ name: z.string(), class: streamClass })),
     topics: z.array(topic).describe('what the connection reads'),

@@ -1,10 +1,17 @@
 import { topicName } from '@axiom-streaming/protocol/topic';
 import { z } from 'zod';
+import { HubError } from '../../errors.js';
 import type { Subscriber } from '../delivery/subscriber.js';
 import type { Hub } from '../hub.js';
 import { visibleStreams } from '../streams.js';
 import { operation } from './operation.js';
 import { inTurn } from './subscriptions.js';
+
+function isSomebody(): HubError {
+  return new HubError('denied', 'token: null stands for nobody, and the connection has a token', {
+    field: 'token',
+  });
+}
 
 /** Ends the topics that the subscriber may no longer read. @returns which, and what it still reads */
 async function endDenied(hub: Hub, subscriber: Subscriber): Promise<{ ended: string[]; topics: string[] }> {
@@ -25,10 +32,16 @@ async function endDenied(hub: Hub, subscriber: Subscriber): Promise<{ ended: str
 
 export const AUTH = operation<'auth'>({
   summary: 'Says who the connection is, or renews its token in place',
-  schema: z.strictObject({ token: z.string().min(1) }),
+  schema: z.strictObject({ token: z.string().min(1).nullable() }),
   example: { token: '$TOKEN' },
   cost: 'request',
   run: async ({ hub, subscriber, onSubscriptionsChanged, acknowledge }, { token }) => {
+    if (token === null) {
+      const { principal } = subscriber.access;
+      if (principal.subject !== undefined) throw isSomebody();
+      acknowledge({ streams: visibleStreams(hub, principal), topics: subscriber.topics(), ended: [] });
+      return;
+    }
     const { subject, expiresAt } = await subscriber.access.renew(token);
     const read = await endDenied(hub, subscriber);
     await onSubscriptionsChanged({ topics: [], cursor: subscriber.cursor() });
