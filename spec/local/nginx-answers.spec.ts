@@ -113,6 +113,12 @@ describe('NGINX before the nodes', () => {
     expect([told.status, await told.json()]).to.deep.equal([503, { code: 'of the node' }]);
   });
 
+  it('hands on a health check in HTTP/1.0 that has no Host', async () => {
+    status = 200;
+    const told = await raw('GET /health/ready HTTP/1.0\r\n\r\n');
+    expect([told.status, await told.text()]).to.deep.equal([200, '{}']);
+  });
+
   it('leaves the final refusals of a node as they are', async () => {
     for (const final of [400, 401, 403, 404, 422]) {
       status = final;
