@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { expect } from 'chai';
 import { type Logger, silentLogger } from '../../server/logger.js';
 import type { RunningNode } from '../../server/node/start-node.js';
@@ -95,6 +96,10 @@ describe('A health check of a load balancer', () => {
         expect(await statusOf(path, { Host }), Host).to.equal(200);
       }
       expect(await statusOf(path, { Host: 'node1', 'X-Forwarded-For': '203.0.113.5' })).to.equal(200);
+      // HTTP/1.0 needs none, which no HTTP client of Node.js sends.
+      const socket = connect(Number(new URL(app.url).port), 'localhost');
+      socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+      expect((await socket.setEncoding('utf8').toArray()).join('')).to.match(/^HTTP\/1\.1 200 /);
     });
   }
 

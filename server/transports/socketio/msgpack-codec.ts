@@ -14,6 +14,14 @@ const [INITIAL_BYTES, KEPT_BYTES] = [16 * 1024, 256 * 1024];
 
 const stock = new parser.Encoder();
 
+/** Tags for a length or a count in 1, 2 or 4 bytes. */
+const ARRAYS = [undefined, 0xdc, 0xdd] as const;
+const MAPS = [undefined, 0xde, 0xdf] as const;
+const STRINGS = [0xd9, 0xda, 0xdb] as const;
+const BYTES = [0xc4, 0xc5, 0xc6] as const;
+/** Characters of a text up to which a loop is faster than a call into Node.js. */
+const SHORT = 31;
+
 class Writer {
   #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   #at = 0;
@@ -33,7 +41,7 @@ class Writer {
     else if (typeof value === 'number') this.#number(value);
     else if (typeof value === 'boolean') this.#byte(value ? 0xc3 : 0xc2);
     else if (Array.isArray(value)) {
-      this.#head(value.length, 0x90, 0x0f, [undefined, 0xdc, 0xdd]);
+      this.#head(value.length, 0x90, 0x0f, ARRAYS);
       for (const element of value) this.value(element);
     } else if (typeof value === 'object') this.#object(value);
     else throw new TypeError(`a ${typeof value} cannot be written as MessagePack`);
@@ -48,12 +56,12 @@ class Writer {
     else if (value instanceof Date) this.#raw(stockBytes(value));
     else if (typeof toJSON === 'function') this.value(toJSON.call(value));
     else {
-      const isCarried = (entry: unknown) => entry !== undefined && typeof entry !== 'function';
-      const entries = Object.entries(value).filter(([, entry]) => isCarried(entry));
-      this.#head(entries.length, 0x80, 0x0f, [undefined, 0xde, 0xdf]);
-      for (const [key, entry] of entries) {
+      const fields = value as Readonly<Record<string, unknown>>;
+      const keys = Object.keys(fields).filter((key) => isCarried(fields[key]));
+      this.#head(keys.length, 0x80, 0x0f, MAPS);
+      for (const key of keys) {
         this.#string(key);
-        this.value(entry);
+        this.value(fields[key]);
       }
     }
   }
@@ -96,25 +104,46 @@ class Writer {
 
   /** UTF-8; an unpaired surrogate, which it cannot say, becomes U+FFFD. */
   #string(value: string): void {
+    if (value.length <= SHORT && this.#ascii(value)) return;
     const length = Buffer.byteLength(value);
-    this.#head(length, 0xa0, 0x1f, [0xd9, 0xda, 0xdb]);
+    this.#head(length, 0xa0, 0x1f, STRINGS);
     this.#room(length);
     this.#bytes.write(value, this.#at);
     this.#at += length;
   }
 
+  /** Writes a short text of ASCII. @returns false where it is none: nothing is written then */
+  #ascii(value: string): boolean {
+    this.#room(1 + value.length);
+    const bytes = this.#bytes;
+    let at = this.#at;
+    bytes[at++] = 0xa0 | value.length;
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) return false;
+      bytes[at++] = code;
+    }
+    this.#at = at;
+    return true;
+  }
+
   #binary(bytes: Buffer): void {
-    this.#head(bytes.length, 0, -1, [0xc4, 0xc5, 0xc6]);
+    this.#head(bytes.length, 0, -1, BYTES);
     this.#raw(bytes);
   }
 
   /** A length or a count, with the shortest of its forms: in the tag, or in 1, 2 or 4 bytes. */
-  #head(count: number, fixed: number, mostFixed: number, tags: readonly (number | undefined)[]): void {
+  #head(
+    count: number,
+    fixed: number,
+    mostFixed: number,
+    tags: readonly [number | undefined, number, number],
+  ): void {
     const [byte, short, long] = tags;
     if (count <= mostFixed) this.#byte(fixed | count);
     else if (byte !== undefined && count < 0x100) this.#uint(byte, count, 1);
-    else if (count < 0x10000) this.#uint(short!, count, 2);
-    else this.#uint(long!, count, 4);
+    else if (count < 0x10000) this.#uint(short, count, 2);
+    else this.#uint(long, count, 4);
   }
 
   #byte(byte: number): void {
@@ -124,9 +153,10 @@ class Writer {
 
   #uint(tag: number, value: number, width: 1 | 2 | 4): void {
     this.#room(1 + width);
-    this.#bytes[this.#at] = tag;
-    this.#bytes.writeUIntBE(value, this.#at + 1, width);
-    this.#at += 1 + width;
+    const bytes = this.#bytes;
+    bytes[this.#at++] = tag;
+    // A byte of the buffer takes the lowest eight bits.
+    for (let shift = 8 * (width - 1); shift >= 0; shift -= 8) bytes[this.#at++] = value >>> shift;
   }
 
   #raw(bytes: Uint8Array): void {
@@ -141,6 +171,10 @@ class Writer {
     this.#bytes.copy(larger, 0, 0, this.#at);
     this.#bytes = larger;
   }
+}
+
+function isCarried(field: unknown): boolean {
+  return field !== undefined && typeof field !== 'function';
 }
 
 /**
@@ -229,9 +263,15 @@ class Reader {
 
   #string(length: number): string {
     const at = this.#skip(length);
+    if (length <= SHORT && this.#isAscii(at, length)) return this.#bytes.toString('latin1', at, at + length);
     const bytes = this.#bytes.subarray(at, at + length);
     if (!isUtf8(bytes)) throw new Error('a text is not UTF-8');
     return bytes.toString('utf8');
+  }
+
+  #isAscii(at: number, length: number): boolean {
+    for (let i = at; i < at + length; i++) if (this.#bytes[i]! >= 0x80) return false;
+    return true;
   }
 
   #binary(length: number): Buffer {
@@ -240,7 +280,9 @@ class Reader {
   }
 
   #uint(width: number): number {
-    return this.#bytes.readUIntBE(this.#skip(width), width);
+    let value = 0;
+    for (let i = 0; i < width; i++) value = value * 256 + this.#bytes[this.#at++]!;
+    return value;
   }
 
   #int(width: number): number {
