@@ -30,8 +30,10 @@ const ALONE = 'there is only one node';
 /** Tolerance: a connection that ends more than this before the end of the watch counts as cut. */
 const EARLY_MS = 200;
 
-const MEND = {
-  buffering: `location = /stream { proxy_buffering off; gzip off; }   # and no proxy_ignore_headers X-Accel-Buffering`,
+const ADVICE = {
+  // NGINX forwards chunks as they come; what a node answers to HTTP/1.0 has none.
+  buffering: `location = /stream { proxy_http_version 1.1; proxy_buffering off; gzip off; }
+And no proxy_ignore_headers X-Accel-Buffering.`,
   readTimeout: `location ~ ^/(socket\\.io|msgpack|ws|stream) { proxy_read_timeout 20s; proxy_send_timeout 1h; }
 Any limit above 15 s will do; other proxies call it "idle timeout".`,
   stickiness: `upstream hub { ip_hash; server …; server …; }   # or another rule that sends a client to one node
@@ -71,7 +73,7 @@ const buffering: Check = async (patient) => {
           check,
           state: 'failed',
           what: `event streams are compressed (${response.headers['content-encoding']}), which delays them`,
-          mend: MEND.buffering,
+          advice: ADVICE.buffering,
         };
       }
       const first = await Promise.race([
@@ -84,13 +86,13 @@ const buffering: Check = async (patient) => {
             check,
             state: 'failed',
             what: 'a proxy buffers event streams: messages would arrive late and in bursts',
-            mend: MEND.buffering,
+            advice: ADVICE.buffering,
           };
     } finally {
       end();
     }
   } catch (error) {
-    return { check, state: 'failed', what: `/stream: ${messageOf(error)}`, mend: MEND.buffering };
+    return { check, state: 'failed', what: `/stream: ${messageOf(error)}`, advice: ADVICE.buffering };
   }
 };
 
@@ -117,7 +119,7 @@ function timeLimit(check: string, what: string, cutMs: number | undefined, waitM
     check,
     state: 'failed',
     what: `an idle ${what} is cut after ${(cutMs / 1000).toFixed(1)} s, before the hub's next heartbeat`,
-    mend: MEND.readTimeout,
+    advice: ADVICE.readTimeout,
   };
 }
 
@@ -161,7 +163,7 @@ const webSocket: Check = async (patient) => {
     check: 'upgrade',
     state: 'failed',
     what,
-    mend: MEND.upgrade,
+    advice: ADVICE.upgrade,
   });
   let opened: Awaited<ReturnType<typeof upgrade>>;
   try {
@@ -207,14 +209,14 @@ const stickiness: Check = async (patient) => {
           check,
           state: 'failed',
           what: `request ${poll} of a client reached another node (${status}): long polling fails`,
-          mend: MEND.stickiness,
+          advice: ADVICE.stickiness,
         };
       }
     }
     await exchange({ url: session, method: 'POST', body: '1' });
     return { check, state: 'ok', what: `${POLLS} requests of one client reached the same node` };
   } catch (error) {
-    return { check, state: 'failed', what: `long polling: ${messageOf(error)}`, mend: MEND.stickiness };
+    return { check, state: 'failed', what: `long polling: ${messageOf(error)}`, advice: ADVICE.stickiness };
   }
 };
 
@@ -227,7 +229,7 @@ const forwarded: Check = async ({ behindProxy, instances }) => {
     check,
     state: 'warning',
     what: 'no proxy forwards client addresses: all clients appear under one address and share its limits',
-    mend: MEND.forwarded,
+    advice: ADVICE.forwarded,
   };
 };
 
