@@ -1,5 +1,6 @@
 /** Whatever JSON says goes through every door alike, and what it cannot say is refused at every door. */
 import { once } from 'node:events';
+import { flawOf } from '@axiom-streaming/protocol/json';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { io, type Socket } from 'socket.io-client';
@@ -217,6 +218,26 @@ describe('The doors of a node', () => {
       expect(data[0].error, bytes).to.include(refused);
       client.close();
     }
+  });
+
+  it('make of a date what JSON makes of it', async () => {
+    const client = await connectSocketIo({ url: app.url, msgpack: true });
+    const dates = [0, 1_763_900_000_000, 1_763_900_000_123, -1, -62_135_596_800_000, 2 ** 43].map(
+      (ms) => new Date(ms),
+    );
+    for (const { socket } of [client, plain]) {
+      const ack = await socket.timeout(20_000).emitWithAck('publish', { topic: 'news:dates', data: dates });
+      expect(ack, text(ack)).to.include({ ok: true });
+    }
+    const past = await client.request('history', { topic: 'news:dates' });
+    for (const { data } of past.messages as { data: unknown }[]) expect(text(data)).to.equal(text(dates));
+    client.close();
+    // In the standard's own forms, of 4, 8 and 12 bytes; and seconds that no Date has.
+    const forms = ['d6ff6922fa60', 'd7ff1d5353006922fa60', 'c70cff00000000fffffff1886e0900'];
+    expect(forms.map((form) => Number(decodeMsgpack(Buffer.from(form, 'hex'))))).to.deep.equal([
+      1_763_900_000_000, 1_763_900_000_123, -62_135_596_800_000,
+    ]);
+    expect(flawOf([decodeMsgpack(Buffer.from('c70cff000000007fffffffffffffff', 'hex'))])).to.match(/time/);
   });
 
   it('leave out a byte order mark', async () => {

@@ -16,6 +16,9 @@ export function flawOf(data: unknown): string | undefined {
       return 'has a whole number that a 64-bit float may not hold; send it as text';
     }
     if (typeof value !== 'object' || value === null) continue;
+    if (value instanceof Date && Number.isNaN(value.getTime())) {
+      return 'has a time beyond those that there are dates for';
+    }
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
       return 'has bytes, which JSON cannot say; send them as text, such as base64';
     }

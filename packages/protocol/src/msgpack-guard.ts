@@ -19,7 +19,7 @@ const CLIENTS: Rules = { maxDepth: 256, extensions: false };
 const SERVERS: Rules = { maxDepth: 256, extensions: true };
 
 /**
- * Whether a packet is one MessagePack value of plain data: no extension types but undefined, map keys are strings,
+ * Whether a packet is one MessagePack value of plain data: no extension types but undefined and timestamps, map keys are strings,
  * counts and lengths lie within the bytes that remain, at most 256 deep, and nothing follows it.
  */
 export function isPlainMsgpack(bytes: Uint8Array): boolean {
@@ -83,8 +83,15 @@ function valueEnd(bytes: Uint8Array, at: number, depth: number, rules: Rules): n
       if (rules.extensions) return within(bytes, at + 3);
       return bytes[at + 1] === 0 && bytes[at + 2] === 0 ? at + 3 : -1;
     default: // other extensions, and the unused type
-      return rules.extensions ? extensionEnd(bytes, at, tag) : -1;
+      return rules.extensions || isTimestamp(bytes, at) ? extensionEnd(bytes, at, tag) : -1;
   }
+}
+
+/** The extension type -1, with the lengths that it may have; type 0 with eight bytes in the parser's own encoder. */
+function isTimestamp(bytes: Uint8Array, at: number): boolean {
+  if (bytes[at] === 0xc7) return bytes[at + 1] === 12 && bytes[at + 2] === 0xff;
+  if (bytes[at] === 0xd7 && bytes[at + 1] === 0) return true;
+  return (bytes[at] === 0xd6 || bytes[at] === 0xd7) && bytes[at + 1] === 0xff;
 }
 
 /** ext 8 to 32 have a length and a type, fixext 2 to 16 a type alone. */

@@ -1,7 +1,7 @@
 /**
  * MessagePack that says what JSON says, in both directions.
  *
- * The codec of `socket.io-msgpack-parser` (notepack.io 3.0.1) changes values in silence: whole numbers beyond 64 bits lose
+ * The codec of `socket.io-msgpack-parser` (notepack.io 2.2.0) changes values in silence: whole numbers beyond 64 bits lose
  * their high bits, an unpaired surrogate swallows the next character, `__proto__` becomes the prototype. The library
  * `@msgpack/msgpack` refuses `__proto__` and ignores `toJSON`. So the hub has its own; what it writes is ordinary
  * MessagePack, which every decoder reads.
@@ -223,9 +223,15 @@ class Reader {
       case 0xd3:
         return numberOf(this.#bytes.readBigInt64BE(this.#skip(8)));
       case 0xd4:
-        // The one extension that the guard lets through.
+        // Timestamps are the only other extensions that the guard lets through.
         this.#skip(2);
         return undefined;
+      case 0xd6:
+        return new Date(this.#bytes.readUInt32BE(this.#skip(5) + 1) * 1_000);
+      case 0xd7:
+        return this.#time64(this.#skip(9) + 1);
+      case 0xc7:
+        return this.#time96(this.#skip(14) + 2);
       default:
         return this.#sized(tag);
     }
@@ -240,6 +246,17 @@ class Reader {
     if (tag === 0xdc || tag === 0xdd) return this.#array(this.#uint(tag === 0xdc ? 2 : 4));
     if (tag === 0xde || tag === 0xdf) return this.#map(this.#uint(tag === 0xde ? 2 : 4));
     throw new Error(`there is no value with the tag ${tag}`);
+  }
+
+  /** Milliseconds of type 0, as the stock parser has them; else 30 bits of nanoseconds, then 34 of seconds. */
+  #time64(at: number): Date {
+    if (this.#bytes[at - 1] === 0) return new Date(Number(this.#bytes.readBigInt64BE(at)));
+    const [high, low] = [this.#bytes.readUInt32BE(at), this.#bytes.readUInt32BE(at + 4)];
+    return new Date(((high & 0x3) * 0x100000000 + low) * 1_000 + (high >>> 2) / 1e6);
+  }
+
+  #time96(at: number): Date {
+    return new Date(Number(this.#bytes.readBigInt64BE(at + 4)) * 1_000 + this.#bytes.readUInt32BE(at) / 1e6);
   }
 
   #array(count: number): unknown[] {
