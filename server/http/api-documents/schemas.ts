@@ -177,7 +177,14 @@ export const connections = z.object({
 
 /** The acknowledgement of each operation if it succeeded, without `ok`. */
 export const acknowledgements = {
-  subscribe: z.object({ topics: z.array(verdict), cursor }),
+  subscribe: z.object({
+    topics: z.array(verdict),
+    cursor,
+    cursorMissing: z
+      .literal(true)
+      .optional()
+      .describe('Socket.IO: the client was here before and brings no cursor'),
+  }),
   unsubscribe: z.object({ topics: z.array(topic).describe('what the connection still reads') }),
   publish: published,
   history,
