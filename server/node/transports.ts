@@ -27,8 +27,8 @@ import { WebSocketTransport } from '../transports/websocket/websocket-transport.
 import type { Backend } from './build-backend.js';
 import type { BuiltHub } from './build-hub.js';
 
-/** How long a Socket.IO client may take to open its namespace, unless the configuration says otherwise. */
-const CONNECT_TIMEOUT_MS = 45_000;
+/** How long a Socket.IO client may take to open its namespace, at least: it may have to wait for its session. */
+const CONNECT_TIMEOUT_MS = 5_000;
 /** Room for a request's fields around the data of a message. */
 const REQUEST_OVERHEAD_BYTES = 16 * 1024;
 /** The longest topic in a request: name, colon, key, quotes and a comma. */
@@ -102,7 +102,7 @@ export function buildTransports(config: Config, parts: TransportParts): Transpor
         sessions: parts.sessions,
         logger,
         wsEngine: GuardedWebSocketServer,
-        connectTimeoutMs: config.rates.unauthenticatedMs || CONNECT_TIMEOUT_MS,
+        connectTimeoutMs: Math.max(config.rates.unauthenticatedMs, CONNECT_TIMEOUT_MS),
         sessionMs: config.transports.sessionMs,
         maxPacketBytes: maxFrameBytes,
       };
