@@ -145,6 +145,13 @@ describe('The client library, of what a hub says', () => {
     expect(seen.data).to.deep.equal([]);
   });
 
+  it('says of a publication whose connection is lost before the answer that the hub cannot be reached', async () => {
+    await read();
+    sockets[0]!.removeAllListeners('message').on('message', () => sockets[0]!.terminate());
+    const error = await client?.publish(TOPIC, 1).catch((thrown: unknown) => thrown);
+    expect(error).to.include({ name: 'HubError', code: 'unreachable' });
+  });
+
   it('reads event streams as the standard has them: CRLF, no space after a colon, several lines, any pieces', async () => {
     const opening = {
       node: 'n',

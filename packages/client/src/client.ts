@@ -28,19 +28,18 @@ import type {
   Subscription,
   Transport,
 } from './types.js';
-import { type Waiter, Waiting } from './waiting.js';
+import { Waiting } from './waiting.js';
 import { openWebSocket } from './websocket-link.js';
 
 export { HubError, mayPass } from './hub-error.js';
 export type * from './types.js';
 
-const ALL: readonly Transport[] = ['socketio', 'websocket', 'sse'];
+/** In the order in which `auto` tries them. */
 const OPEN: Readonly<Record<Transport, (options: LinkOptions) => Promise<Link>>> = {
   socketio: openSocketIo,
   websocket: openWebSocket,
   sse: openSse,
 };
-const isClosed = () => new HubError('closed', 'the client is closed');
 /** Codes and close reasons after which another token may help. */
 const TOKEN_REFUSED = /^token/;
 
@@ -66,11 +65,11 @@ export class HubClient<Streams = Record<string, unknown>> {
   });
   readonly #catchUp = new CatchUp((came) => {
     this.#update({ state: 'connected' });
-    const { transport = 'socketio', node = '' } = this.#status;
+    const { node = '' } = this.#status;
     this.#events.emit('recovered', {
       ...came,
       recovered: gapsOf(came.topics).length === 0,
-      transport,
+      transport: this.#attempts.transport,
       node,
     });
   });
@@ -86,10 +85,9 @@ export class HubClient<Streams = Record<string, unknown>> {
     if (url === undefined) throw new TypeError('url: is missing');
     this.#options = options;
     this.#url = url.replace(/\/+$/, '');
-    const order = typeof transport === 'string' ? [transport] : transport;
-    const names = order.flatMap((name) => (name === 'auto' ? ALL : [name]));
-    for (const name of names) if (!(name in OPEN)) throw new TypeError(`transport: there is no "${name}"`);
-    this.#attempts = new Attempts(names, options.maxBackoffMs ?? 10_000);
+    const order = transport === 'auto' ? (Object.keys(OPEN) as Transport[]) : [transport].flat();
+    for (const name of order) if (!(name in OPEN)) throw new TypeError(`transport: there is no "${name}"`);
+    this.#attempts = new Attempts(order, options.maxBackoffMs ?? 10_000);
     this.#open();
   }
 
@@ -104,7 +102,7 @@ export class HubClient<Streams = Record<string, unknown>> {
    */
   get ready(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#whenUp({ send: () => resolve(), refuse: reject }, 0);
+      this.#whenUp(() => resolve(), reject, 0);
     });
   }
 
@@ -115,6 +113,16 @@ export class HubClient<Streams = Record<string, unknown>> {
 
   get #up(): boolean {
     return /^(connected|recovering)$/.test(this.#status.state);
+  }
+
+  get #isClosed(): boolean {
+    return this.#status.state === 'closed';
+  }
+
+  /** Why there is no connection. */
+  get #whyNot(): HubError {
+    const { error } = this.#status;
+    return error ?? new HubError(this.#isClosed ? 'closed' : 'unreachable', 'there is no connection');
   }
 
   /** Listens to an event. @returns a function that stops listening. */
@@ -132,11 +140,10 @@ export class HubClient<Streams = Record<string, unknown>> {
   ): Subscription<Data> {
     const [first, second] = rest;
     const [options, onMessage] = typeof first === 'function' ? [{}, first] : [first ?? {}, second];
-    const names = typeof topics === 'string' ? [topics] : topics;
-    const reading = new Reading<Data>(names, options, onMessage, (ended) =>
+    const reading = new Reading<Data>([topics].flat(), options, onMessage, (ended) =>
       this.#subscriptions.release(ended),
     );
-    if (this.#status.state === 'closed') reading.close(isClosed());
+    if (this.#isClosed) reading.close(this.#whyNot);
     else this.#subscriptions.add(reading);
     return reading;
   }
@@ -167,7 +174,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     const token = await this.#token().catch(() => undefined);
     if (token === undefined || generation !== this.#generation) return;
     const link = this.#link;
-    if (link?.cursorPerRequest) this.#closed(generation, new HubError('unreachable', 'a new token'));
+    if (link?.release) this.#closed(generation, new HubError('unreachable', 'a new token'));
     else {
       link?.request('auth', { token }, (ack) => {
         if (!ack.ok && ack.error.code !== 'unsupported') this.#closed(generation, ack.error);
@@ -184,8 +191,8 @@ export class HubClient<Streams = Record<string, unknown>> {
   close(error?: HubError): void {
     this.#leave();
     this.#subscriptions.close(error);
-    this.#waiting.refuse(error ?? isClosed());
     this.#update({ state: 'closed', error });
+    this.#waiting.pass();
   }
 
   #open(): void {
@@ -254,19 +261,19 @@ export class HubClient<Streams = Record<string, unknown>> {
     this.#attempts.succeeded();
     this.#draining = false;
     const resuming = this.#subscriptions.resuming;
-    const { transport, via } = link;
+    const { via } = link;
     this.#status = {
       state: 'connected',
       since: Date.now(),
       attempt: 0,
-      transport,
+      transport: this.#attempts.transport,
       ...(node && { node }),
       ...(via && { via }),
     };
     this.#catchUp.back(resuming);
     this.#subscriptions.attach(link);
     // Before anything that a listener sends now, because it was requested earlier.
-    this.#waiting.send(link);
+    this.#waiting.pass(link);
     this.#update({ state: resuming > 0 ? 'recovering' : 'connected' });
   }
 
@@ -280,17 +287,16 @@ export class HubClient<Streams = Record<string, unknown>> {
       this.close(error);
       return;
     }
-    const { attempt } = this.#status;
     const pauseMs = wasUp
       ? this.#attempts.afterLoss(this.#draining)
       : this.#attempts.afterFailure(!tokenRefused);
-    this.#status = {
+    this.#timer = setTimeout(() => this.#open(), pauseMs);
+    this.#tell({
       state: this.#catchUp.isAway ? 'reconnecting' : 'connecting',
       since: Date.now(),
-      attempt,
-    };
-    this.#timer = setTimeout(() => this.#open(), pauseMs);
-    this.#update({ attempt: attempt + 1, error });
+      attempt: this.#status.attempt + 1,
+      error,
+    });
   }
 
   #leave(): void {
@@ -306,26 +312,28 @@ export class HubClient<Streams = Record<string, unknown>> {
     return new Promise((resolve, reject) => {
       const send = (link: Link) =>
         link.request(operation, body, (ack) => (ack.ok ? resolve(ack) : reject(ack.error)));
-      this.#whenUp({ send, refuse: reject }, body, this.#options.connectionWaitMs ?? 10_000);
+      this.#whenUp(send, reject, body, this.#options.connectionWaitMs ?? 10_000);
     });
   }
 
   /** Passes on the connection: at once, or when there is one. */
-  #whenUp(waiter: Waiter, body: unknown, waitMs?: number): void {
-    const { state, error } = this.#status;
-    if (this.#up && this.#link) waiter.send(this.#link);
-    else if (state === 'closed') waiter.refuse(error ?? isClosed());
-    else
-      this.#waiting.add(
-        waiter,
-        body,
-        waitMs,
-        () => this.#status.error ?? new HubError('unreachable', 'no connection'),
-      );
+  #whenUp(
+    use: (link: Link) => void,
+    refuse: (error: HubError) => void,
+    body: unknown,
+    waitMs?: number,
+  ): void {
+    const pass = (link?: Link) => (link ? use(link) : refuse(this.#whyNot));
+    if (this.#up || this.#isClosed) pass(this.#link);
+    else if (!this.#waiting.add(pass, body, waitMs)) refuse(new HubError('overloaded', 'too much waits'));
   }
 
   #update(change: Partial<Status>): void {
-    this.#status = { ...this.#status, ...change };
-    this.#events.emit('status', this.#status);
+    this.#tell({ ...this.#status, ...change });
+  }
+
+  #tell(status: Status): void {
+    this.#status = status;
+    this.#events.emit('status', status);
   }
 }

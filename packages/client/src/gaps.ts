@@ -1,5 +1,10 @@
 import type { Gap, Verdict } from './types.js';
 
+/** The verdicts of topics whose cursor the hub does not know. */
+export function unknownCursor(topics: readonly string[]): Verdict[] {
+  return topics.map((topic) => ({ topic, recovered: false, reason: 'bad_cursor' }));
+}
+
 /** Gaps by stream and reason for the topics that were not recovered. Conflated topics have none: they skip values. */
 export function gapsOf(verdicts: readonly Verdict[]): Gap[] {
   const gaps = new Map<string, Gap & { topics: string[] }>();

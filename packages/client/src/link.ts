@@ -7,7 +7,7 @@ import type { EventFrame } from '@axiom-streaming/protocol/frames';
 import type { OperationName, Requests } from '@axiom-streaming/protocol/requests';
 import type { HubError } from './hub-error.js';
 import type { Place, Reader } from './reading.js';
-import type { Subscribed, Transport } from './types.js';
+import type { Subscribed } from './types.js';
 
 /** The protocol's answers. Over SSE a cursor may be refused while the subscription is accepted. */
 export type LinkAnswers = Omit<Answers, 'subscribe'> & { readonly subscribe: Subscribed };
@@ -33,7 +33,11 @@ export interface LinkListener {
    */
   event(frame: EventFrame, scope?: Scope): void;
   node(name: string): void;
-  /** Called once. `final`: reconnecting in the same way cannot help. */
+  /**
+   * The link is of no more use: the client closes it, and ignores what it says after that.
+   *
+   * @param final reconnecting in the same way cannot help
+   */
   closed(error: HubError, final?: boolean): void;
 }
 
@@ -44,10 +48,7 @@ export interface LinkOptions {
 }
 
 export interface Link {
-  readonly transport: Transport;
   readonly via?: string | undefined;
-  /** Each request has its own events, with a scope, and its own cursor; a token can only be given with a connection. */
-  readonly cursorPerRequest?: boolean;
   /**
    * Sends one operation. `done` is called in the turn in which the acknowledgement arrives, before any message that
    * follows it: a promise would be too late if many frames are read at once.
@@ -60,7 +61,11 @@ export interface Link {
     done: Done<Name>,
     scope?: Scope,
   ): void;
-  /** A reading has ended. Only used with {@link cursorPerRequest}; other links unsubscribe from topics. */
+  /**
+   * A reading has ended. Only a link of separate streams has this method: each of its requests has its own events, with a
+   * scope, and its own cursor. It has no operations `unsubscribe` and `auth`: it takes a token only when it is opened.
+   */
   release?(reading: Reader): void;
+  /** Also ends the requests that have no acknowledgement yet: the connection was lost. */
   close(): void;
 }

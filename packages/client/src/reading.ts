@@ -86,8 +86,7 @@ export class Reading<Data = unknown> implements Subscription<Data>, Reader {
 
   take(message: HubMessage, cursor: string): boolean {
     const { topic, seq } = message;
-    const last = this.#seqs.get(topic);
-    if (last !== undefined && seq <= last) return false;
+    if (seq <= (this.#seqs.get(topic) ?? 0)) return false;
     this.#seqs.set(topic, seq);
     const typed = message as HubMessage<Data>;
     if (this.#onMessage === undefined) this.#enqueue(typed);
@@ -101,8 +100,7 @@ export class Reading<Data = unknown> implements Subscription<Data>, Reader {
     for (const topic of this.#seqs.keys()) {
       if (!goesOn && topic.startsWith(`${gap.stream}:`)) this.#seqs.delete(topic);
     }
-    const { onGap } = this.#options;
-    if (onGap !== undefined) guarded(() => onGap(gap));
+    guarded(() => this.#options.onGap?.(gap));
   }
 
   close(error?: HubError): void {

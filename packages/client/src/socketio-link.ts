@@ -25,14 +25,13 @@ export async function openSocketIo({ url, token, listener }: LinkOptions): Promi
       if (isEvent(frame)) listener.event(frame);
     });
   return {
-    transport: 'socketio',
     get via() {
       return socket.io.engine?.transport?.name;
     },
     request: (operation, body, done) => {
       // It also times out if the connection is lost first.
       socket.timeout(10_000).emit(operation, body, (error: unknown, ack: unknown) => {
-        done(readAck(error === null ? ack : { code: 'timeout', message: 'no answer' }, operation));
+        done(readAck(error === null ? ack : { error: new HubError('timeout', 'no answer') }, operation));
       });
     },
     close: () => {

@@ -1,6 +1,6 @@
 /** Keeps a link in step with the subscriptions: subscribes, resumes from cursors, unsubscribes. */
 import type { Message } from '@axiom-streaming/protocol/message';
-import { gapsOf } from './gaps.js';
+import { gapsOf, unknownCursor } from './gaps.js';
 import { type HubError, mayPass } from './hub-error.js';
 import type { Link, Scope } from './link.js';
 import type { Place, Reader } from './reading.js';
@@ -117,7 +117,7 @@ export class Subscriptions {
   }
 
   #subscribed({ readings, place }: Scope, topics: readonly string[], answer: Subscribed): void {
-    const at = this.#link?.cursorPerRequest ? place : this.#place;
+    const at = this.#link?.release ? place : this.#place;
     at.cursor = answer.cursor;
     for (const reading of readings) {
       reading.subscribed(answer, at);
@@ -133,11 +133,9 @@ export class Subscriptions {
     const { readings } = scope;
     if (this.#listener.tokenRefused(error)) return;
     if (error.code === 'bad_cursor') {
-      const lost = { recovered: false, reason: 'bad_cursor' } as const;
       for (const reading of readings) {
         reading.place = { cursor: undefined };
-        const verdicts = reading.topics.map((topic) => ({ topic, ...lost }));
-        for (const gap of gapsOf(verdicts)) this.gap(gap, [reading]);
+        for (const gap of gapsOf(unknownCursor(reading.topics))) this.gap(gap, [reading]);
       }
       this.#request(scope);
     } else if (mayPass(error)) {

@@ -43,10 +43,6 @@ export function isEvent(value: unknown): value is EventFrame {
   return typeof op === 'string' && (typeof cursor === 'string' || !/^(message|position)$/.test(op));
 }
 
-export function isAck(value: unknown): value is { readonly op: 'ack'; readonly id?: unknown } {
-  return isRecord(value) && value.op === 'ack';
-}
-
 /** @param named the operation that it answers */
 export function readAck<Name extends OperationName>(ack: unknown, named: Name): Outcome<Name> {
   if (isAnswer(ack, named)) return ack;
