@@ -50,7 +50,7 @@ describe('The doctor', () => {
     await proxy.start();
     proxies.push(proxy);
     const { json, code } = await runCli(['--json', 'doctor', `http://127.0.0.1:${port}`, '--wait', '4']);
-    const findings = json() as { check: string; state: string; what: string; advice?: string }[];
+    const findings = json() as { check: string; state: string; what: string; mend?: string }[];
     return { code, bad: findings.filter(({ state }) => state === 'failed' || state === 'warning'), findings };
   };
 
@@ -73,7 +73,7 @@ describe('The doctor', () => {
     what: string,
     change: Change,
     checks: readonly string[],
-    advice: RegExp,
+    mend: RegExp,
   ])[] = [
     [
       'buffers event streams',
@@ -84,7 +84,7 @@ describe('The doctor', () => {
           'proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; proxy_http_version 1.0;',
         ),
       ['buffering'],
-      /proxy_http_version 1\.1; proxy_buffering off;/,
+      /proxy_buffering off/,
     ],
     [
       'cuts connections that are quiet for a second',
@@ -100,11 +100,11 @@ describe('The doctor', () => {
       /proxy_set_header Upgrade/,
     ],
   ];
-  for (const [what, change, checks, advice] of BROKEN) {
-    it(`finds a proxy that ${what}, and says what to change`, async () => {
+  for (const [what, change, checks, mend] of BROKEN) {
+    it(`finds a proxy that ${what}, and says how to mend it`, async () => {
       const { code, bad } = await examine(change);
       expect(bad.map(({ check }) => check)).to.have.members([...checks]);
-      for (const finding of bad) expect(finding.advice).to.match(advice);
+      for (const finding of bad) expect(finding.mend).to.match(mend);
       expect(code).to.equal(1);
     });
   }

@@ -30,10 +30,8 @@ const ALONE = 'there is only one node';
 /** Tolerance: a connection that ends more than this before the end of the watch counts as cut. */
 const EARLY_MS = 200;
 
-const ADVICE = {
-  // NGINX forwards chunks as they come; what a node answers to HTTP/1.0 has none.
-  buffering: `location = /stream { proxy_http_version 1.1; proxy_buffering off; gzip off; }
-And no proxy_ignore_headers X-Accel-Buffering.`,
+const MEND = {
+  buffering: `location = /stream { proxy_buffering off; gzip off; }   # and no proxy_ignore_headers X-Accel-Buffering`,
   readTimeout: `location ~ ^/(socket\\.io|msgpack|ws|stream) { proxy_read_timeout 20s; proxy_send_timeout 1h; }
 Any limit above 15 s will do; other proxies call it "idle timeout".`,
   stickiness: `upstream hub { ip_hash; server …; server …; }   # or another rule that sends a client to one node
@@ -73,7 +71,7 @@ const buffering: Check = async (patient) => {
           check,
           state: 'failed',
           what: `event streams are compressed (${response.headers['content-encoding']}), which delays them`,
-          advice: ADVICE.buffering,
+          mend: MEND.buffering,
         };
       }
       const first = await Promise.race([
@@ -86,13 +84,13 @@ const buffering: Check = async (patient) => {
             check,
             state: 'failed',
             what: 'a proxy buffers event streams: messages would arrive late and in bursts',
-            advice: ADVICE.buffering,
+            mend: MEND.buffering,
           };
     } finally {
       end();
     }
   } catch (error) {
-    return { check, state: 'failed', what: `/stream: ${messageOf(error)}`, advice: ADVICE.buffering };
+    return { check, state: 'failed', what: `/stream: ${messageOf(error)}`, mend: MEND.buffering };
   }
 };
 
@@ -119,7 +117,7 @@ function timeLimit(check: string, what: string, cutMs: number | undefined, waitM
     check,
     state: 'failed',
     what: `an idle ${what} is cut after ${(cutMs / 1000).toFixed(1)} s, before the hub's next heartbeat`,
-    advice: ADVICE.readTimeout,
+    mend: MEND.readTimeout,
   };
 }
 
@@ -163,7 +161,7 @@ const webSocket: Check = async (patient) => {
     check: 'upgrade',
     state: 'failed',
     what,
-    advice: ADVICE.upgrade,
+    mend: MEND.upgrade,
   });
   let opened: Awaited<ReturnType<typeof upgrade>>;
   try {
@@ -209,14 +207,14 @@ const stickiness: Check = async (patient) => {
           check,
           state: 'failed',
           what: `request ${poll} of a client reached another node (${status}): long polling fails`,
-          advice: ADVICE.stickiness,
+          mend: MEND.stickiness,
         };
       }
     }
     await exchange({ url: session, method: 'POST', body: '1' });
     return { check, state: 'ok', what: `${POLLS} requests of one client reached the same node` };
   } catch (error) {
-    return { check, state: 'failed', what: `long polling: ${messageOf(error)}`, advice: ADVICE.stickiness };
+    return { check, state: 'failed', what: `long polling: ${messageOf(error)}`, mend: MEND.stickiness };
   }
 };
 
@@ -229,7 +227,7 @@ const forwarded: Check = async ({ behindProxy, instances }) => {
     check,
     state: 'warning',
     what: 'no proxy forwards client addresses: all clients appear under one address and share its limits',
-    advice: ADVICE.forwarded,
+    mend: MEND.forwarded,
   };
 };
 

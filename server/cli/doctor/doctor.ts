@@ -78,5 +78,5 @@ function show(terminal: Terminal, finding: Finding, json: boolean): void {
   }
   const [colour, mark] = MARKS[finding.state];
   terminal.print(`${terminal.paint(terminal.stdout, colour, mark)} ${finding.check}: ${finding.what}`);
-  for (const line of finding.advice?.split('\n') ?? []) terminal.print(`    ${line}`);
+  for (const line of finding.mend?.split('\n') ?? []) terminal.print(`    ${line}`);
 }

@@ -5,5 +5,5 @@ export interface Finding {
   readonly state: 'ok' | 'warning' | 'failed' | 'skipped';
   readonly what: string;
   /** What to change; for proxies, as NGINX configuration. */
-  readonly advice?: string;
+  readonly mend?: string;
 }
