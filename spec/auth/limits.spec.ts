@@ -67,18 +67,16 @@ describe('A rate', () => {
     });
     await takes(by, 'a', 10);
     await takes(by, 'a');
-    const from = performance.now();
-    let prompt = 0;
-    let held = 0;
+    let answered = 0;
     const asking = Array.from({ length: 2_000 }, async () => {
       const refusal = await takes(by, 'a');
-      if (performance.now() - from < 200) prompt += 1;
-      else held += 1;
+      answered += 1;
       expect(refusal?.code).to.equal('rate_limited');
     });
+    // No timer fires before all that is due at once is done, however slow the machine is.
+    for (let i = 0; i < 100; i++) await undefined;
+    expect(answered, 'those that were told at once').to.equal(1_000);
     await Promise.all(asking);
-    expect(held).to.equal(1_000);
-    expect(prompt, 'those that were told at once').to.equal(1_000);
     await until('they are let through again', async () => (await takes(by, 'a')) === undefined);
   });
 });
