@@ -1,13 +1,8 @@
 /** The line below the header, always shown: what the last recovery did, what was lost, and how fresh the data are. */
-import type { ConnectionStore } from '../live/connection.js';
-import { recoveryText } from '../live/connection.js';
 import { ago, count } from '../live/format.js';
-import { reasonText } from '../live/words.js';
+import { headline } from '../live/headline.js';
 import { STALE_MS } from '../page.js';
 import { usePage } from '../use-page.js';
-
-/** How long a recovery is shown. */
-const RECOVERY_SHOWN_MS = 60_000;
 
 export function StatusLine() {
   const { connection } = usePage();
@@ -21,38 +16,6 @@ export function StatusLine() {
       <Freshness />
     </div>
   );
-}
-
-function headline(connection: ConnectionStore): [string, string] {
-  const { status, recovery, degraded, gaps, events } = connection;
-  const { code = '', message: error = '' } = status.error ?? {};
-  switch (status.state) {
-    case 'connecting':
-      if (status.attempt <= 1) return ['', 'Connecting …'];
-      return /^(unreachable|timeout)?$/.test(code)
-        ? ['bad', `The hub cannot be reached, trying again by itself: ${error}`]
-        : ['bad', `The hub has refused the connection (${code}), trying again by itself: ${error}`];
-    case 'reconnecting':
-      return ['warning', 'Connection lost, reconnecting by itself. What is shown is not live.'];
-    case 'closed':
-      return [
-        'bad',
-        `Not connected: ${code ? `refused (${code}), ${error}` : 'closed'}. Open the connection panel to connect again.`,
-      ];
-    case 'recovering':
-      return ['warning', `Back on ${status.node ?? 'a node'}, catching up …`];
-    default:
-  }
-  if (degraded !== undefined) {
-    const meanwhile =
-      degraded.reason === 'slow' ? 'Only the newest values are shown' : 'Values may be out of date';
-    return ['warning', `Degraded: ${reasonText(degraded.reason)}. ${meanwhile} until it ends.`];
-  }
-  if (recovery !== undefined && Date.now() - status.since < RECOVERY_SHOWN_MS) {
-    return [recovery.recovered ? 'good' : 'bad', recoveryText(recovery)];
-  }
-  if (gaps > 0) return ['bad', events.find(({ tone }) => tone === 'bad')?.text ?? `${gaps} gaps`];
-  return ['', 'Live. Nothing was lost since this page was opened.'];
 }
 
 function Freshness() {
