@@ -19,13 +19,15 @@ function storedTransport(): 'auto' | Transport {
   return stored === 'socketio' || stored === 'websocket' || stored === 'sse' ? stored : 'auto';
 }
 
-/** A client for the page or one of its parts, with the token that was entered. */
+/** A client for the page or one of its parts, with the token that was entered. It ends where that is refused. */
 export function connectHub(transport: 'auto' | Transport = wanted.transport.value): Hub {
+  const token = wanted.token.value;
   return connect<DemoStreams>({
     // The URL of the page itself: a proxy may serve it below a path.
     url: new URL('.', document.baseURI).href,
     transport,
-    token: () => wanted.token.value || undefined,
+    // Not a function: it would be asked for another token, which the page does not have, and try the same one forever.
+    ...(token === '' ? {} : { token }),
     maxBackoffMs: 4_000,
   });
 }
