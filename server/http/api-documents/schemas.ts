@@ -3,7 +3,18 @@
  * not here: they are documented by the schemas that validate them. A spec compares these with the answers of a node.
  */
 
-import type { ErrorCode } from '@axiom-streaming/protocol/errors';
+import type { Answers, Refused } from '@axiom-streaming/protocol/answers';
+import type { ErrorBody, ErrorCode, Problem } from '@axiom-streaming/protocol/errors';
+import type {
+  DegradedInfo,
+  DrainInfo,
+  ExpiringInfo,
+  GapInfo,
+  Message,
+  TopicVerdict,
+  WelcomeInfo,
+} from '@axiom-streaming/protocol/message';
+import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import { z } from 'zod';
 import { ERRORS } from '../../errors.js';
 import * as fields from '../../hub/operations/fields.js';
@@ -237,3 +248,44 @@ export const jsonRpcAnswer = z.object({
   result: z.unknown().optional(),
   error: z.object({ code: z.number(), message: z.string() }).optional(),
 });
+
+/** The fields of every member of a union. */
+type Field<T> = T extends unknown ? keyof T : never;
+type ValueOf<T, Name extends PropertyKey> = T extends unknown
+  ? Name extends keyof T
+    ? T[Name]
+    : undefined
+  : never;
+/** A type as far as a schema tells it: a union of objects is one object, whose fields may be missing. */
+type Told<T> = unknown extends T
+  ? unknown
+  : Exclude<T, object> | (Extract<T, object> extends never ? never : ToldObject<Extract<T, object>>);
+type ToldObject<T> = [T] extends [readonly (infer Item)[]]
+  ? readonly Told<Item>[]
+  : { readonly [Name in Field<T>]: Told<ValueOf<T, Name>> };
+type Tells<T, Schema extends z.ZodType> = [Told<T>] extends [Told<z.output<Schema>>]
+  ? [Told<z.output<Schema>>] extends [Told<T>]
+    ? true
+    : false
+  : false;
+type Each<Checks extends Readonly<Record<string, true>>> = Checks;
+
+/** Does not compile where a schema and the type of the protocol have other fields. */
+export type SchemasTellTheProtocol = Each<{
+  message: Tells<Message, typeof message>;
+  problem: Tells<Problem, typeof problem>;
+  errorBody: Tells<ErrorBody, typeof errorBody>;
+  refusal: Tells<Refused, typeof refusal>;
+  verdict: Tells<TopicVerdict, typeof verdict>;
+  nodeReport: Tells<NodeReport, typeof nodeReport>;
+  subscribe: Tells<Answers['subscribe'], typeof acknowledgements.subscribe>;
+  unsubscribe: Tells<Answers['unsubscribe'], typeof acknowledgements.unsubscribe>;
+  publish: Tells<Answers['publish'], typeof acknowledgements.publish>;
+  history: Tells<Answers['history'], typeof acknowledgements.history>;
+  auth: Tells<Answers['auth'], typeof acknowledgements.auth>;
+  welcome: Tells<WelcomeInfo, typeof events.welcome>;
+  gap: Tells<GapInfo, typeof events.gap>;
+  degraded: Tells<DegradedInfo, typeof events.degraded>;
+  drain: Tells<DrainInfo, typeof events.drain>;
+  expiring: Tells<ExpiringInfo, typeof events.expiring>;
+}>;
