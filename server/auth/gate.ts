@@ -6,12 +6,10 @@
  * configuration says, and never after it has expired or been revoked; every refusal gives its reason.
  */
 import type { IncomingMessage } from 'node:http';
-import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
 import { AddressFinder, addressKey, allowsOrigin, isLocalHost, isLoopback, isPrivate } from './addresses.js';
-import { type ApiKeys, looksLikeApiKey } from './api-keys.js';
-import { Bearer, nobody, type ReadAccess } from './claims.js';
+import { type Bearer, nobody, type ReadAccess } from './claims.js';
 import {
   type ClientConnection,
   ClientConnections,
@@ -20,10 +18,9 @@ import {
   type EndReason,
   type TransportName,
 } from './client-connections.js';
+import { type Credentials, Identification, type IdentificationCounters } from './identification.js';
 import { LIMITS, type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
-import type { Revocation, Revocations } from './revocations.js';
-import type { Tickets } from './tickets.js';
-import type { TokenVerifier } from './verifier.js';
+import type { Revocation } from './revocations.js';
 
 export interface GateLimits extends ConnectionLimits {
   readonly handshakesPerSecond: number;
@@ -31,16 +28,9 @@ export interface GateLimits extends ConnectionLimits {
   readonly publishesPerSubject: number;
 }
 
-export interface GateOptions {
+export interface GateOptions extends Credentials {
   readonly node: string;
-  /** No secret is configured: everything may be read without a token, but only from this machine. */
-  readonly development: boolean;
   readonly read: ReadAccess;
-  /** Undefined if only keys are configured. */
-  readonly verifier: TokenVerifier | undefined;
-  readonly apiKeys: ApiKeys;
-  readonly revocations: Revocations;
-  readonly tickets: Tickets;
   readonly trustedProxies: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly limits: GateLimits;
@@ -50,34 +40,18 @@ export interface GateOptions {
   readonly store: LimiterStore | undefined;
 }
 
-/** Why tokens and keys are refused. The last two are not the sender's fault. */
-const FAILURES: readonly string[] = [
-  'token_invalid',
-  'token_expired',
-  'token_revoked',
-  'keys_unavailable',
-  'internal',
-] satisfies ErrorCode[];
-
 /** The gate's counters, for metrics. */
-export interface GateCounters {
+export interface GateCounters extends IdentificationCounters {
   readonly refused: Map<LimitName, number>;
   readonly ended: Map<EndReason, number>;
-  readonly tokens: { cached: number; accepted: number; refused: number };
-  /** Refused tokens and keys, by error code. */
-  readonly failures: Map<string, number>;
 }
 
 export class Gate {
-  readonly counters: GateCounters = {
-    refused: new Map(LIMITS.map((limit) => [limit, 0])),
-    ended: new Map(END_REASONS.map((reason) => [reason, 0])),
-    tokens: { cached: 0, accepted: 0, refused: 0 },
-    failures: new Map(FAILURES.map((reason) => [reason, 0])),
-  };
+  readonly counters: GateCounters;
   readonly connections: ClientConnections;
   readonly nobody: Principal;
   readonly #options: GateOptions;
+  readonly #identification: Identification;
   readonly #addresses: AddressFinder;
   readonly #origins: ReadonlySet<string>;
   readonly #handshakes: Rate;
@@ -112,6 +86,15 @@ export class Gate {
       store,
       onRefused,
     });
+    this.#identification = new Identification(options, {
+      nobody: this.nobody,
+      guessed: (address) => this.#handshakes.take(address, 1),
+    });
+    this.counters = {
+      ...this.#identification.counters,
+      refused: new Map(LIMITS.map((limit) => [limit, 0])),
+      ended: new Map(END_REASONS.map((reason) => [reason, 0])),
+    };
     this.connections = new ClientConnections({
       node: options.node,
       // Who may read something without a token may stay, and subscribe when it likes.
@@ -232,34 +215,21 @@ export class Gate {
     return subject === undefined ? undefined : this.#publishes.take(subject, count);
   }
 
-  /**
-   * The principal that a token or a key identifies; {@link nobody} without a credential.
-   *
-   * @param address a counted address; its failures are counted too, which limits guessing
-   * @throws HubError `banned`, `token_invalid`, `token_expired`, `token_revoked`, `keys_unavailable`, `rate_limited`
-   */
+  /** As {@link Identification.identify}. */
   identify(credential: string, address: string): Bearer | Promise<Bearer>;
   identify(credential: string | undefined, address: string): Principal | Promise<Principal>;
   identify(credential: string | undefined, address: string): Principal | Promise<Principal> {
-    this.#checkBan(undefined, address);
-    if (credential === undefined) return this.nobody;
-    const { verifier, apiKeys } = this.#options;
-    const known = apiKeys.find(credential) ?? verifier?.known(credential);
-    if (known === undefined) return this.#verify(credential, address);
-    this.counters.tokens.cached += 1;
-    return this.#inForce(known, address);
+    return this.#identification.identify(credential, address);
   }
 
-  /** The principal that a ticket identifies. @throws HubError `banned`, `token_invalid`, `token_revoked`, `log_unavailable`. */
-  async redeem(ticket: string, address: string): Promise<Principal> {
-    this.#checkBan(undefined, address);
-    return this.#inForce(await this.#options.tickets.redeem(ticket), address);
+  /** As {@link Identification.redeem}. */
+  redeem(ticket: string, address: string): Promise<Principal> {
+    return this.#identification.redeem(ticket, address);
   }
 
-  /** Issues a ticket for a principal. @throws HubError `token_missing`, `overloaded`, `log_unavailable`. */
+  /** As {@link Identification.issueTicket}. */
   issueTicket(principal: Principal): Promise<string> {
-    if (principal instanceof Bearer) return this.#options.tickets.issue(principal);
-    throw new HubError('token_missing', 'a ticket requires a token, and none was sent');
+    return this.#identification.issueTicket(principal);
   }
 
   /** Revokes a token, or all tokens of a subject. @throws HubError `overloaded`, `log_unavailable`. */
@@ -300,48 +270,6 @@ export class Gate {
 
   #spend(address: string, count: number): void | Promise<void> {
     return isLoopback(address) ? undefined : this.#requests.take(address, count);
-  }
-
-  async #verify(credential: string, address: string): Promise<Bearer> {
-    try {
-      const { verifier, development } = this.#options;
-      if (verifier === undefined || looksLikeApiKey(credential)) {
-        const what = development ? 'it is not the publish key of this run' : 'the key is unknown';
-        throw new HubError('token_invalid', `the token is not accepted: ${what}`, { field: 'token' });
-      }
-      const bearer = this.#inForce(await verifier.verify(credential), address);
-      this.counters.tokens.accepted += 1;
-      return bearer;
-    } catch (error) {
-      this.counters.tokens.refused += 1;
-      const { failures } = this.counters;
-      const reason = error instanceof HubError ? error.code : 'internal';
-      failures.set(reason, (failures.get(reason) ?? 0) + 1);
-      if (!isLoopback(address)) await this.#handshakes.take(address, 1);
-      throw error;
-    }
-  }
-
-  /** @throws HubError `banned`, with the time that is left */
-  #checkBan(subject: string | undefined, address: string): void {
-    const retryAfterMs = this.#options.revocations.bannedForMs(subject, address);
-    if (retryAfterMs === 0) return;
-    const who = subject === undefined ? 'this address' : 'this subject';
-    throw new HubError(
-      'banned',
-      `an operator keeps ${who} away for another ${Math.ceil(retryAfterMs / 1000)} s`,
-      {
-        retryAfterMs: Math.ceil(retryAfterMs),
-      },
-    );
-  }
-
-  #inForce(bearer: Bearer, address: string): Bearer {
-    this.#checkBan(bearer.subject, address);
-    if (this.#options.revocations.revokes(bearer)) {
-      throw new HubError('token_revoked', 'the token was revoked', { field: 'token' });
-    }
-    return bearer;
   }
 
   #refused(limit: LimitName): void {
