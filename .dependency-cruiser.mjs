@@ -8,7 +8,8 @@
 
 /**
  * What the modules below a path of `server/` may import from there: the first path that fits a module decides.
- * `x/` stands for everything below a folder, `x/*.ts` for the files that lie in it, `type …` for imports of types alone.
+ * `x/` stands for everything below a folder, `x/*.ts` for the files that lie in it, `type …` for imports of types
+ * alone.
  */
 const ROOMS = [
   ['errors.ts', []],
@@ -19,7 +20,8 @@ const ROOMS = [
   ['time/', ['time/']],
   ['redis/', ['redis/', 'time/', 'errors.ts', 'type logger.ts']],
   ['log/', ['log/', 'errors.ts', 'redis/redis-link.ts', 'type logger.ts']],
-  // Inside the hub arrows run one way: operations, hub, recovery, delivery, queues, tail. No room of it sees a transport.
+  // Inside the hub arrows run one way: operations, hub, recovery, delivery, queues, tail. No room of it sees a
+  // transport.
   ['hub/counters.ts', []],
   ['hub/access.ts', ['errors.ts']],
   ['hub/streams.ts', ['type hub/access.ts', 'type log/stream-log.ts']],

@@ -41,7 +41,9 @@ export class AddressFinder {
     this.#trust = proxyAddr.compile([...trustedProxies]);
   }
 
-  /** The client's address in its one form; {@link UNKNOWN_ADDRESS} where a trusted proxy names none that can be read. */
+  /**
+   * The client's address in its one form; {@link UNKNOWN_ADDRESS} where a trusted proxy names none that can be read.
+   */
   of({ headers, socket }: IncomingMessage): string {
     const forwarded = headers['x-forwarded-for'];
     const from = canonicalAddress(socket.remoteAddress ?? '') ?? '';
@@ -61,8 +63,8 @@ export class AddressFinder {
   }
 
   /**
-   * The scheme under which the hub was asked. What is forwarded is believed from anybody: this protects browsers, and pages
-   * cannot send it. Undefined: there is a proxy, and it does not say.
+   * The scheme under which the hub was asked. What is forwarded is believed from anybody: this protects browsers, and
+   * pages cannot send it. Undefined: there is a proxy, and it does not say.
    */
   schemeOf({ headers, socket }: IncomingMessage): string | undefined {
     const [forwarded = ''] = String(headers['x-forwarded-proto'] ?? '').split(',');

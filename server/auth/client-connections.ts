@@ -265,7 +265,10 @@ export class ClientConnections {
     return list;
   }
 
-  /** Ends connections of those who are banned, those with an expired or revoked token, and those that may read nothing and never said who they are. */
+  /**
+   * Ends connections of those who are banned, those with an expired or revoked token, and those that may read nothing
+   * and never said who they are.
+   */
   look(): void {
     const now = Date.now();
     const { limits, leewayMs } = this.options;

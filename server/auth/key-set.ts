@@ -1,6 +1,6 @@
 /**
- * The keys of a key set (JWKS), by the ids that tokens name. Keys that are known stay in use while the set is fetched again,
- * and while its server is away. A token that names an unknown key has the set fetched, but not more often than
+ * The keys of a key set (JWKS), by the ids that tokens name. Keys that are known stay in use while the set is fetched
+ * again, and while its server is away. A token that names an unknown key has the set fetched, but not more often than
  * {@link ASK_AGAIN_MS} allows: anybody can name keys that there are not.
  */
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';

@@ -22,8 +22,8 @@ export const banRequest = z
   });
 
 /**
- * The same for the documents, in which fields that exclude each other are objects of their own. A request is not checked with
- * them: an error would not say which field is wrong.
+ * The same for the documents, in which fields that exclude each other are objects of their own. A request is not
+ * checked with them: an error would not say which field is wrong.
  */
 export const revocationForms = z.union([
   z.strictObject({ jti: name, expiresAt }),

@@ -1,7 +1,7 @@
 /**
- * Tokens that were revoked before they expired, and who is banned for a time. Every node keeps the whole list in memory, because it is checked on
- * every request, and polls for additions a few times a second. Pub/Sub was rejected: a lost announcement would leave a
- * revoked token valid, and with polling no announcement is needed.
+ * Tokens that were revoked before they expired, and who is banned for a time. Every node keeps the whole list in
+ * memory, because it is checked on every request, and polls for additions a few times a second. Pub/Sub was rejected: a
+ * lost announcement would leave a revoked token valid, and with polling no announcement is needed.
  */
 
 import type { Principal } from '../hub/access.js';

@@ -60,7 +60,9 @@ export interface VerifierOptions extends TokenKey {
   readonly issuer: string;
   /** Tokens with a longer remaining lifetime are refused, since revocations are kept no longer than this, ms. */
   readonly maxLifeMs: number;
-  /** How far the clocks of those who issue tokens may be from this one, ms: for `nbf`, `exp` and the remaining lifetime. */
+  /**
+   * How far the clocks of those who issue tokens may be from this one, ms: for `nbf`, `exp` and the remaining lifetime.
+   */
   readonly leewayMs: number;
   readonly read: ReadAccess;
 }

@@ -25,7 +25,9 @@ export function parseJson(text: string, where: string): unknown {
   }
 }
 
-/** The text of a header: Node.js reads its bytes as Latin-1, and clients write UTF-8. What is not UTF-8 stays as it is. */
+/**
+ * The text of a header: Node.js reads its bytes as Latin-1, and clients write UTF-8. What is not UTF-8 stays as it is.
+ */
 export function headerText(header: string): string {
   const bytes = Buffer.from(header, 'latin1');
   return isUtf8(bytes) ? bytes.toString('utf8') : header;

@@ -64,7 +64,8 @@ export function createRouter(options: RouterOptions): Express {
         metrics.request(method, route, response.statusCode, performance.now() - started);
       }
     });
-    // Health checks name the node by an address, or by nothing: they tell no secret, and nobody else's page may read them.
+    // Health checks name the node by an address, or by nothing: they tell no secret, and nobody else's page may read
+    // them.
     if (!HEALTH_CHECKS.has(request.path)) gate.checkLocal(request);
     if (request.originalUrl.length > MAX_ADDRESS_BYTES) {
       throw new HubError('address_too_long', `the address has more than ${MAX_ADDRESS_BYTES} bytes`);

@@ -1,4 +1,6 @@
-/** As many clients behind one address as an office has, with the defaults of the hub, of NGINX and of their libraries. */
+/**
+ * As many clients behind one address as an office has, with the defaults of the hub, of NGINX and of their libraries.
+ */
 import { expect } from 'chai';
 import { io, type Socket } from 'socket.io-client';
 import type { LocalCluster, LocalNode } from '../../server/local-cluster/local-cluster.js';

@@ -14,7 +14,9 @@ interface Kind {
   /** @throws Missing */
   readonly program: () => Promise<string>;
   readonly args: (dir: string, port: number) => readonly string[];
-  /** Whether it lets go of the clients of a node that is silent. Traefik has no time limit for an answer that has begun. */
+  /**
+   * Whether it lets go of the clients of a node that is silent. Traefik has no time limit for an answer that has begun.
+   */
   readonly cutsSilent: boolean;
 }
 

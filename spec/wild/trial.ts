@@ -1,7 +1,7 @@
 /**
  * Clients from outside on three nodes: all of a group at once, each with its node killed by SIGKILL, or stopped by
- * SIGSTOP, under load, and then the account of each. They share an address, so NGINX keeps them on one node; where a proxy
- * spreads them, further nodes are lost until each client has lost its own once.
+ * SIGSTOP, under load, and then the account of each. They share an address, so NGINX keeps them on one node; where a
+ * proxy spreads them, further nodes are lost until each client has lost its own once.
  */
 import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { nodeNamed } from '../support/cluster.js';

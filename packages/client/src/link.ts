@@ -62,8 +62,9 @@ export interface Link {
     scope?: Scope,
   ): void;
   /**
-   * A reading has ended. Only a link of separate streams has this method: each of its requests has its own events, with a
-   * scope, and its own cursor. It has no operations `unsubscribe` and `auth`: it takes a token only when it is opened.
+   * A reading has ended. Only a link of separate streams has this method: each of its requests has its own events, with
+   * a scope, and its own cursor. It has no operations `unsubscribe` and `auth`: it takes a token only when it is
+   * opened.
    */
   release?(reading: Reader): void;
   /** Also ends the requests that have no acknowledgement yet: the connection was lost. */

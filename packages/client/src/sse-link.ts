@@ -2,8 +2,8 @@
  * Server-sent events, read with `fetch`: an EventSource cannot send a token, does not report a status, and does not
  * exist in Node.js.
  *
- * The topics of a stream are fixed by its request, so each request is a separate stream with its own cursor. If one of them
- * ends, the link ends: they are all on one node.
+ * The topics of a stream are fixed by its request, so each request is a separate stream with its own cursor. If one of
+ * them ends, the link ends: they are all on one node.
  */
 import type { OpeningInfo } from '@axiom-streaming/protocol/frames';
 import type { StreamInfo } from '@axiom-streaming/protocol/message';

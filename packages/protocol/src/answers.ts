@@ -13,8 +13,8 @@ export interface SubscribeAnswer {
   /** The cursor to resume from until the connection gets its next one. */
   readonly cursor: string;
   /**
-   * Socket.IO: the client was here before, its session was not resumed, and this request has no `since`. What was published
-   * in the meantime does not come.
+   * Socket.IO: the client was here before, its session was not resumed, and this request has no `since`. What was
+   * published in the meantime does not come.
    */
   readonly cursorMissing?: true;
 }

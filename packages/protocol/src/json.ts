@@ -1,8 +1,8 @@
 /** What of JavaScript's values a message may carry: what JSON can say. */
 
 /**
- * Why a value cannot be the data of a message, after the words "data:"; undefined where it can. Written as JSON these would
- * silently become something else: `null`, an object with numbered fields, nothing.
+ * Why a value cannot be the data of a message, after the words "data:"; undefined where it can. Written as JSON these
+ * would silently become something else: `null`, an object with numbered fields, nothing.
  */
 export function flawOf(data: unknown): string | undefined {
   // Without recursion: nobody has looked yet how deep it is.
@@ -28,7 +28,8 @@ export function flawOf(data: unknown): string | undefined {
 }
 
 /**
- * Whether a JSON text has a number beyond the range of a 64-bit float, such as `1e999`, which JSON.parse reads as Infinity.
+ * Whether a JSON text has a number beyond the range of a 64-bit float, such as `1e999`, which JSON.parse reads as
+ * Infinity.
  *
  * @param json valid JSON
  */

@@ -19,8 +19,8 @@ const CLIENTS: Rules = { maxDepth: 256, extensions: false };
 const SERVERS: Rules = { maxDepth: 256, extensions: true };
 
 /**
- * Whether a packet is one MessagePack value of plain data: no extension types but undefined and timestamps, map keys are strings,
- * counts and lengths lie within the bytes that remain, at most 256 deep, and nothing follows it.
+ * Whether a packet is one MessagePack value of plain data: no extension types but undefined and timestamps, map keys
+ * are strings, counts and lengths lie within the bytes that remain, at most 256 deep, and nothing follows it.
  */
 export function isPlainMsgpack(bytes: Uint8Array): boolean {
   return valueEnd(bytes, 0, 0, CLIENTS) === bytes.length;

@@ -2,7 +2,9 @@
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import type { Subscriber } from '../delivery/subscriber.js';
 
-/** What the requests of one connection that wait behind an `auth` may take, bytes. Beyond it the connection is ended. */
+/**
+ * What the requests of one connection that wait behind an `auth` may take, bytes. Beyond it the connection is ended.
+ */
 export const MAX_WAITING_BYTES = 1024 * 1024;
 /** What a request takes beside its text, bytes. */
 const OVERHEAD_BYTES = 512;
@@ -16,9 +18,9 @@ interface Queue {
 }
 
 /**
- * Keeps requests behind an `auth` until that is answered, so that a client may send what needs its token right after it.
- * Requests of a connection without a pending `auth` start at once. `auth` requests run one after the other: what the second
- * may do depends on whose token the first was.
+ * Keeps requests behind an `auth` until that is answered, so that a client may send what needs its token right after
+ * it. Requests of a connection without a pending `auth` start at once. `auth` requests run one after the other: what
+ * the second may do depends on whose token the first was.
  */
 export class AuthOrder {
   readonly #queues = new WeakMap<Subscriber, Queue>();

@@ -45,8 +45,8 @@ export function jsonText(text: string): string {
 }
 
 /**
- * JSON text of data that has been parsed already, in a batch or on a socket. @throws HubError `bad_request` for what JSON
- * cannot say: numbers beyond the range of a 64-bit float, bytes
+ * JSON text of data that has been parsed already, in a batch or on a socket. @throws HubError `bad_request` for what
+ * JSON cannot say: numbers beyond the range of a 64-bit float, bytes
  */
 export function dataText(data: unknown): string {
   let text: string;

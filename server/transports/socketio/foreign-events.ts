@@ -2,7 +2,8 @@ import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { HubSocket } from './socket-sink.js';
 
 /**
- * Keeps a client its way back past events that are not the hub's, for example of a redis-emitter in the room of a topic.
+ * Keeps a client its way back past events that are not the hub's, for example of a redis-emitter in the room of a
+ * topic.
  *
  * socket.io-client takes the last string of any event for its offset, be it the name of an event without arguments, and
  * sends it when it comes back. So whatever ends in another string than the cursor is followed by the cursor, right

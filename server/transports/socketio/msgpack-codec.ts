@@ -1,10 +1,10 @@
 /**
  * MessagePack that says what JSON says, in both directions.
  *
- * The codec of `socket.io-msgpack-parser` (notepack.io 2.2.0) changes values in silence: whole numbers beyond 64 bits lose
- * their high bits, an unpaired surrogate swallows the next character, `__proto__` becomes the prototype. The library
- * `@msgpack/msgpack` refuses `__proto__` and ignores `toJSON`. So the hub has its own; what it writes is ordinary
- * MessagePack, which every decoder reads.
+ * The codec of `socket.io-msgpack-parser` (notepack.io 2.2.0) changes values in silence: whole numbers beyond 64 bits
+ * lose their high bits, an unpaired surrogate swallows the next character, `__proto__` becomes the prototype. The
+ * library `@msgpack/msgpack` refuses `__proto__` and ignores `toJSON`. So the hub has its own; what it writes is
+ * ordinary MessagePack, which every decoder reads.
  */
 import { isUtf8 } from 'node:buffer';
 import parser from 'socket.io-msgpack-parser';
@@ -321,8 +321,8 @@ function numberOf(value: bigint): number | bigint {
 }
 
 /**
- * The value of a packet that the guard has let through (`isPlainMsgpack`). Whole numbers that a 64-bit float may not hold are
- * BigInts. @throws Error for a text that is not UTF-8
+ * The value of a packet that the guard has let through (`isPlainMsgpack`). Whole numbers that a 64-bit float may not
+ * hold are BigInts. @throws Error for a text that is not UTF-8
  */
 export function decodeMsgpack(bytes: Buffer): unknown {
   return new Reader(bytes).value();

@@ -17,8 +17,8 @@ import { Backoff } from '../../time/backoff.js';
 import type { SessionStore, StoredSession } from './sessions.js';
 
 /**
- * How long a handshake waits for an unreachable session store or log; after that the client starts a new session, and is
- * served with what this node has. Socket.IO ends a connection that has not opened its namespace after five seconds.
+ * How long a handshake waits for an unreachable session store or log; after that the client starts a new session, and
+ * is served with what this node has. Socket.IO ends a connection that has not opened its namespace after five seconds.
  */
 const STORE_WAIT_MS = 3_000;
 const PID = /^[A-Za-z0-9_-]{8,64}$/;
@@ -142,8 +142,8 @@ export class Resumer {
 }
 
 /**
- * Whether the client reads a stream of which its session knows nothing: the store was out of reach when it subscribed, and
- * its node has ended before it could write the session again.
+ * Whether the client reads a stream of which its session knows nothing: the store was out of reach when it subscribed,
+ * and its node has ended before it could write the session again.
  */
 function isOlder({ topics }: StoredSession, offset: string, hub: Hub): boolean {
   const known = new Set(topics.map((topic) => parseTopic(topic)?.stream));

@@ -21,7 +21,10 @@ interface Connection {
   readonly socket: Socket;
   readonly subscriber: Subscriber;
   readonly owner: string;
-  /** Of the session: a stream that was subscribed before keeps its position, since the client may have seen nothing of it since. */
+  /**
+   * Of the session: a stream that was subscribed before keeps its position, since the client may have seen nothing of
+   * it since.
+   */
   cursor: string;
   /** Whether it has ever had something to resume. */
   begun: boolean;
@@ -67,7 +70,10 @@ export class SessionKeeper {
     });
   }
 
-  /** A connection has all topics of the session that it took up: from now on the session is written as the connection is. */
+  /**
+   * A connection has all topics of the session that it took up: from now on the session is written as the connection
+   * is.
+   */
   resumed(socket: Socket): void {
     const connection = this.#connections.get(socket);
     if (connection !== undefined) connection.begun = true;
@@ -92,8 +98,8 @@ export class SessionKeeper {
   }
 
   /**
-   * Writes the session of a connection whose subscriptions have changed. A store that is out of reach gets it later: the
-   * subscription is in force meanwhile, as it is on other transports.
+   * Writes the session of a connection whose subscriptions have changed. A store that is out of reach gets it later:
+   * the subscription is in force meanwhile, as it is on other transports.
    *
    * @param cursor where the connection stands now
    */

@@ -27,7 +27,11 @@ export type Kept = 'kept' | 'missing' | 'taken';
  * which may arrive late and from another node, is not heard.
  */
 export interface SessionStore {
-  /** Writes a session that is the owner's, or nobody's; it expires after the store's lifetime. @throws HubError `log_unavailable`. */
+  /**
+   * Writes a session that is the owner's, or nobody's; it expires after the store's lifetime.
+   *
+   * @throws HubError `log_unavailable`.
+   */
   save(pid: string, owner: string, session: StoredSession): Promise<Kept>;
   /**
    * Makes `owner` the owner of a session.

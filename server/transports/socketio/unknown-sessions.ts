@@ -1,7 +1,7 @@
 /**
- * Requests of Engine.IO sessions that are not on this node. A proxy that spreads the requests of a client over the nodes
- * causes them all the time, and Engine.IO's own answer, "Session ID unknown", has cost many people a day. A client whose
- * node has gone, or that was away for too long, causes one now and then.
+ * Requests of Engine.IO sessions that are not on this node. A proxy that spreads the requests of a client over the
+ * nodes causes them all the time, and Engine.IO's own answer, "Session ID unknown", has cost many people a day. A
+ * client whose node has gone, or that was away for too long, causes one now and then.
  */
 import type { ServerResponse } from 'node:http';
 import { HubError } from '../../errors.js';

@@ -111,7 +111,8 @@ export class SseTransport {
   }
 
   /**
-   * Keeps what a stream is to be asked for under a short id. Whether somebody may read the topics is checked for each stream.
+   * Keeps what a stream is to be asked for under a short id. Whether somebody may read the topics is checked for each
+   * stream.
    *
    * @param owner whom it counts for: a subject or an address
    * @param body a request of `subscribe`

@@ -5,7 +5,9 @@ import { HubError } from '../../errors.js';
 import { parseRequest } from '../../hub/operations/fields.js';
 import { subscribeRequest } from '../../hub/operations/subscribe.js';
 
-/** The fields of `subscribe`, of which `since` may be no cursor (which is told in the stream), and how the request came. */
+/**
+ * The fields of `subscribe`, of which `since` may be no cursor (which is told in the stream), and how the request came.
+ */
 export interface StreamRequest extends SubscribeRequest {
   readonly ticket?: string | undefined;
   /** The subscription that it names, with its text. */

@@ -1,6 +1,7 @@
 /**
- * Subscriptions by a short id, for an `EventSource` that reads more topics than an address can carry: it has nothing but
- * an address. The topics are kept where all nodes find them. An id that carried them itself would be as long as they are.
+ * Subscriptions by a short id, for an `EventSource` that reads more topics than an address can carry: it has nothing
+ * but an address. The topics are kept where all nodes find them. An id that carried them itself would be as long as
+ * they are.
  *
  * An id is made of its owner and of what is asked for, so the same request has the same id again, and creating it twice
  * keeps it once. It is no credential: who opens a stream with it must be allowed to read its topics.
@@ -9,11 +10,16 @@ import { hash } from 'node:crypto';
 import { HubError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 
-/** How long a subscription is kept after it was created or last used by a stream: longer than a laptop is closed overnight. */
+/**
+ * How long a subscription is kept after it was created or last used by a stream: longer than a laptop is closed
+ * overnight.
+ */
 export const SUBSCRIPTION_LASTS_MS = 24 * 60 * 60 * 1000;
 /** Subscriptions that streams read are written again this often, which also brings back what a Redis has lost, ms. */
 const RENEW_EVERY_MS = 5 * 60 * 1000;
-/** What the subscriptions of one owner may take together; beyond it those that were not used for the longest time go. */
+/**
+ * What the subscriptions of one owner may take together; beyond it those that were not used for the longest time go.
+ */
 export const OWNER_MAX_BYTES = 8 * 1024 * 1024;
 /** What a subscription takes at least, which bounds how many there are. */
 export const SUBSCRIPTION_MIN_BYTES = 4 * 1024;
