@@ -5,8 +5,8 @@
  *     node scripts/pack.mjs [folder]      needs what `npm run build` makes; the default folder is dist/packages
  *
  * The two libraries are packed from folders that are made here, and are private where they are developed. In the
- * repository the client's declarations import those of the protocol, so that a change of one is seen by the other at
- * once; a consumer installs the client alone, so what is shipped has them beside it. The same folder gets the CommonJS
+ * repository the client's declarations import those of the protocol, so that the other sees a change of one at once. A
+ * user installs the client alone, so its package contains the protocol's declarations. It also contains the CommonJS
  * form, which nothing in the repository needs.
  */
 import { execFileSync } from 'node:child_process';
@@ -35,7 +35,7 @@ export async function packAll(folder) {
   return [protocol, client, ROOT].map((from) => pack(from, folder));
 }
 
-/** What a library has in both forms: its manifest without what is of development, its modules, README and licence. */
+/** What both libraries are packed with: a manifest without development entries, the modules, README and licence. */
 function stage(name, to) {
   const from = join(ROOT, 'packages', name);
   const {
@@ -55,7 +55,7 @@ function stage(name, to) {
   }
 }
 
-/** Declarations without the protocol's package, and the CommonJS form with declarations of its own. */
+/** Makes the declarations independent of the protocol's package, and adds the CommonJS form with its declarations. */
 async function buildClient(folder) {
   const dist = join(folder, 'dist');
   const needed = closure(dist, ['client.d.ts']);
@@ -84,7 +84,7 @@ async function buildClient(folder) {
 }
 
 /**
- * The declarations that these need, by file, with relative specifiers alone.
+ * The declarations that the given ones need, by file, with relative specifiers only.
  *
  * @returns {Map<string, string>}
  */
