@@ -73,7 +73,11 @@ export class Identification {
     return this.#inForce(known, address);
   }
 
-  /** The principal that a ticket identifies. @throws HubError `banned`, `token_invalid`, `token_revoked`, `log_unavailable`. */
+  /**
+   * The principal that a ticket identifies.
+   *
+   * @throws HubError `banned`, `token_invalid`, `token_revoked`, `log_unavailable`.
+   */
   async redeem(ticket: string, address: string): Promise<Principal> {
     this.#checkBan(undefined, address);
     return this.#inForce(await this.#credentials.tickets.redeem(ticket), address);
