@@ -1,10 +1,16 @@
 /** Socket.IO. Its package is loaded on demand, so a page that never uses it does not load it. */
-import { HubError } from './hub-error.js';
+import { HubError, toHubError } from './hub-error.js';
 import type { Link, LinkOptions } from './link.js';
 import { asFrame, isEvent, readAck, readError } from './wire.js';
 
 export async function openSocketIo({ url, token, listener }: LinkOptions): Promise<Link> {
-  const { io } = await import('socket.io-client');
+  let io: typeof import('socket.io-client').io;
+  try {
+    // In a `try`, so that webpack and esbuild bundle a page without the package, which is an optional peer.
+    ({ io } = await import('socket.io-client'));
+  } catch (error) {
+    throw toHubError(error);
+  }
   // The client itself keeps cursors for all transports, so each connection is a new session.
   const { origin, pathname } = new URL(`${url}/`);
   const socket = io(origin, {

@@ -9,12 +9,13 @@ const SILENCE_MS = 30_000;
 const ANSWER_MS = 10_000;
 /** Close codes after which reconnecting cannot help without a change: `bad_request`, `token`, `denied`. */
 const FINAL = [4400, 4401, 4403];
-/** Not a literal in the `import`, so that no bundler includes it in a page. */
+/** Not a literal in the `import`, so that no bundler includes it in a page, or looks for it. */
 const PACKAGE = 'ws';
 
 export async function openWebSocket({ url, token, listener }: LinkOptions): Promise<Link> {
   // Node.js before 22 has no WebSocket; the package has everything that is used of the standard one.
-  const Socket: typeof WebSocket = globalThis.WebSocket ?? (await import(/* @vite-ignore */ PACKAGE)).default;
+  const Socket: typeof WebSocket =
+    globalThis.WebSocket ?? (await import(/* @vite-ignore */ /* webpackIgnore: true */ PACKAGE)).default;
   const socket = new Socket(`${url.replace(/^http/, 'ws')}/ws`);
   /** What to do with the acknowledgement of each request that has none yet, by its id. */
   const pending = new Map<unknown, (ack: unknown) => void>();
