@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   const stopping = stopSignal(logger, STOP_DEADLINE_MS);
   const app = await startNode(config, logger, {}, stopping).catch((error: unknown): never => {
     if (!stopping.aborted || error !== stopping.reason) throw error;
-    logger.info({ node: config.node.id }, 'node: stopped before it had started');
+    logger.info('node: stopped before it had started');
     process.exit(0);
   });
   stopping.addEventListener('abort', () => {

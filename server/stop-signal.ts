@@ -1,8 +1,8 @@
-/** Stops a program of this package on SIGTERM, or on SIGINT from a keyboard. */
+/** Stops a program of this package on SIGTERM, on SIGINT from a keyboard, or when its terminal is closed. */
 import type { Logger } from './logger.js';
 
 /**
- * Listens for SIGTERM and SIGINT from now on. The first one asks the program to stop. If a second one comes, or the
+ * Listens for SIGTERM, SIGINT and SIGHUP from now on. The first one asks the program to stop. If a second one comes, or the
  * program has not ended in time, the process ends at once with exit code 1. The log says so.
  *
  * @param deadlineMs from the first signal to the end of the process
@@ -22,7 +22,6 @@ export function stopSignal(logger: Logger, deadlineMs: number): AbortSignal {
     }, deadlineMs).unref();
     stopping.abort(new Error(`stopped by ${signal}`));
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
   return stopping.signal;
 }

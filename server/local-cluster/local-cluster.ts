@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { atEnd } from './at-end.js';
 import { ManagedProcess } from './managed-process.js';
 import { answers, type NginxTls, nginx } from './nginx.js';
 import { freePorts } from './ports.js';
@@ -51,8 +52,9 @@ export class LocalCluster {
   /** Undefined if an existing Redis is used. */
   readonly redis: ManagedProcess | undefined;
   readonly nginx: ManagedProcess;
-  /** The folder for the processes' files; removed by {@link stop}. */
+  /** The folder for the processes' files; removed by {@link stop}, and when this process ends. */
   readonly dir: string;
+  readonly #removeDir: () => void;
 
   private constructor(parts: {
     port: number;
@@ -61,6 +63,7 @@ export class LocalCluster {
     redis: ManagedProcess | undefined;
     nginx: ManagedProcess;
     dir: string;
+    removeDir: () => void;
   }) {
     this.port = parts.port;
     this.url = `http://127.0.0.1:${parts.port}`;
@@ -69,6 +72,7 @@ export class LocalCluster {
     this.redis = parts.redis;
     this.nginx = parts.nginx;
     this.dir = parts.dir;
+    this.#removeDir = parts.removeDir;
   }
 
   /**
@@ -81,7 +85,7 @@ export class LocalCluster {
     const port = options.port ?? (await freePorts(count + 2));
     const redisPort = options.port === undefined ? port + count + 1 : await freePorts(1);
     const redisUrl = options.redisUrl ?? `redis://127.0.0.1:${redisPort}`;
-    const dir = mkdtempSync(join(tmpdir(), 'axiom-cluster-'));
+    const { dir, remove: removeDir } = temporaryFolder();
     try {
       const nodes = Array.from({ length: count }, (_, i) =>
         localNode({ name: `node${i + 1}`, port: port + 1 + i, redisUrl, env, nodeArgs, onLine }),
@@ -105,11 +109,12 @@ export class LocalCluster {
           onLine: onLine && ((line) => onLine('nginx', line)),
         }),
         dir,
+        removeDir,
       });
       await cluster.#startAll();
       return cluster;
     } catch (error) {
-      rmSync(dir, { recursive: true, force: true });
+      removeDir();
       throw error;
     }
   }
@@ -124,7 +129,7 @@ export class LocalCluster {
     await this.nginx.stop('SIGQUIT', 5_000);
     this.redis?.signal('SIGCONT');
     await this.redis?.stop('SIGTERM', 5_000);
-    rmSync(this.dir, { recursive: true, force: true });
+    this.#removeDir();
   }
 
   async #startAll(): Promise<void> {
@@ -138,6 +143,21 @@ export class LocalCluster {
       throw error;
     }
   }
+}
+
+/** A folder that does not outlive this process. */
+function temporaryFolder(): { dir: string; remove: () => void } {
+  const dir = mkdtempSync(join(tmpdir(), 'axiom-cluster-'));
+  // A process that was killed a moment ago may still be writing to it.
+  const remove = () => rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  const forget = atEnd(remove);
+  return {
+    dir,
+    remove: () => {
+      forget();
+      remove();
+    },
+  };
 }
 
 function localNode(options: {

@@ -2,44 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { atEnd } from './at-end.js';
 
 /** How many of the last lines of output are kept for error messages. */
 const TAIL_LINES = 20;
 /** Generous: on a machine that is busy a node may take many times the second that it takes otherwise. */
 const READY_WITHIN_MS = 90_000;
 const READY_POLL_MS = 25;
-
-/** What would end this process at once, without the event `exit`, if nobody handled it. */
-const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
-/** The children that run now. They end with this process, however it ends. */
-const running = new Set<ChildProcess>();
-
-function killAll(): void {
-  for (const child of running) child.kill('SIGKILL');
-}
-
-/** Ends this process as the signal would have done. A program that handles the signal itself decides for itself. */
-function endWithChildren(signal: NodeJS.Signals): void {
-  if (process.listenerCount(signal) > 1) return;
-  killAll();
-  process.off(signal, endWithChildren);
-  process.kill(process.pid, signal);
-}
-
-function keep(child: ChildProcess): void {
-  if (running.size === 0) {
-    process.on('exit', killAll);
-    for (const signal of ENDING) process.on(signal, endWithChildren);
-  }
-  running.add(child);
-}
-
-function forget(child: ChildProcess): void {
-  running.delete(child);
-  if (running.size > 0) return;
-  process.off('exit', killAll);
-  for (const signal of ENDING) process.off(signal, endWithChildren);
-}
 
 export interface ProcessOptions {
   readonly name: string;
@@ -93,7 +62,8 @@ export class ManagedProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
-    keep(child);
+    // It ends with this process, however that ends.
+    const forget = atEnd(() => child.kill('SIGKILL'));
     for (const stream of [child.stdout, child.stderr]) {
       let rest = '';
       stream?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -108,7 +78,7 @@ export class ManagedProcess {
     let ended: number | NodeJS.Signals | undefined;
     this.#exited = new Promise((resolve) => {
       const end = (result: number | NodeJS.Signals) => {
-        forget(child);
+        forget();
         ended = result;
         if (this.#child === child) this.#child = undefined;
         resolve(result);

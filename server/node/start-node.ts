@@ -78,12 +78,12 @@ export async function startNode(
       ...address(),
       publishKey,
       stop: async () => {
-        logger.info({ node: config.node.id, connections: hub.subscribers.size }, 'node: draining');
+        logger.info({ connections: hub.subscribers.size }, 'node: draining');
         // The port stays open, so that new clients are told that this node is not ready, and go to another.
         const deadline = performance.now() + NODE_STOPS_WITHIN_MS;
         await lifecycle.drain(config.node.drainMs + DRAIN_SLACK_MS);
         await lifecycle.stop(Math.min(STOP_MS, deadline - performance.now()));
-        logger.info({ node: config.node.id }, 'node: stopped');
+        logger.info('node: stopped');
       },
     };
   } catch (error) {

@@ -65,6 +65,16 @@ describe('A program that is told to stop', () => {
     expect(program.log).to.match(/"signal":"SIGINT".*a second signal came before it had stopped/);
   });
 
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    it(`is asked to stop by ${signal}`, async () => {
+      program = stuck(600_000);
+      await program.says('it runs');
+      program.kill(signal);
+      await program.says('it hangs');
+      expect(program.log).to.match(new RegExp(`"signal":"${signal}".*process: stopping`));
+    });
+  }
+
   it('is ended where it does not stop in time, and says so', async () => {
     program = stuck(50);
     await program.says('it runs');
