@@ -86,6 +86,10 @@ class Teller {
   }
 }
 
+// Mocha's own command has this line too: without it, a rejection that nobody handles is dropped while Mocha is loaded.
+process.on('unhandledRejection', (reason) => {
+  throw reason;
+});
 // A forgotten `.only` would leave the others of its process out without a word.
 const mocha = new Mocha({
   timeout: options.timeout,

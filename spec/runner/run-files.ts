@@ -21,6 +21,8 @@ export interface Job {
   readonly files: readonly string[];
   /** It is ended when it has told of nothing for this long, ms. Default 20 minutes. */
   readonly givenUpAfterMs?: number;
+  /** Longest time from its last spec to its end, and from its end to that of what holds its output, ms. Default 1 minute. */
+  readonly endsWithinMs?: number;
 }
 
 /** What has been run so far. */
@@ -75,6 +77,7 @@ class JobProcess {
   #timer: NodeJS.Timeout | undefined;
   #gaveUp = false;
   #ended = false;
+  #leftOpen = false;
   #failed = 0;
   output = '';
 
@@ -116,6 +119,7 @@ class JobProcess {
         this.output += error.message;
         resolve(1);
       });
+      this.#child.once('exit', () => this.#waitForOutput());
       this.#child.once('close', (status, signal) => resolve(status ?? signal ?? 1));
     });
     clearTimeout(this.#timer);
@@ -142,7 +146,7 @@ class JobProcess {
         return;
       case 'end':
         this.#ended = true;
-        this.#waitFor(ENDS_WITHIN_MS);
+        this.#waitFor(this.#endsWithinMs);
     }
   }
 
@@ -153,6 +157,19 @@ class JobProcess {
       this.#gaveUp = true;
       this.#child.kill('SIGKILL');
     }, ms);
+  }
+
+  get #endsWithinMs(): number {
+    return this.#job.endsWithinMs ?? ENDS_WITHIN_MS;
+  }
+
+  /** What the ended process has started and left may hold its output open for as long as it likes. */
+  #waitForOutput(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#leftOpen = true;
+      for (const stream of [this.#child.stdout, this.#child.stderr]) stream!.destroy();
+    }, this.#endsWithinMs);
   }
 
   #how(code: number | NodeJS.Signals): string {
@@ -173,9 +190,12 @@ class JobProcess {
       const others = left.filter((other) => other !== file);
       const unrun = others.length === 0 ? '' : `\nnot run for that reason:\n  ${others.join('\n  ')}`;
       this.#fail({ file, title: `${title}: ${this.#how(code)}`, error: `${error}${unrun}` });
-    } else if (typeof code === 'string') {
+    } else if (typeof code === 'string' || this.#leftOpen) {
       const oneOf = files.length === 1 ? '' : `\nby one of these files:\n  ${files.join('\n  ')}`;
-      this.#fail({ file: name, title: 'does not end: something was left open', error: `${error}${oneOf}` });
+      const title = this.#leftOpen
+        ? 'leaves a process that holds its output'
+        : 'does not end: something was left open';
+      this.#fail({ file: name, title, error: `${error}${oneOf}` });
     } else {
       for (const file of left) this.#fail({ file, title: 'has no spec that was run', error });
       if (code !== 0 && this.#failed === 0)
