@@ -41,6 +41,11 @@ function packagesOf(text: string): string[] {
     .map((specifier) => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/'));
 }
 
+/** A source without its comments. */
+function code(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+}
+
 /** Lines `file: what` for everything in the sources that a test finds. */
 function findings(find: (source: Source) => readonly string[]): string[] {
   return SOURCES.flatMap((source) => find(source).map((what) => `${source.path}: ${what}`));
@@ -78,9 +83,14 @@ const x = await import('dynamic');
     );
   });
 
+  /** Sources that name members of `process`, however they are spaced. */
+  const naming = (members: string) => {
+    const member = new RegExp(String.raw`\bprocess\s*\??\s*\.\s*(${members})\b`);
+    return ({ text }: Source) => member.test(code(text));
+  };
+
   it('reads the environment where a program begins, and nowhere else', () => {
-    const isReader = ({ text }: Source) =>
-      /\bprocess(\.env\b|\[['"]env['"]\])|\benv\b[^;]*\bfrom '(node:)?process'/.test(text);
+    const isReader = naming('env|loadEnvFile');
     expect(ELSEWHERE.filter(isReader)).to.deep.equal([]);
     expect(SOURCES.filter(isReader).map(({ path }) => path)).to.deep.equal([
       'cli/main.ts',
@@ -92,10 +102,7 @@ const x = await import('dynamic');
   });
 
   it('ends the process where a program begins, and nowhere else', () => {
-    const enders = SOURCES.filter(({ text }) => /\bprocess\.(exit|abort)\(/.test(text)).map(
-      ({ path }) => path,
-    );
-    expect(enders).to.deep.equal([
+    expect(SOURCES.filter(naming('exit|abort|reallyExit')).map(({ path }) => path)).to.deep.equal([
       'cli/main.ts',
       'connectors/run.ts',
       'local-cluster/run.ts',
@@ -103,6 +110,28 @@ const x = await import('dynamic');
       // What these programs do when they are told to stop and do not.
       'stop-signal.ts',
     ]);
+  });
+
+  it('uses "process" under its own name and loads modules by "import", so that the checks see what it uses', () => {
+    const hidden =
+      /(?:[=(,:]|\breturn)\s*(?:globalThis\s*\.\s*)?process\s*(?:[;,)}]|$)|=>\s*(?:globalThis\s*\.\s*)?process\b(?!\s*\??\.)|\bprocess\s*(?:\?\.\s*)?\[|(?:\bfrom|\bimport|\()\s*['"](?:node:)?process['"]|\bcreateRequire\b|\bgetBuiltinModule\b/m;
+    const planted = [
+      "process['env']",
+      'globalThis.process[`env`]',
+      'const { env } = process;',
+      'const { exit } = globalThis.process\n',
+      "import { env } from 'node:process';",
+      "import 'process';",
+      "require('node:process')",
+      'const p = process;',
+      'read(process, 1)',
+      '() => process',
+      "createRequire(import.meta.url)('express')",
+      "process.getBuiltinModule('fs')",
+    ];
+    expect(planted.filter((text) => !hidden.test(text))).to.deep.equal([]);
+    const hiding = [...SOURCES, ...ELSEWHERE].filter(({ text }) => hidden.test(code(text)));
+    expect(hiding.map(({ path }) => path)).to.deep.equal([]);
   });
 
   it('has no barrel files', () => {

@@ -47,6 +47,44 @@ const PLANTED: readonly Planted[] = [
     found: ['circle packages/client/src/planted-a.ts'],
   },
   {
+    what: 'a circle of types through three rooms',
+    lines: {
+      'server/time/planted-c.ts': "import type { D } from '../log/planted-d.js';\nexport type C = D[];",
+      'server/log/planted-d.ts': "import type { E } from '../archive/planted-e.js';\nexport type D = E[];",
+      'server/archive/planted-e.ts': "import type { C } from '../time/planted-c.js';\nexport type E = C[];",
+    },
+    found: [
+      'circle server/archive/planted-e.ts',
+      'room: server/time/ server/time/planted-c.ts',
+      'room: server/log/ server/log/planted-d.ts',
+      'room: server/archive/ server/archive/planted-e.ts',
+    ],
+  },
+  {
+    what: 'an import that is made as it is called, and a type that is named by its module',
+    lines: {
+      'server/hub/streams.ts': "export const planted = () => import('../redis/redis-link.js');",
+      'server/hub/access.ts': "export type Planted = typeof import('../redis/redis-link.js');",
+    },
+    found: [
+      'room: server/hub/streams.ts server/hub/streams.ts',
+      'room: server/hub/access.ts server/hub/access.ts',
+    ],
+  },
+  {
+    what: 'what is exported from a higher room',
+    lines: { 'server/log/payload.ts': "export { Hub as Planted } from '../hub/hub.js';" },
+    found: ['room: server/log/ server/log/payload.ts'],
+  },
+  {
+    what: 'a file of data, and a module of a spec',
+    lines: {
+      'server/time/abort.ts': "import planted from '../../package.json' with { type: 'json' };",
+      'server/archive/archive-reader.ts': "import { until as planted } from '../../spec/support/wait.js';",
+    },
+    found: ['part: server/ server/time/abort.ts', 'part: server/ server/archive/archive-reader.ts'],
+  },
+  {
     what: 'an import of types against the layers',
     lines: { 'server/hub/hub.ts': "import type { RedisLink as Planted } from '../redis/redis-link.js';" },
     found: ['room: server/hub/hub.ts server/hub/hub.ts'],

@@ -138,8 +138,8 @@ export class LocalCluster {
       await Promise.all(this.nodes.map(({ process }) => process.start()));
       await this.nginx.start();
     } catch (error) {
-      const all = [this.redis, this.nginx, ...this.nodes.map(({ process }) => process)];
-      await Promise.all(all.map((process) => process?.stop('SIGKILL')));
+      const all = [this.redis, this.nginx, ...this.nodes.map((node) => node.process)];
+      await Promise.all(all.map((managed) => managed?.stop('SIGKILL')));
       throw error;
     }
   }
@@ -170,13 +170,13 @@ function localNode(options: {
 }): LocalNode {
   const { name, port, redisUrl, env, nodeArgs, onLine } = options;
   const url = `http://127.0.0.1:${port}`;
-  const process = new ManagedProcess({
+  const managed = new ManagedProcess({
     name,
-    command: globalThis.process.execPath,
+    command: process.execPath,
     args: [...nodeArgs, '--enable-source-maps', MAIN],
     env: { ...env, NODE_ID: name, HOST: '127.0.0.1', PORT: String(port), REDIS_URL: redisUrl },
     ready: () => answers(`${url}/health/ready`),
     ...(onLine === undefined ? {} : { onLine: (line: string) => onLine(name, line) }),
   });
-  return { name, port, url, process };
+  return { name, port, url, process: managed };
 }
