@@ -29,7 +29,7 @@ export const ERRORS = {
   not_found: { status: 404, title: 'There is nothing here', retry: false },
   method_not_allowed: { status: 405, title: 'This method is not offered here', retry: false },
   idempotency_conflict: { status: 409, title: 'The same id was used for another message', retry: false },
-  too_large: { status: 413, title: 'The message is too large', retry: false },
+  too_large: { status: 413, title: 'The message or the body is too large', retry: false },
   batch_too_large: { status: 413, title: 'The batch is too large', retry: false },
   address_too_long: { status: 414, title: 'The address is too long', retry: false },
   unsupported_type: { status: 415, title: 'This content type is not read here', retry: false },

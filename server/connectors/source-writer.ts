@@ -110,9 +110,9 @@ export class SourceWriter {
       try {
         return await log.append(stream, entries);
       } catch (error) {
-        const mayPass =
+        const isTemporary =
           error instanceof HubError && (error.code === 'log_unavailable' || error.code === 'overloaded');
-        if (!mayPass) throw error;
+        if (!isTemporary) throw error;
         logger.warn({ stream, error: String(error) }, 'connector: the log does not answer; trying again');
         await backoff.wait(signal);
       }

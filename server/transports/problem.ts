@@ -1,6 +1,8 @@
 /**
- * RFC 9457 problem details, used for every refusal over HTTP. A request, an event stream and an upgrade that are
- * refused for the same reason get the same status, headers and body, so a client needs only one handler.
+ * RFC 9457 problem details, for refusals over HTTP. A request, an event stream and an upgrade that are refused for the
+ * same reason get the same status, headers and body, so a client needs only one handler. Exceptions: a temporary refusal
+ * of an event stream (`sse/stream-refusal.ts`), and what the client libraries of Socket.IO and WebSocket expect in their
+ * own form, such as an unknown session or an old protocol.
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -42,7 +44,7 @@ export function problemOf(error: unknown): Problem {
       'Content-Type': 'application/problem+json',
       'Content-Length': String(Buffer.byteLength(body)),
       'Cache-Control': 'no-store',
-      ...(passes(code) || code === 'banned'
+      ...(hasRetryAfter(code)
         ? { 'Retry-After': String(Math.max(RETRY_AFTER_S, Math.ceil(retryAfterMs / 1000))) }
         : {}),
       // RFC 6750: the challenge to a request without a token carries no error code.
@@ -54,9 +56,9 @@ export function problemOf(error: unknown): Problem {
   };
 }
 
-/** Whether the same request may succeed later; unknown for a fault inside the hub. */
-function passes(code: ErrorCode): boolean {
-  return ERRORS[code].retry && ERRORS[code].status !== 500;
+/** Whether the answer says when to retry. Nobody knows it for a fault inside the hub; a ban has an end. */
+export function hasRetryAfter(code: ErrorCode): boolean {
+  return code === 'banned' || (ERRORS[code].retry && ERRORS[code].status !== 500);
 }
 
 /** Answers a request with problem details. Headers that were set on the response before are sent too. */

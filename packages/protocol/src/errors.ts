@@ -19,20 +19,20 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'idempotency_conflict'
   | 'too_large'
-  | 'address_too_long'
   | 'batch_too_large'
+  | 'address_too_long'
   | 'unsupported_type'
   | 'unsupported'
   | 'too_many_keys'
   | 'too_many_topics'
+  | 'headers_too_large'
   | 'rate_limited'
   | 'too_many_connections'
-  | 'headers_too_large'
   | 'internal'
+  | 'node_unavailable'
   | 'keys_unavailable'
   | 'overloaded'
-  | 'log_unavailable'
-  | 'node_unavailable';
+  | 'log_unavailable';
 
 /** Why a request was refused, in acknowledgements and in the `data` of a Socket.IO `connect_error`. */
 export interface ErrorBody {

@@ -40,7 +40,7 @@ export type NotRecovered =
   | 'trimmed'
   /** The cursor is ahead of the log. */
   | 'ahead'
-  /** More was missed than one connection may replay. */
+  /** More messages of the stream were missed than one recovery may scan. */
   | 'limit'
   /** The cursor says nothing about this topic's stream. */
   | 'no_position'
@@ -54,7 +54,10 @@ export type TopicVerdict =
   | { readonly topic: string; readonly recovered?: undefined; readonly reason?: undefined }
   /** Everything missed follows. */
   | { readonly topic: string; readonly recovered: true; readonly reason?: undefined }
-  /** The missed messages do not follow; the topic begins as a new subscription, or conflated. */
+  /**
+   * The missed messages do not follow; the topic begins as a new subscription, or conflated. After `denied`, and where
+   * a Socket.IO session is not taken up, nothing follows.
+   */
   | { readonly topic: string; readonly recovered: false; readonly reason: NotRecovered };
 
 /** Messages of a stream that this connection will not get. */

@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 document of the hub's HTTP routes. */
 import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { ERRORS } from '../../errors.js';
+import { hasRetryAfter } from '../../transports/problem.js';
 import { components, schemaOf } from './components.js';
 import type { Json } from './json-schema.js';
 import { type Answer, EXAMPLE_ORIGIN, type Parameter, type Route } from './route.js';
@@ -103,7 +104,7 @@ function refusals(route: Route): Record<string, Json> {
       String(status),
       {
         description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' '),
-        ...(status === 429 || status === 503
+        ...(codes.some(hasRetryAfter)
           ? { headers: { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } } }
           : {}),
         content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },

@@ -24,7 +24,7 @@ export function topicInPath(example: string): Parameter {
 const EVENT_STREAM: Answer = {
   status: 200,
   description:
-    'Unnamed events are messages, and `id` is the cursor; the named ones are `position`, `gap`, `degraded`, `drain`, `expiring`. Where `Accept` names `text/event-stream`, also for a refusal that passes: the one event is `refused` then.',
+    'Unnamed events are messages, and `id` is the cursor; the named ones are `position`, `gap`, `degraded`, `drain`, `expiring`. Where `Accept` names `text/event-stream`, also for a temporary refusal: the one event is `refused` then.',
   type: 'text/event-stream',
 };
 

@@ -12,7 +12,7 @@ export type Verdict =
 
 export interface JudgeOptions {
   readonly tops: LogTops;
-  /** More messages of a stream than this are not replayed to one connection. */
+  /** Most messages of a stream that one recovery may scan. */
   readonly maxMessages: number;
 }
 
