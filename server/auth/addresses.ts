@@ -63,8 +63,8 @@ export class AddressFinder {
   }
 
   /**
-   * The scheme under which the hub was asked. What is forwarded is believed from anybody: this protects browsers, and
-   * pages cannot send it. Undefined: there is a proxy, and it does not say.
+   * The scheme under which the hub was asked. `X-Forwarded-Proto` is believed from anybody: the check protects
+   * browsers, and no page can set that header. Undefined: there is a proxy, and it does not say.
    */
   schemeOf({ headers, socket }: IncomingMessage): string | undefined {
     const [forwarded = ''] = String(headers['x-forwarded-proto'] ?? '').split(',');
@@ -74,8 +74,8 @@ export class AddressFinder {
   }
 }
 
-/** What a client is counted as whose proxy wrote something that is not an address: all of them together. */
-export const UNKNOWN_ADDRESS = 'unknown';
+/** Shared key of all clients whose proxy sent no readable address. */
+const UNKNOWN_ADDRESS = 'unknown';
 
 /**
  * An address in the one form in which it is compared and counted, from any in which proxies write it: with a port, in

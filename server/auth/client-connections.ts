@@ -28,7 +28,7 @@ const CLOSE_OF: Readonly<Record<EndReason, CloseCode>> = {
 };
 
 /** How long before its token expires a connection is warned, ms. */
-export const EXPIRES_SOON_MS = 60_000;
+const EXPIRES_SOON_MS = 60_000;
 const LOOK_EVERY_MS = 250;
 /** A connection that has no subscriber in the hub after this time was lost during its set-up and is removed. */
 const NEVER_BOUND_MS = 30_000;
@@ -266,8 +266,8 @@ export class ClientConnections {
   }
 
   /**
-   * Ends connections of those who are banned, those with an expired or revoked token, and those that may read nothing
-   * and never said who they are.
+   * Ends connections of banned clients, connections whose token expired or was revoked, and connections that sent no
+   * token and may read nothing.
    */
   look(): void {
     const now = Date.now();

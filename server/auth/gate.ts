@@ -97,7 +97,7 @@ export class Gate {
     };
     this.connections = new ClientConnections({
       node: options.node,
-      // Who may read something without a token may stay, and subscribe when it likes.
+      // If anything is public, a connection without a token may stay.
       limits: { ...limits, unauthenticatedMs: readsAnything(options) ? 0 : limits.unauthenticatedMs },
       leewayMs: options.leewayMs,
       publishes: this.#publishes,

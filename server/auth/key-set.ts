@@ -1,15 +1,16 @@
 /**
  * The keys of a key set (JWKS), by the ids that tokens name. Keys that are known stay in use while the set is fetched
  * again, and while its server is away. A token that names an unknown key has the set fetched, but not more often than
- * {@link ASK_AGAIN_MS} allows: anybody can name keys that there are not.
+ * {@link ASK_AGAIN_MS} allows: anybody can send a token that names an unknown key.
  */
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import type { Clock } from '../time/clock.js';
 
-/** Age at which the set is fetched again, and at which its keys are no longer used where that fails, ms. */
+/** Ages, ms: the set is fetched again at the first; if that fails, its keys are dropped at the second. */
 const [FRESH_MS, USABLE_MS] = [600_000, 86_400_000];
-/** The shortest time between two fetches, and after one that failed, ms. */
-export const ASK_AGAIN_MS = 4_000;
+/** Shortest time between two fetches, ms. */
+const ASK_AGAIN_MS = 4_000;
+/** Shortest time between a failed fetch and the next one, ms. */
 const TRY_AGAIN_MS = 1_000;
 const TIMEOUT_MS = 5_000;
 

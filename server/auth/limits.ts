@@ -156,7 +156,7 @@ export class Rate {
       .consume(key, part)
       .then(
         ({ msBeforeNext }) => {
-          // Points that were left are still valid within the second, except those used during this fetch.
+          // Leftover points stay valid for this second, minus those used during this fetch.
           const left = performance.now() < allowance.until ? allowance.left : 0;
           allowance.left = left + part - used;
           allowance.until = performance.now() + msBeforeNext;

@@ -26,7 +26,7 @@ export interface Ban {
   readonly at: number;
   /** When it ends, ms since the Unix epoch. */
   readonly until: number;
-  /** When it can be forgotten: not before an older ban that it replaces has ended. */
+  /** Kept until both it and the ban that it replaces have ended, ms since the Unix epoch. */
   readonly expiresAt: number;
 }
 

@@ -26,11 +26,9 @@ import { buildTransports } from './transports.js';
 const CLOSE_MS = 3_000;
 /** How long all parts together may take to start. If Redis does not answer, the start fails earlier. */
 const START_MS = 60_000;
-/**
- * The time for a part to drain beyond `DRAIN_MS`, and for all parts to stop. A part that takes longer is at fault, and
- * named.
- */
+/** How much longer than `DRAIN_MS` a part may drain. A part that takes longer is at fault, and named in the log. */
 const DRAIN_SLACK_MS = 2_000;
+/** How long all parts together may take to stop. */
 const STOP_MS = 15_000;
 /** Longest time that {@link RunningNode.stop} takes, whatever hangs: `DRAIN_MS` is at most 30 s. */
 export const NODE_STOPS_WITHIN_MS = 34_000;
@@ -126,7 +124,7 @@ async function buildNode(
     drain: () => hub.drain(config.node.drainMs),
     stop: () => hub.stop(),
   });
-  // By then the adapters below have subscribed to the announcements of the other nodes.
+  // Starts after the adapters were built below; they have subscribed to the announcements of the other nodes by then.
   lifecycle.add('announcements', { start: () => inbox.live().then(() => hub.whenLive()) });
 
   const { gate, revocations, publishKey } = await buildGate(config, link, logger);
@@ -159,7 +157,7 @@ async function buildNode(
     stop: () => metrics.stop(),
   });
   lifecycle.add('http', { start: () => listen(server, config.http), stop: () => sockets.close(CLOSE_MS) });
-  // Stops before the port is closed, which cuts connections that are still open.
+  // Stops before `http`: closing the port cuts every connection that is still open.
   lifecycle.add('transports', { stop: () => transports.close() });
 
   const { membership } = cluster;

@@ -223,7 +223,7 @@ export class Subscriber implements Outlet, Flushable {
   }
 
   /**
-   * Writes what was kept aside while the connection was slow, until `untilBytes` wait.
+   * Writes what was kept aside while the connection was slow, and stops once more than `untilBytes` are buffered.
    *
    * @returns true if nothing is left and the connection is live again
    */

@@ -20,7 +20,7 @@ export class LogTops {
   /** As of now, or later. */
   async now(stream: string): Promise<LogTop> {
     const before = this.#inFlight.get(stream);
-    // The log may have answered the request under way before the caller asked; the one after it is shared again.
+    // The running request may be older than this call, so wait for the next one, which all later callers share.
     if (before !== undefined) await before.catch(() => undefined);
     return this.recent(stream);
   }

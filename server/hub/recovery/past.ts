@@ -49,7 +49,7 @@ export function planPast(
   const changed = new Set<StreamMessage>();
   const startAt = (key: string, seq: number) => {
     const waiting = starts.get(key) ?? tail.last;
-    // What the connection still has to get continues.
+    // A key with messages still pending starts no later than those.
     starts.set(key, waiting < tail.last ? Math.min(waiting, seq) : seq);
   };
   for (const key of keys) {

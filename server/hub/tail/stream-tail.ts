@@ -212,8 +212,7 @@ export class StreamTail implements TailPosition {
   }
 
   /**
-   * @param settled batches that the log was asked about: those of another epoch or server than the log belong to the
-   * past
+   * @param settled batches that were held before the log was asked; those of another epoch or server are outdated
    */
   #acceptPending(settled: ReadonlySet<LogBatch>): boolean {
     const held = this.#pending.take();

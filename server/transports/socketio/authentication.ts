@@ -141,7 +141,7 @@ export class Authentication {
         ? await this.#restoreSession(pid, offset, { owner, subject: principal.subject })
         : null;
     if (connection.readyState !== 'open') return undefined;
-    // Counted after its old connection has ended, which a client at its limit still has.
+    // Counted only now: a client at its limit still had its old connection until here.
     return { client: this.#gate.open(principal, address, 'socketio'), session, owner };
   }
 

@@ -5,9 +5,9 @@ import type { HubSocket } from './socket-sink.js';
  * Keeps a client its way back past events that are not the hub's, for example of a redis-emitter in the room of a
  * topic.
  *
- * socket.io-client takes the last string of any event for its offset, be it the name of an event without arguments, and
- * sends it when it comes back. So whatever ends in another string than the cursor is followed by the cursor, right
- * behind it.
+ * socket.io-client takes as its offset the last argument of an event if it is a string, or the event's name if there are
+ * no arguments, and sends it when it comes back. So whatever ends in another string than the cursor is followed by the
+ * cursor, right behind it.
  */
 export function followForeignEvents(socket: HubSocket, subscriber: Subscriber): void {
   let following = false;

@@ -314,7 +314,7 @@ class Reader {
   }
 }
 
-/** A BigInt stays what a number cannot be, so that whoever takes it can say so. */
+/** An integer. It stays a BigInt if a number cannot hold it, so that the reader can refuse it. */
 function numberOf(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;

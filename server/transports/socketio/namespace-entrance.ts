@@ -2,7 +2,7 @@
  * The entrance of a namespace: Socket.IO handles a CONNECT packet only after a decision.
  *
  * Socket.IO itself looks the session up before its middlewares run, and answers whatever they refuse with
- * CONNECT_ERROR, after which its client never comes back. Here the token is looked at first, and a refusal that passes
+ * CONNECT_ERROR, after which its client never comes back. Here the token is looked at first, and a temporary refusal
  * ends the transport before there is a socket.
  */
 import type { IncomingMessage } from 'node:http';
@@ -28,7 +28,7 @@ interface NamespaceInternals {
 }
 
 export class NamespaceEntrance<Decision extends object> {
-  /** Undefined while a decision is awaited. From the decision to the middleware. */
+  /** By connection: undefined while the decision is awaited; kept until the middleware takes it. */
   readonly #decisions = new WeakMap<object, Decision | undefined>();
   #entering: Decision | undefined;
 

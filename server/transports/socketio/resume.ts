@@ -166,7 +166,7 @@ function plan(hub: Hub, session: StoredSession, offset: string): Resumption | nu
     if (stream === undefined || config === undefined) continue;
     const position = seen.get(stream) ?? stored.get(stream);
     if (!seen.has(stream) && config.class === 'state') {
-      // Its snapshot may not have arrived: the cursor would show the stream.
+      // No position of this stream in the cursor: its snapshot may never have arrived.
       fresh.push(text);
     } else {
       resumed.push(text);

@@ -70,10 +70,7 @@ export class SessionKeeper {
     });
   }
 
-  /**
-   * A connection has all topics of the session that it took up: from now on the session is written as the connection
-   * is.
-   */
+  /** From now on each write stores the connection's own topics, not those of the session that it took up. */
   resumed(socket: Socket): void {
     const connection = this.#connections.get(socket);
     if (connection !== undefined) connection.begun = true;

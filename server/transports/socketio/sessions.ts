@@ -12,7 +12,7 @@ export interface StoredSession {
   readonly conflations?: Readonly<Record<string, Conflation>>;
   /** Where the connection stood in its streams when the session was written. */
   readonly cursor: string;
-  /** Whose it is. Missing: nobody's, and anybody's who knows its id. */
+  /** Its subject. Missing: anybody who knows the id may take it up. */
   readonly subject?: string | undefined;
 }
 
