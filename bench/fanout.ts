@@ -52,7 +52,7 @@ const ALL: readonly Peer[] = [
 const MANY_TOPICS: readonly Peer[] = [hub('socketio'), hub('websocket'), hub('sse'), STOCK, PLAIN_WS, FLOOR];
 
 /** Every case with its peers. */
-export const FANOUT_CASES: readonly { readonly case: Case; readonly peers: readonly Peer[] }[] = [
+const FANOUT_CASES: readonly { readonly case: Case; readonly peers: readonly Peer[] }[] = [
   { case: oneTopic(1_000, 1_000), peers: ALL },
   { case: manyTopics(200, 20, 1_000, 5_000), peers: MANY_TOPICS },
   { case: oneTopic(1_000, 100), peers: ALL },
@@ -61,7 +61,7 @@ export const FANOUT_CASES: readonly { readonly case: Case; readonly peers: reado
 ];
 
 /** Runs one case on its peers, in turn, `rounds` times. */
-export async function fanoutCase(wanted: Case, peers: readonly Peer[], rounds: number): Promise<FanoutCase> {
+async function fanoutCase(wanted: Case, peers: readonly Peer[], rounds: number): Promise<FanoutCase> {
   const measured = new Map<string, Measured[]>();
   for (let round = 0; round < rounds; round++) {
     for (const peer of peers) {
@@ -92,7 +92,7 @@ function summary(peer: string, all: readonly Measured[]): FanoutRow {
 }
 
 /** A case as a table for the terminal, with the ratio of the hub's Socket.IO to each peer. */
-export function fanoutTable({ name, rows }: FanoutCase): string {
+function fanoutTable({ name, rows }: FanoutCase): string {
   const own = rows[0]!.perCpuSecond;
   const lines = rows.map(({ peer, perCpuSecond, share, p50Ms, p99Ms, rounds }) =>
     [

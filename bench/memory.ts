@@ -12,10 +12,10 @@ import { hub, type Peer, PLAIN_WS, STOCK } from './peers/peers.js';
 
 export const CONNECTIONS = 5_000;
 const WARM_UP = 500;
-export const MEMORY_PEERS: readonly Peer[] = [hub('socketio'), STOCK, hub('websocket'), PLAIN_WS, hub('sse')];
+const MEMORY_PEERS: readonly Peer[] = [hub('socketio'), STOCK, hub('websocket'), PLAIN_WS, hub('sse')];
 
 /** Kilobytes (1,000 bytes) of resident memory per connection. */
-export function kilobytesPerConnection(peer: Peer, connections = CONNECTIONS): Promise<number> {
+function kilobytesPerConnection(peer: Peer, connections = CONNECTIONS): Promise<number> {
   return serving(peer, async ({ ports, restingBytes }) => {
     const loads: Load[] = [];
     const connect = async (count: number) => {

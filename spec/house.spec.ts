@@ -51,6 +51,47 @@ function findings(find: (source: Source) => readonly string[]): string[] {
   return SOURCES.flatMap((source) => find(source).map((what) => `${source.path}: ${what}`));
 }
 
+/** The values that a source exports; types are left out. */
+function exportedValues(text: string): string[] {
+  const declarations =
+    /^export\s+(?:async\s+)?(?:abstract\s+)?(?:const|let|function\*?|class|enum)\s+(?:(\w+)|[{[]([^}\]]*)[}\]])/gm;
+  return [...text.matchAll(declarations)].flatMap(([, name, list = '']) =>
+    name === undefined ? [...list.matchAll(/\w+(?=\s*(?:,|$))/g)].map(([each]) => each) : [name],
+  );
+}
+
+/** Lines `file: name` for each exported value that no other source imports. @param sources paths from one root */
+function unusedExports(sources: readonly Source[]): string[] {
+  const imports =
+    /^(?:import|export)\s+(?:type\s+)?(?:\*\s+as\s+(\w+)|\{([^}]*)\})\s+from\s+'(\.[^']+)'|\bimport\('(\.[^']+)'\)/gm;
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const used = new Set<string>();
+  for (const { path, text } of sources) {
+    for (const [, alias, names, from = '', dynamic = from] of text.matchAll(imports)) {
+      const target = posix.join(posix.dirname(path), dynamic).replace(/\.js$/, '');
+      const source = byPath.get(`${target}.ts`) ?? byPath.get(`${target}.tsx`);
+      if (source === undefined) continue;
+      const named = names?.split(',').map(
+        (name) =>
+          name
+            .replace(/^\s*type\s/, '')
+            .trim()
+            .split(' as ')[0],
+      );
+      const isNamed = (name: string) => {
+        if (named !== undefined) return named.includes(name);
+        if (alias === undefined) return new RegExp(`\\b${name}\\b`).test(text);
+        // A member of the namespace, or the namespace as a whole.
+        return new RegExp(`(?<![.'\\w])${alias}(\\.${name}\\b|\\b(?!\\.| from))`).test(text);
+      };
+      for (const name of exportedValues(source.text).filter(isNamed)) used.add(`${source.path}: ${name}`);
+    }
+  }
+  return sources
+    .flatMap(({ path, text }) => exportedValues(text).map((name) => `${path}: ${name}`))
+    .filter((finding) => !used.has(finding));
+}
+
 describe('The house', () => {
   it('has sources, and this spec reads the packages that they import', () => {
     expect(SOURCES.length).to.be.greaterThan(50);
@@ -145,6 +186,23 @@ const x = await import('dynamic');
 
   it('exports by name', () => {
     expect(findings(({ text }) => text.match(/^export default\b.*$/gm) ?? [])).to.deep.equal([]);
+  });
+
+  it('exports no value that nobody imports', () => {
+    const sample = (path: string, text: string): Source => ({ path, text });
+    const lines = [
+      sample('a/one.ts', 'export const used = 1;\nexport const idle = 2;\nexport async function asked() {}'),
+      sample('a/two.ts', "import { type Other, used as mine } from './one.js';\nexport class Planted {}"),
+      sample('b/three.tsx', "import * as one from '../a/one.js';\none.asked();"),
+    ];
+    expect(unusedExports(lines)).to.deep.equal(['a/one.ts: idle', 'a/two.ts: Planted']);
+
+    const all = ['server', 'spec', 'web', 'bench', 'monitoring', 'packages/client/src'].flatMap((folder) =>
+      sourcesOf(folder).map(({ path, text }) => ({ path: `${folder}/${path}`, text })),
+    );
+    // What a package exports is for others.
+    const isEntry = (finding: string) => finding.startsWith('packages/client/src/client.ts: ');
+    expect(unusedExports(all).filter((finding) => !isEntry(finding))).to.deep.equal([]);
   });
 
   it('names files in kebab-case', () => {

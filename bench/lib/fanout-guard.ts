@@ -12,7 +12,7 @@ import { PublisherBehind, runCase } from './run-case.js';
 const RECORD = fileURLToPath(new URL('../../../bench/fanout-ratio.json', import.meta.url));
 
 /** The case that both servers are measured with. */
-export const GUARD_CASE = oneTopic(1_000, 1_000);
+const GUARD_CASE = oneTopic(1_000, 1_000);
 const ROUND = { seconds: 2, warmupSeconds: 0.5 };
 
 export interface GuardResult {

@@ -124,7 +124,7 @@ http { access_log off; ${temp.join(' ')}
 };
 
 /** Whether something listens on the port. */
-export function accepts(port: number): Promise<boolean> {
+function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' });
     socket.once('connect', () => {

@@ -26,7 +26,6 @@ export const tokenClaims = z.object({
   streams: streamGrants,
   admin: z.boolean().default(false),
 });
-export type TokenClaims = z.infer<typeof tokenClaims>;
 
 /** Who may read a stream according to the stream catalogue, by stream name. */
 export type ReadAccess = ReadonlyMap<string, StreamConfig['read']>;

@@ -10,7 +10,7 @@ import type { Access, NamedPrincipal, Principal } from '../hub/access.js';
 import type { Subscriber } from '../hub/delivery/subscriber.js';
 import { type LimitName, type Rate, Tally } from './limits.js';
 
-export const TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;
+const TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /** Why the hub ended a connection for reasons of access. */

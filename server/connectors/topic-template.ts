@@ -12,7 +12,7 @@ export interface TopicTemplate {
 }
 
 /** @throws Error that says what is wrong with the text. */
-export function parseTopicTemplate(text: string): TopicTemplate {
+function parseTopicTemplate(text: string): TopicTemplate {
   const colon = text.indexOf(':');
   const [stream, key] = [text.slice(0, colon), text.slice(colon + 1)];
   if (colon < 0 || key === '' || !STREAM_NAME.test(stream))

@@ -10,9 +10,9 @@ import { signalsFeed } from './signals.js';
 import { systemFeed } from './system.js';
 
 /** Default time of a step of the replayed prices. */
-export const REPLAY_INTERVAL_MS = 1_000;
-export const NEWS_INTERVAL_MS = 5_000;
-export const SYSTEM_INTERVAL_MS = 2_000;
+const REPLAY_INTERVAL_MS = 1_000;
+const NEWS_INTERVAL_MS = 5_000;
+const SYSTEM_INTERVAL_MS = 2_000;
 
 export interface DemoFeedsOptions {
   /** The configured streams. A feed whose stream is not among them is left out. */

@@ -21,7 +21,7 @@ export const SAMPLE_BOOK: readonly Holding[] = [
 /** Steps that the value at risk looks back, or fewer near the start of a pass. */
 export const VAR_WINDOW = 250;
 /** Of fewer steps there is no worst twentieth. */
-export const VAR_MIN_STEPS = 20;
+const VAR_MIN_STEPS = 20;
 
 /** The `portfolio` feed. @throws Error if the book's symbols are not known, or do not all have the same calendar. */
 export function portfolioFeed(

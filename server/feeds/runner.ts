@@ -15,8 +15,8 @@ import { Outage } from './outage.js';
 import { SYSTEM_TIMING, type Timing } from './timing.js';
 
 /** A failed holder is replaced within `leaseMs + renewMs / 2`. */
-export const LEASE_MS = 4_000;
-export const RENEW_MS = 1_200;
+const LEASE_MS = 4_000;
+const RENEW_MS = 1_200;
 
 export interface FeedRunnerOptions {
   readonly publisher: Pick<Publisher, 'publishAll'>;

@@ -12,7 +12,7 @@ import { closes, FREQUENCIES, type PriceSeries } from './series.js';
 import { movingAverage, roundOrNull } from './statistics.js';
 
 /** Shares, or units of the index, of a paper execution. */
-export const PAPER_QUANTITY = 100;
+const PAPER_QUANTITY = 100;
 
 /** The `signals` feed: most ticks have no message. */
 export function signalsFeed(series: readonly PriceSeries[], intervalMs: number): Feed {

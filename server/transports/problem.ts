@@ -10,7 +10,7 @@ import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { ERRORS, HubError } from '../errors.js';
 
 /** `Retry-After` of an error that has no retry time, and the minimum for all others, s. */
-export const RETRY_AFTER_S = 1;
+const RETRY_AFTER_S = 1;
 
 /** An error as an HTTP answer. */
 export interface Problem {
@@ -22,7 +22,7 @@ export interface Problem {
 }
 
 /** The answer for `error`. An error that is not a {@link HubError} reveals nothing of its cause. */
-export function problemOf(error: unknown): Problem {
+function problemOf(error: unknown): Problem {
   const {
     code,
     message,

@@ -143,7 +143,7 @@ async function startAgain({ process }: LocalNode): Promise<void> {
 }
 
 /** One inline command on a connection of its own. @returns the first bytes of the answer */
-export function redisCommand(url: string, command: string): Promise<string> {
+function redisCommand(url: string, command: string): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect({ host: hostname, port: Number(port) });

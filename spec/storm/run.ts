@@ -3,7 +3,7 @@ import { isMain, option } from '../../bench/lib/main.js';
 import { type NodeMemory, runStorm, type StormResult } from './run-storm.js';
 
 /** The counts of a storm, one line each. */
-export function stormTable(result: StormResult): string {
+function stormTable(result: StormResult): string {
   const { faults, acknowledged, maybe, counts, endedAsSlow, findings, memory } = result;
   const total = [...faults.values()].reduce((sum, count) => sum + count, 0);
   const rows: [string, number | string][] = [

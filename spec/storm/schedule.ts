@@ -1,7 +1,7 @@
 import { Random } from './random.js';
 
 /** What can happen to a cluster, and how often beside the others. */
-export const FAULTS = {
+const FAULTS = {
   'node killed': 5,
   'node terminated': 4,
   'redis restarted with its data': 2,

@@ -9,7 +9,7 @@ import { until } from '../support/wait.js';
 type Listener = (message: Buffer, channel: Buffer) => void;
 
 /** The two clients of an adapter, without a Redis. */
-export class FakeClients {
+class FakeClients {
   readonly published: { channel: string; message: Buffer }[] = [];
   readonly listeners = new Map<string, Listener>();
   readonly pubClient = {
@@ -40,7 +40,7 @@ export class FakeClients {
 }
 
 /** What the hub does for the adapter, and what it was told. */
-export class Hooks implements AdapterHooks {
+class Hooks implements AdapterHooks {
   readonly received: { stream: string; payload: Buffer }[] = [];
   readonly malformations: unknown[] = [];
   readonly asked: { pid: string; offset: string }[] = [];

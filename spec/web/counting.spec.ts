@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { dateText, numberOf, textOf } from '../../web/src/live/fields.js';
+import { numberOf, textOf } from '../../web/src/live/fields.js';
 import {
   ago,
   amount,
@@ -106,9 +106,5 @@ describe('The page writes', () => {
       undefined,
     ]);
     expect(textOf({ a: 'x'.repeat(1_000) }, 'a')).to.have.length(300);
-    expect([dateText({ date: '2008-03-01', frequency: 'monthly' }), dateText(7)]).to.deep.equal([
-      '2008-03-01, monthly',
-      NONE,
-    ]);
   });
 });

@@ -24,7 +24,7 @@ const SET_ASIDE_EVERY_MS = 60_000;
 const NUMBER_DIGITS = 20;
 
 /** They also make the queries below fast. */
-export const CONSTRAINTS = [
+const CONSTRAINTS = [
   'CREATE CONSTRAINT hub_topic IF NOT EXISTS FOR (t:HubTopic) REQUIRE t.topic IS UNIQUE',
   'CREATE CONSTRAINT hub_change IF NOT EXISTS FOR (c:HubChange) REQUIRE (c.topic, c.n) IS UNIQUE',
 ] as const;

@@ -108,7 +108,7 @@ function withIntegers(value: unknown): unknown {
  * A value of the driver as JSON: times as ISO 8601, bytes as base64, points and vectors as their numbers. Numbers that
  * JSON does not have (`NaN`) or does not keep exactly (whole numbers beyond 2^53) become text.
  */
-export function jsonOf(value: unknown): unknown {
+function jsonOf(value: unknown): unknown {
   if (typeof value === 'bigint') {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : String(value);

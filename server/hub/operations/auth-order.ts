@@ -5,7 +5,7 @@ import type { Subscriber } from '../delivery/subscriber.js';
 /**
  * What the requests of one connection that wait behind an `auth` may take, bytes. Beyond it the connection is ended.
  */
-export const MAX_WAITING_BYTES = 1024 * 1024;
+const MAX_WAITING_BYTES = 1024 * 1024;
 /** What a request takes beside its text, bytes. */
 const OVERHEAD_BYTES = 512;
 

@@ -25,7 +25,7 @@ import { operation } from './operation.js';
 import { inTurn, tooManyTopics, uniqueTopics } from './subscriptions.js';
 
 /** Most messages per second and key that a conflated subscription may ask for. */
-export const MAX_RATE = 1000;
+const MAX_RATE = 1000;
 
 /**
  * `since` and `rewind` exclude each other: one says where to continue, the other how far to go back. `conflate` and

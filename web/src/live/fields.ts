@@ -2,8 +2,6 @@
  * Reads fields of a message's data. Whoever may publish to a stream may send any JSON, so every field is checked: one
  * that is missing or of another type is undefined, and shown as a dash.
  */
-import { NONE } from './format.js';
-
 const MAX_TEXT = 300;
 
 export function numberOf(data: unknown, field: string): number | undefined {
@@ -20,11 +18,4 @@ export function fieldOf(data: unknown, field: string): unknown {
   return typeof data === 'object' && data !== null && Object.hasOwn(data, field)
     ? (data as Record<string, unknown>)[field]
     : undefined;
-}
-
-/** `2008-03-01, monthly`: the day of the data, and the interval between such days. */
-export function dateText(data: unknown): string {
-  return (
-    [textOf(data, 'date'), textOf(data, 'frequency')].filter((part) => part !== undefined).join(', ') || NONE
-  );
 }
