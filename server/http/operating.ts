@@ -42,7 +42,9 @@ export function operatingRoutes(options: OperatingOptions): Router {
       node,
       version,
       instances: nodes().length,
-      connections: total(({ connections: { socketio, websocket, sse } }) => socketio + websocket + sse),
+      connections: total(({ connections }) =>
+        Object.values(connections).reduce((sum, each) => sum + each, 0),
+      ),
       redis_connected: redisUp(),
       // NGINX and other proxies set this header; without it, the client is connected to the node directly.
       load_balancer: request.get('X-Forwarded-For') !== undefined,
