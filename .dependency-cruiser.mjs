@@ -56,7 +56,7 @@ const ROOMS = [
       ...['type log/stream-log.ts', 'type logger.ts'],
     ],
   ],
-  ['hub/operations/', ['hub/', 'type log/stream-log.ts', 'errors.ts', 'type logger.ts']],
+  ['hub/operations/', ['hub/', 'time/', 'type log/stream-log.ts', 'errors.ts', 'type logger.ts']],
   // Who may do what. The hub asks through its own port, and knows nothing of tokens.
   [
     'auth/',

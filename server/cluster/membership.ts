@@ -5,7 +5,7 @@
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import type { Logger } from '../logger.js';
 import { sleep } from '../time/backoff.js';
-import type { NodeReports } from './node-report.js';
+import type { NodeReports } from './report-store.js';
 
 const REPORT_EVERY_MS = 1_500;
 

@@ -2,7 +2,7 @@
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import { loadScript, type RedisLink } from '../redis/redis-link.js';
 import type { Leases } from './leases.js';
-import { type NodeReports, REPORT_EXPIRES_MS } from './node-report.js';
+import { type NodeReports, REPORT_EXPIRES_MS } from './report-store.js';
 
 const REPORT = loadScript(import.meta.url, 'report.lua');
 const LEASE = loadScript(import.meta.url, 'lease.lua');

@@ -1,8 +1,8 @@
 /** Builds the parts that differ between a node of a cluster and a single node: a part of the composition root. */
 import { type Leases, SingleNodeLeases } from '../cluster/leases.js';
-import { type NodeReports, SingleNodeReports } from '../cluster/node-report.js';
 import { RedisLeases, RedisNodeReports } from '../cluster/redis-cluster-state.js';
 import { RedisSessionStore } from '../cluster/redis-sessions.js';
+import { type NodeReports, SingleNodeReports } from '../cluster/report-store.js';
 import type { Config } from '../config/config.js';
 import { MemoryStreamLog } from '../log/memory-stream-log.js';
 import { EMPTY_INBOX, type PayloadInbox } from '../log/payload-inbox.js';

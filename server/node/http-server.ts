@@ -11,8 +11,8 @@ import type { Gate } from '../auth/gate.js';
 import type { Config } from '../config/config.js';
 import { HubError } from '../errors.js';
 import { refuseUpgrade } from '../transports/problem.js';
-import { limitSockets } from '../transports/sockets.js';
 import { HubRequest } from '../transports/upgrades.js';
+import { limitSockets } from './socket-limit.js';
 
 /**
  * Longer than a proxy keeps an idle connection (NGINX: 60 s); otherwise a request could meet a connection that is just

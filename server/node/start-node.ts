@@ -5,7 +5,6 @@
  * {@link buildNode} is the order in which a node starts, and the reverse of the order in which it stops.
  */
 import type { Config } from '../config/config.js';
-import { HttpConnections } from '../http/connections.js';
 import type { Hub } from '../hub/hub.js';
 import type { Logger } from '../logger.js';
 import { VERSION } from '../manifest.js';
@@ -18,6 +17,7 @@ import { buildHub } from './build-hub.js';
 import { buildPast } from './build-past.js';
 import { buildRouter } from './build-router.js';
 import { buildTracing } from './build-tracing.js';
+import { HttpConnections } from './http-connections.js';
 import { addressOf, createHttpServer, listen, stripBasePath } from './http-server.js';
 import { Lifecycle } from './lifecycle.js';
 import { buildTransports } from './transports.js';

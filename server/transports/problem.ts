@@ -13,7 +13,7 @@ import { ERRORS, HubError } from '../errors.js';
 const RETRY_AFTER_S = 1;
 
 /** An error as an HTTP answer. */
-export interface Problem {
+export interface ProblemAnswer {
   readonly status: number;
   /** Includes the length of the body; excludes headers that depend on the request, such as CORS. */
   readonly headers: Readonly<Record<string, string>>;
@@ -22,7 +22,7 @@ export interface Problem {
 }
 
 /** The answer for `error`. An error that is not a {@link HubError} reveals nothing of its cause. */
-function problemOf(error: unknown): Problem {
+function problemOf(error: unknown): ProblemAnswer {
   const {
     code,
     message,

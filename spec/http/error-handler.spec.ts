@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Problem } from '@axiom-streaming/protocol/errors';
 import { expect } from 'chai';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Gate } from '../../server/auth/gate.js';
@@ -8,7 +9,6 @@ import { problemHandler } from '../../server/http/error-handler.js';
 import { type Logger, silentLogger } from '../../server/logger.js';
 import { ErrorCounts } from '../../server/telemetry/metrics.js';
 import type { SseTransport } from '../../server/transports/sse/sse-transport.js';
-import type { Problem } from './test-app.js';
 
 describe('A POST that is refused', () => {
   let server: Server;

@@ -1,10 +1,11 @@
+import type { Problem } from '@axiom-streaming/protocol/errors';
 import { expect } from 'chai';
 import { VERSION } from '../../server/manifest.js';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { call, get, publish } from '../support/http.js';
 import { until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
-import { type Problem, startTestApp } from './test-app.js';
+import { startTestApp } from './test-app.js';
 
 /** Samples by name and labels, from the text that Prometheus reads. @throws Error where a line is none. */
 function parseMetrics(text: string): Map<string, number> {

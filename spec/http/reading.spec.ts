@@ -1,9 +1,10 @@
+import type { Problem } from '@axiom-streaming/protocol/errors';
 import { expect } from 'chai';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { OwnRedis } from '../log/own-redis.js';
 import { get, publish, publishAll } from '../support/http.js';
 import { until } from '../support/wait.js';
-import { type Problem, startTestApp } from './test-app.js';
+import { startTestApp } from './test-app.js';
 
 interface HistoryBody {
   readonly topic: string;

@@ -19,13 +19,3 @@ export function startTestApp(
   });
   return startNode(config, logger);
 }
-
-/** What a problem document says. */
-export interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: string;
-  readonly field?: string;
-}

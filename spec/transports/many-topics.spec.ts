@@ -1,6 +1,7 @@
 /** Event streams of more topics than an address can carry, and what is said of an address that is too long. */
 import { connect } from 'node:net';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
+import type { Problem } from '@axiom-streaming/protocol/errors';
 import { expect } from 'chai';
 import { EventSource } from 'eventsource';
 import { createLogger } from '../../server/logger.js';
@@ -12,7 +13,7 @@ import {
   Subscriptions,
 } from '../../server/transports/sse/subscriptions.js';
 import { EventStream } from '../conformance/event-stream.js';
-import { type Problem, startTestApp } from '../http/test-app.js';
+import { startTestApp } from '../http/test-app.js';
 import { type Answer, call, publish } from '../support/http.js';
 import { until } from '../support/wait.js';
 

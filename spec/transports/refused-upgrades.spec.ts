@@ -1,8 +1,9 @@
 import { request as httpRequest } from 'node:http';
+import type { Problem } from '@axiom-streaming/protocol/errors';
 import { expect } from 'chai';
 import { type Logger, silentLogger } from '../../server/logger.js';
 import type { RunningNode } from '../../server/node/start-node.js';
-import { type Problem, startTestApp } from '../http/test-app.js';
+import { startTestApp } from '../http/test-app.js';
 import { get } from '../support/http.js';
 
 const UPGRADE = {

@@ -8,9 +8,9 @@ import { HubError } from '../../errors.js';
 import { HUB_ITSELF, type Principal, requireRead } from '../access.js';
 import type { Hub } from '../hub.js';
 import type { StreamMessage } from '../tail/stream-message.js';
-import { READ_WAIT_MS, whenLive } from '../tail/when-live.js';
 import { cursor } from './fields.js';
 import { operation } from './operation.js';
+import { READ_WAIT_MS, whenLive } from './when-live.js';
 
 /** Past messages of a topic, as the log has them. */
 export type History = HistoryPage<StreamMessage>;

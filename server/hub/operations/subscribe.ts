@@ -18,11 +18,11 @@ import { type BackfillPlan, least } from '../recovery/backfill.js';
 import { type Past, type PastRequest, planPast } from '../recovery/past.js';
 import { keysByStream } from '../recovery/recovery.js';
 import { topicVerdict } from '../recovery/verdict.js';
-import { READ_WAIT_MS, whenLive } from '../tail/when-live.js';
 import { checkConflatable, checkNotRaised, requestedConflation } from './conflation-rules.js';
 import { cursor, topics } from './fields.js';
 import { operation } from './operation.js';
 import { inTurn, tooManyTopics, uniqueTopics } from './subscriptions.js';
+import { READ_WAIT_MS, whenLive } from './when-live.js';
 
 /** Most messages per second and key that a conflated subscription may ask for. */
 const MAX_RATE = 1000;

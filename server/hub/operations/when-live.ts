@@ -1,6 +1,6 @@
 import { HubError } from '../../errors.js';
 import { sleep } from '../../time/backoff.js';
-import type { StreamTail } from './stream-tail.js';
+import type { StreamTail } from '../tail/stream-tail.js';
 
 /** A read or a subscription waits this long, ms, for an unreachable log; then it is refused. */
 export const READ_WAIT_MS = 5_000;
