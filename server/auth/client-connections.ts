@@ -5,13 +5,11 @@
  */
 
 import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
+import type { TransportName } from '@axiom-streaming/protocol/transports';
 import { HubError } from '../errors.js';
 import type { Access, NamedPrincipal, Principal } from '../hub/access.js';
 import type { Subscriber } from '../hub/delivery/subscriber.js';
 import { type LimitName, type Rate, Tally } from './limits.js';
-
-const TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;
-export type TransportName = (typeof TRANSPORTS)[number];
 
 /** Why the hub ended a connection for reasons of access. */
 export const END_REASONS = ['expired', 'revoked', 'unauthenticated', 'cut', 'banned', 'too_many'] as const;

@@ -6,6 +6,7 @@
  * configuration says, and never after it has expired or been revoked; every refusal gives its reason.
  */
 import type { IncomingMessage } from 'node:http';
+import type { TransportName } from '@axiom-streaming/protocol/transports';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
 import { AddressFinder, addressKey, allowsOrigin, isLocalHost, isLoopback, isPrivate } from './addresses.js';
@@ -16,7 +17,6 @@ import {
   type ConnectionLimits,
   END_REASONS,
   type EndReason,
-  type TransportName,
 } from './client-connections.js';
 import { type Credentials, Identification, type IdentificationCounters } from './identification.js';
 import { LIMITS, type LimiterStore, type LimitName, Rate, Tally } from './limits.js';

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Recovery, Transport } from '@axiom-streaming/client';
 import { connect, type HubClient } from '@axiom-streaming/client';
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import type { Command } from 'commander';
 import { LocalCluster } from '../local-cluster/local-cluster.js';
 import { MissingProgram } from '../local-cluster/managed-process.js';
@@ -10,7 +11,6 @@ import { CliError, EXIT } from './exit-codes.js';
 import { type Colour, globalOptions, messageOf, type Surroundings, type Terminal } from './output.js';
 
 const TOPIC = 'signals:tour';
-const TRANSPORTS: readonly Transport[] = ['socketio', 'websocket', 'sse'];
 const NAMES = { socketio: 'Socket.IO', websocket: 'WebSocket', sse: 'SSE' } as const;
 const PER_SECOND = 100;
 const BEFORE_MS = 3_000;

@@ -7,6 +7,7 @@ import type {
   SubscribeOptions,
   Transport,
 } from '@axiom-streaming/client';
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { type Command, Option } from 'commander';
 import { interrupted, openClient } from './client.js';
 import { CliError, EXIT, fromHub, UsageError } from './exit-codes.js';
@@ -30,12 +31,11 @@ interface ReadingOptions {
   readonly cursor: boolean;
 }
 
-const TRANSPORTS = ['auto', 'socketio', 'websocket', 'sse'];
 const MAX_WAIT_S = 86_400;
 
 /** The `--transport` option, shared by several commands. */
 export function transportOption(): Option {
-  return new Option('--transport <name>', 'how to connect').choices(TRANSPORTS).default('auto');
+  return new Option('--transport <name>', 'how to connect').choices(['auto', ...TRANSPORTS]).default('auto');
 }
 
 export function addReading(program: Command, surroundings: Surroundings): void {

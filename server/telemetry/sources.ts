@@ -1,4 +1,5 @@
 /** Where the values come from: one reader for each metric that is read at a scrape. */
+import type { TransportName } from '@axiom-streaming/protocol/transports';
 import type { GateCounters } from '../auth/gate.js';
 import type { Hub, HubStream } from '../hub/hub.js';
 import type { PublishCounters } from '../hub/operations/publisher.js';
@@ -11,7 +12,7 @@ export interface MetricSources {
   readonly hub: Hub;
   readonly admission: Admission;
   readonly publishing: PublishCounters;
-  readonly connections: () => { readonly socketio: number; readonly websocket: number; readonly sse: number };
+  readonly connections: () => Readonly<Record<TransportName, number>>;
   readonly link: RedisLink | undefined;
   readonly version: string;
   readonly node: string;

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ClientConnection, TransportName } from '../auth/client-connections.js';
+import type { TransportName } from '@axiom-streaming/protocol/transports';
+import type { ClientConnection } from '../auth/client-connections.js';
 import type { Gate } from '../auth/gate.js';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';

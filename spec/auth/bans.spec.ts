@@ -1,7 +1,9 @@
 /** Clients that an operator keeps away for a time. */
+
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import type { RunningNode } from '../../server/node/start-node.js';
-import { nextAddress, TRANSPORTS } from '../support/client.js';
+import { nextAddress } from '../support/client.js';
 import { call } from '../support/http.js';
 import { connectSocketIo } from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';

@@ -1,7 +1,9 @@
 /** A token's life on a connection that is there: it is told, renewed, ended. */
+
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import type { RunningNode } from '../../server/node/start-node.js';
-import { type TestClient, TRANSPORTS } from '../support/client.js';
+import type { TestClient } from '../support/client.js';
 import { call } from '../support/http.js';
 import { connectSocketIo, type SocketIoTestClient } from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';

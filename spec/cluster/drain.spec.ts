@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
 import { answers } from '../../server/local-cluster/nginx.js';
-import { type TestClient, TRANSPORTS } from '../support/client.js';
+import type { TestClient } from '../support/client.js';
 import { startTestCluster, subscribeOnNode } from '../support/cluster.js';
 import { authorization } from '../support/credentials.js';
 import { get as getJson, publish } from '../support/http.js';

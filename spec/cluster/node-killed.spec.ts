@@ -1,6 +1,7 @@
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
-import { nextAddress, type TestClient, TRANSPORTS } from '../support/client.js';
+import { nextAddress, type TestClient } from '../support/client.js';
 import { nodeNamed, startTestCluster } from '../support/cluster.js';
 import { authorization } from '../support/credentials.js';
 import { Publishing } from '../support/publishing.js';

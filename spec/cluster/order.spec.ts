@@ -1,6 +1,7 @@
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
-import { type TestClient, TRANSPORTS } from '../support/client.js';
+import type { TestClient } from '../support/client.js';
 import { startTestCluster, subscribeOnNode } from '../support/cluster.js';
 import { publishAll } from '../support/http.js';
 import { until } from '../support/wait.js';

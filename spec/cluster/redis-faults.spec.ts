@@ -1,3 +1,4 @@
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import { STREAM_DEFAULTS } from '../../server/hub/streams.js';
 import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
@@ -8,7 +9,7 @@ import { RedisStreamLog } from '../../server/log/redis-stream-log.js';
 import { silentLogger } from '../../server/logger.js';
 import { RedisLink } from '../../server/redis/redis-link.js';
 import { streamChannel } from '../../server/transports/socketio/hub-adapter.js';
-import { type TestClient, TRANSPORTS } from '../support/client.js';
+import type { TestClient } from '../support/client.js';
 import { startTestCluster, subscribeOnNode } from '../support/cluster.js';
 import { get, publish } from '../support/http.js';
 import { Publishing } from '../support/publishing.js';

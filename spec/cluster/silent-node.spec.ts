@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import type { LocalCluster, LocalNode } from '../../server/local-cluster/local-cluster.js';
-import { nextAddress, type TestClient, type TestSubscription, TRANSPORTS } from '../support/client.js';
+import { nextAddress, type TestClient, type TestSubscription } from '../support/client.js';
 import { nodeNamed, startTestCluster, subscribeOnNode } from '../support/cluster.js';
 import { publish } from '../support/http.js';
 import { Publishing } from '../support/publishing.js';

@@ -1,4 +1,4 @@
-import { TRANSPORTS } from '../support/client.js';
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { publish } from '../support/http.js';
 import { connectSocketIo } from '../support/socketio-client.js';
 import { subscribeOver } from '../support/subscribe.js';

@@ -1,6 +1,6 @@
 import type { Message } from '@axiom-streaming/protocol/message';
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
-import { TRANSPORTS } from '../support/client.js';
 import { until } from '../support/wait.js';
 import { needsStream, type Target } from './target.js';
 import { eachTestHasVisitor, messagesOf, SOCKETS } from './visitor.js';

@@ -1,6 +1,6 @@
 import type { Message } from '@axiom-streaming/protocol/message';
+import { TRANSPORTS, type TransportName } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
-import { TRANSPORTS, type TransportName } from '../support/client.js';
 import { until } from '../support/wait.js';
 import type { WebSocketTestClient } from '../support/websocket-client.js';
 import { needsStream, type Target } from './target.js';

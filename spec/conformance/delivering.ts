@@ -1,5 +1,5 @@
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
-import { TRANSPORTS } from '../support/client.js';
 import { until } from '../support/wait.js';
 import { needsStream, type Target } from './target.js';
 import { eachTestHasVisitor, messagesOf } from './visitor.js';

@@ -1,5 +1,6 @@
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
-import { nextAddress, TRANSPORTS } from '../support/client.js';
+import { nextAddress } from '../support/client.js';
 import { until } from '../support/wait.js';
 import { aheadOfTheLog, inAnotherEpoch, needsStream, type Target } from './target.js';
 import { eachTestHasVisitor, messagesOf, SOCKETS } from './visitor.js';

@@ -1,11 +1,6 @@
 import type { Message } from '@axiom-streaming/protocol/message';
-import {
-  nextAddress,
-  type TestClient,
-  type TestSocket,
-  type TestSubscription,
-  type TransportName,
-} from '../support/client.js';
+import type { TransportName } from '@axiom-streaming/protocol/transports';
+import { nextAddress, type TestClient, type TestSocket, type TestSubscription } from '../support/client.js';
 import { type Answer, call, publish } from '../support/http.js';
 import {
   connectSocketIo,

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import type pg from 'pg';
 import { ArchiveTables, dayOf } from '../../server/archive/archive-tables.js';
@@ -6,7 +7,6 @@ import type { ManagedProcess } from '../../server/local-cluster/managed-process.
 import { silentLogger } from '../../server/logger.js';
 import { connectPostgres } from '../../server/postgres/connection.js';
 import { OwnRedis } from '../log/own-redis.js';
-import { TRANSPORTS } from '../support/client.js';
 import { authorization } from '../support/credentials.js';
 import { call, publishAll } from '../support/http.js';
 import { sized } from '../support/size.js';

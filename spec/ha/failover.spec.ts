@@ -1,13 +1,15 @@
 /** The hub on Redis deployments that fail over: what was lost is announced, and nothing else is missing. */
+
+import { TRANSPORTS, type TransportName } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import type { LocalCluster } from '../../server/local-cluster/local-cluster.js';
-import { type TestClient, TRANSPORTS, type TransportName } from '../support/client.js';
+import type { TestClient } from '../support/client.js';
 import { startTestCluster, subscribeOnNode } from '../support/cluster.js';
 import { get } from '../support/http.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
-import { RepeatingPublisher, Witness } from './accounting.js';
 import { RedisHa } from './redis-ha.js';
+import { RepeatingPublisher, Witness } from './repeating-publisher.js';
 
 const STREAMS = ['news', 'signals', 'market'];
 const PER_SECOND = 100;

@@ -1,10 +1,11 @@
 /** A Redis Cluster that keeps serving while one of its masters, and all that could take its place, is away. */
 import type { DegradedInfo } from '@axiom-streaming/protocol/message';
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import { DEFAULT_STREAMS } from '../../server/hub/streams.js';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
-import { type TestClient, TRANSPORTS } from '../support/client.js';
+import type { TestClient } from '../support/client.js';
 import { get, publish } from '../support/http.js';
 import { connectOver, subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';

@@ -4,10 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DegradedInfo, GapInfo, Message, TopicVerdict } from '@axiom-streaming/protocol/message';
+import { TRANSPORTS, type TransportName } from '@axiom-streaming/protocol/transports';
 import { until } from './wait.js';
-
-export const TRANSPORTS = ['socketio', 'websocket', 'sse'] as const;
-export type TransportName = (typeof TRANSPORTS)[number];
 
 /** The transports, and Socket.IO in its other encoding. */
 export const CLIENTS = [...TRANSPORTS, 'msgpack'] as const;

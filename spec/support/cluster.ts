@@ -1,9 +1,10 @@
+import type { TransportName } from '@axiom-streaming/protocol/transports';
 import {
   LocalCluster,
   type LocalClusterOptions,
   type LocalNode,
 } from '../../server/local-cluster/local-cluster.js';
-import { nextAddress, type TestClient, type TestSubscription, type TransportName } from './client.js';
+import { nextAddress, type TestClient, type TestSubscription } from './client.js';
 import { SPEC_KEY } from './credentials.js';
 import { subscribeOver } from './subscribe.js';
 

@@ -1,7 +1,8 @@
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
-import { type TestClient, TRANSPORTS } from '../support/client.js';
+import type { TestClient } from '../support/client.js';
 import { publishAll } from '../support/http.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';

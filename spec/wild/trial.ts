@@ -8,7 +8,7 @@ import { nodeNamed } from '../support/cluster.js';
 import { until } from '../support/wait.js';
 import { type Account, account } from './accounting.js';
 import type { WildEntry } from './catalogue.js';
-import { Publications } from './publications.js';
+import { Publisher } from './publisher.js';
 import { type Command, Missing } from './toolchains.js';
 import { WildClient } from './wild-client.js';
 
@@ -84,7 +84,7 @@ export async function runTrial(
     }
   }
   try {
-    const publications = new Publications(cluster.nodes[0]!.url, topic, PER_SECOND);
+    const publications = new Publisher(cluster.nodes[0]!.url, topic, PER_SECOND);
     await loseTheirNodes(cluster, runners, publications, { signal, onLine });
     await publications.stop();
     const { seqs } = publications;
@@ -111,7 +111,7 @@ async function prepared(entry: WildEntry): Promise<Command | Missing> {
 async function loseTheirNodes(
   cluster: LocalCluster,
   runners: readonly Runner[],
-  publications: Publications,
+  publications: Publisher,
   { signal, onLine }: Required<Pick<TrialOptions, 'signal' | 'onLine'>>,
 ): Promise<void> {
   let started = false;

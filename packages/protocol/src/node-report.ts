@@ -1,3 +1,5 @@
+import type { TransportName } from './transports.js';
+
 /** A node's report about itself, sent every one or two seconds. All figures are its own measurements. */
 export interface NodeReport {
   readonly node: string;
@@ -5,7 +7,7 @@ export interface NodeReport {
   readonly at: number;
   readonly startedAt: number;
   readonly version: string;
-  readonly connections: { readonly socketio: number; readonly websocket: number; readonly sse: number };
+  readonly connections: Readonly<Record<TransportName, number>>;
   /** Topics that its connections read, each counted per connection. */
   readonly subscriptions: number;
   /** Since the start: messages this node committed, took from the log, wrote to connections. */

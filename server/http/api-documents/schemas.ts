@@ -15,6 +15,7 @@ import type {
   WelcomeInfo,
 } from '@axiom-streaming/protocol/message';
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
+import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { z } from 'zod';
 import { ERRORS } from '../../errors.js';
 import * as fields from '../../hub/operations/fields.js';
@@ -173,7 +174,7 @@ export const ban = z.object({
 export const connection = z.object({
   id: z.string(),
   node: z.string(),
-  transport: z.enum(['socketio', 'websocket', 'sse']),
+  transport: z.enum(TRANSPORTS),
   address: z.string(),
   subject: z.string().nullable(),
   connectedAt: time,

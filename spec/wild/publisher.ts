@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { publish } from '../support/http.js';
 
 /** A publisher that keeps the seqs of what the hub acknowledged. */
-export class Publications {
+export class Publisher {
   readonly seqs: number[] = [];
   readonly #topic: string;
   readonly #perSecond: number;
