@@ -24,7 +24,10 @@ interface Operation {
   readonly requestBody?: {
     readonly content: Record<string, { readonly example: unknown; readonly schema: object }>;
   };
-  readonly responses: Record<string, { content?: Record<string, { schema: object }> }>;
+  readonly responses: Record<
+    string,
+    { description: string; headers?: Record<string, object>; content?: Record<string, { schema: object }> }
+  >;
 }
 interface OpenApi extends Json {
   readonly paths: Record<string, Record<string, Operation>>;
@@ -74,6 +77,22 @@ describe('The documents of a node', () => {
       const ofDocuments = ['get /docs', 'get /openapi.json', 'get /asyncapi.json'];
       const documented = ROUTES.map(({ method, path }) => `${method} ${path}`);
       expect(documented.sort()).to.deep.equal(routes.filter((route) => !ofDocuments.includes(route)).sort());
+    });
+
+    it('say which answers have Retry-After: those that are refused for now, and to those who are banned', () => {
+      const answers = Object.values(openApi.paths)
+        .flatMap((path) => Object.values(path))
+        .flatMap(({ responses }) => Object.entries(responses))
+        .filter(([, { content }]) => content?.['application/problem+json'] !== undefined);
+      const saying = answers.filter(([, { headers }]) => headers?.['Retry-After'] !== undefined);
+      expect([...new Set(saying.map(([status]) => status))].sort()).to.include.members(['429', '503']);
+      for (const [status, answer] of answers) {
+        const isExpected = ['429', '502', '503'].includes(status) || /`banned`/.test(answer.description);
+        expect(
+          saying.some(([, each]) => each === answer),
+          `${status} ${answer.description}`,
+        ).to.equal(isExpected);
+      }
     });
 
     it('are written for the address under which they were asked for, unless it could be a command', async () => {
