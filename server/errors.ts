@@ -28,7 +28,11 @@ export const ERRORS = {
   unknown_stream: { status: 404, title: 'There is no such stream', retry: false },
   not_found: { status: 404, title: 'There is nothing here', retry: false },
   method_not_allowed: { status: 405, title: 'This method is not offered here', retry: false },
-  idempotency_conflict: { status: 409, title: 'The same id was used for another message', retry: false },
+  idempotency_conflict: {
+    status: 409,
+    title: 'The same id was used for another message of this topic',
+    retry: false,
+  },
   too_large: { status: 413, title: 'The message or the body is too large', retry: false },
   batch_too_large: { status: 413, title: 'The batch is too large', retry: false },
   address_too_long: { status: 414, title: 'The address is too long', retry: false },

@@ -6,6 +6,7 @@
  */
 import { HubError } from '../errors.js';
 import { newEpoch } from './epoch.js';
+import { digestOf, nameOfId } from './publication-ids.js';
 import {
   type AppendEntry,
   type AppendResult,
@@ -28,11 +29,8 @@ interface MemoryStream {
   readonly last: Map<string, LogEntry>;
   /** Last position by source. */
   readonly origins: Map<string, string>;
-  /** Ordered by expiry, which equals the order of insertion. */
-  readonly ids: Map<
-    string,
-    { expires: number; key: string; data: string; seq: number; time: number; epoch: string }
-  >;
+  /** By name; ordered by expiry, which equals the order of insertion. */
+  readonly ids: Map<string, { expires: number; digest: string; seq: number; time: number; epoch: string }>;
 }
 
 export interface MemoryStreamLogOptions {
@@ -72,25 +70,28 @@ export class MemoryStreamLog implements StreamLog {
     forgetIds(stream, time);
     const batch: LogEntry[] = [];
     const traces: (string | undefined)[] = [];
-    const results = entries.map(({ key, data, id, origin, trace }): AppendResult => {
+    const results = entries.map((entry): AppendResult => {
+      const { key, data, id, origin, trace } = entry;
       if (origin !== undefined && isPassed(stream, origin)) return { status: 'passed' };
-      const known = id === undefined ? undefined : stream.ids.get(id);
+      const name = id === undefined ? undefined : nameOfId(entry, id);
+      const known = name === undefined ? undefined : stream.ids.get(name);
       if (known !== undefined) {
-        if (known.key !== key || known.data !== data) return { status: 'conflict' };
+        if (known.digest !== digestOf(entry)) return { status: 'conflict' };
         return { status: 'duplicate', seq: known.seq, epoch: known.epoch, time: known.time };
       }
       if (!stream.last.has(key) && stream.last.size >= stream.retention.maxKeys)
         return { status: 'too_many_keys' };
       if (origin !== undefined) stream.origins.set(origin.source, origin.position);
       stream.top += 1;
-      const entry: LogEntry = { seq: stream.top, time, key, data };
-      batch.push(entry);
+      const seq = stream.top;
+      const stored: LogEntry = { seq, time, key, data };
+      batch.push(stored);
       traces.push(trace);
-      stream.last.set(key, entry);
-      if (id !== undefined) {
-        stream.ids.set(id, { expires: time + IDEMPOTENCY_MS, key, data, seq: entry.seq, time, epoch });
+      stream.last.set(key, stored);
+      if (name !== undefined) {
+        stream.ids.set(name, { expires: time + IDEMPOTENCY_MS, digest: digestOf(entry), seq, time, epoch });
       }
-      return { status: 'appended', seq: entry.seq, epoch, time };
+      return { status: 'appended', seq, epoch, time };
     });
     stream.entries.push(...batch);
     trim(stream, time);

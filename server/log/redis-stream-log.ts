@@ -1,18 +1,19 @@
 /**
  * The stream log in Redis. A stream's keys share one hash tag, so that Redis Cluster keeps them in one slot:
  * `{market}:log` (a Redis stream with the ids `<seq>-0`), `{market}:meta` (epoch, seq, positions of sources),
- * `{market}:last` (newest value by key) and `{market}:id:<id>` (idempotency, expiring).
+ * `{market}:last` (newest value by key) and `{market}:id:<name>` (idempotency, expiring; the name stands for subject, key
+ * and id).
  *
  * Group commit: appends to one stream that arrive within one turn of the event loop share one script call and one
  * PUBLISH. One call for each append would cost Redis five times the CPU and gain nothing: the publisher waits for one
  * round trip either way.
  */
-import { createHash } from 'node:crypto';
 import { HubError } from '../errors.js';
 import { isNotTaken, loadScript, type RedisLink, type Reply } from '../redis/redis-link.js';
 import { newEpoch } from './epoch.js';
 import { decodePayload } from './payload.js';
 import type { PayloadInbox } from './payload-inbox.js';
+import { digestOf, nameOfId } from './publication-ids.js';
 import {
   type AppendEntry,
   type AppendResult,
@@ -218,14 +219,15 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
       tracesOf(group),
     ];
     for (const { entries } of group) {
-      for (const { key, data, id, origin } of entries) {
+      for (const entry of entries) {
+        const { key, data, id, origin } = entry;
         if (origin !== undefined) {
           args.push(key, data, `@${origin.source} ${origin.position}`);
         } else if (id === undefined) {
           args.push(key, data, '');
         } else {
-          idKeys.push(`{${name}}:id:${id}`);
-          args.push(key, data, digest(key, data));
+          idKeys.push(`{${name}}:id:${nameOfId(entry, id)}`);
+          args.push(key, data, digestOf(entry));
         }
       }
     }
@@ -323,10 +325,6 @@ function logEntry(seq: number, fields: readonly Reply[]): LogEntry {
 function tracesOf(group: readonly Waiting[]): string {
   const traces = group.flatMap(({ entries }) => entries.map(({ trace }) => trace));
   return traces.some(Boolean) ? traces.map((trace) => trace ?? '-').join(' ') : '';
-}
-
-function digest(key: string, data: string): string {
-  return createHash('sha1').update(key).update('\0').update(data).digest('base64url');
 }
 
 function list(reply: Reply | undefined): Reply[] {

@@ -19,8 +19,13 @@
 export interface AppendEntry {
   readonly key: string;
   readonly data: string;
-  /** The publisher's id for this message: a repeat within {@link IDEMPOTENCY_MS} is not appended again. */
+  /**
+   * The publisher's id for this message: a repeat within {@link IDEMPOTENCY_MS} is not appended again. It belongs to the
+   * subject and the key: others may use the same.
+   */
   readonly id?: string;
+  /** Who publishes. Missing for the hub's own feeds, connectors and anonymous publishers. */
+  readonly subject?: string | undefined;
   /** Trace context of the publish, as in a `traceparent` header; announced with the message but not stored. */
   readonly trace?: string;
   /** The message's position in a source that can be re-read; used instead of an `id`. */
@@ -53,7 +58,7 @@ export type AppendResult =
       readonly time: number;
     }
   /**
-   * `conflict`: the id was used for another message. `too_many_keys`: the key is new and the stream already has its
+   * `conflict`: the id was used by this subject for another message of this key. `too_many_keys`: the key is new and the stream already has its
    * maximum number of keys. `passed`: the stream has already reached or passed this position of the source.
    */
   | { readonly status: 'conflict' | 'too_many_keys' | 'passed' };

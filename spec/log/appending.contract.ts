@@ -202,17 +202,55 @@ export function itAppends(at: LogUnderTest): void {
       expect((await at.log.range('news', 1, 9, 10)).map(({ data }) => data)).to.deep.equal(['"a"', '0', '0']);
     });
 
-    it('makes other data, or another key, a conflict that stores nothing', async () => {
+    it('makes other data a conflict that stores nothing', async () => {
       await at.log.append('news', [{ key: 'k', data: '1', id: 'one' }]);
       const results = await at.log.append('news', [
         { key: 'k', data: '2', id: 'one' },
-        { key: 'other', data: '1', id: 'one' },
         { key: 'k', data: '3', id: 'two' },
       ]);
 
-      expect(results.map(({ status }) => status)).to.deep.equal(['conflict', 'conflict', 'appended']);
-      expect(seqOf(results[2])).to.equal(2);
-      expect((await at.log.lastValues('news')).map(({ key }) => key)).to.deep.equal(['k']);
+      expect(results.map(({ status }) => status)).to.deep.equal(['conflict', 'appended']);
+      expect(seqOf(results[1])).to.equal(2);
+    });
+
+    it('belongs to its key: under another one the same id is free', async () => {
+      const results = await at.log.append('news', [
+        { key: 'k', data: '1', id: 'one' },
+        { key: 'other', data: '2', id: 'one' },
+        { key: 'k', data: '1', id: 'one' },
+      ]);
+      expect(results.map(({ status }) => status)).to.deep.equal(['appended', 'appended', 'duplicate']);
+      expect(await at.log.range('news', 1, 9, 10)).to.have.length(2);
+    });
+
+    it('belongs to its subject: nobody takes the id of another, or learns that it is used', async () => {
+      const publish = async (subject: string | undefined, data: string, id = 'one') => {
+        const [result] = await at.log.append('news', [{ key: 'k', data, id, subject }]);
+        return result!.status;
+      };
+      expect(await publish('alice', '1')).to.equal('appended');
+      expect(await publish('bob', '2')).to.equal('appended');
+      expect(await publish(undefined, '3')).to.equal('appended');
+      expect(await publish('alice', '1')).to.equal('duplicate');
+      expect(await publish('bob', '2')).to.equal('duplicate');
+      expect(await publish(undefined, '3')).to.equal('duplicate');
+      expect(await publish('bob', '1')).to.equal('conflict');
+      expect((await at.log.check('news', 0)).top).to.equal(3);
+    });
+
+    it('cannot be made to look like that of another subject', async () => {
+      const statuses = [];
+      for (const [subject, id] of [
+        ['a', 'k\nb'],
+        ['a"\nk', 'b'],
+        ['a\nk', 'b'],
+        ['"a"', 'b'],
+        ['a', 'b'],
+      ] as const) {
+        const [result] = await at.log.append('news', [{ key: 'k', data: id, id, subject }]);
+        statuses.push(result!.status);
+      }
+      expect(new Set(statuses)).to.deep.equal(new Set(['appended']));
     });
 
     it('counts within one call, too', async () => {

@@ -237,7 +237,8 @@ export class Publisher {
       this.#refuse('too_deep');
       throw new HubError('bad_request', `data: is nested more than ${MAX_DEPTH} deep`, { field: 'data' });
     }
-    return { stream, entry: id === undefined ? { key, data } : { key, data, id } };
+    const subject = principal === HUB_ITSELF ? undefined : principal.subject;
+    return { stream, entry: id === undefined ? { key, data, subject } : { key, data, subject, id } };
   }
 
   #outcome(stream: string, { key, id }: AppendEntry, result: AppendResult): PublishAnswer {
@@ -252,7 +253,7 @@ export class Publisher {
         return { topic, seq: result.seq, epoch: result.epoch, time: result.time, duplicate: true };
       case 'conflict':
         this.#refuse('idempotency_conflict');
-        throw new HubError('idempotency_conflict', `id: "${id}" was used for another message`, {
+        throw new HubError('idempotency_conflict', `id: "${id}" was used for another message of this topic`, {
           field: 'id',
         });
       case 'passed':

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { HubError } from '../../../server/errors.js';
+import { HUB_ITSELF } from '../../../server/hub/access.js';
 import { jsonText } from '../../../server/hub/operations/publisher.js';
 import { failureOf, STREAMS, TestHub } from '../support.js';
 
@@ -40,6 +41,18 @@ describe('The publisher', () => {
     const first = await publish('news:a', '1', 'one');
     expect(await publish('news:a', '1', 'one')).to.deep.equal({ ...first, duplicate: true });
     expect(counts(test.publisher.counters.published)).to.deep.equal({ news: 1 });
+  });
+
+  it('keeps the ids of subjects apart, and those of the hub itself from a subject of its name', async () => {
+    const outcomes = [];
+    for (const principal of [HUB_ITSELF, { ...HUB_ITSELF }, { ...HUB_ITSELF, subject: 'alice' }]) {
+      const { seq } = await test.publisher.publish(
+        { topic: 'news:a', data: `${outcomes.length}`, id: 'one' },
+        principal,
+      );
+      outcomes.push(seq);
+    }
+    expect(outcomes).to.deep.equal([1, 2, 3]);
   });
 
   it('refuses what the log refuses, and counts that', async () => {
@@ -86,7 +99,7 @@ describe('The publisher', () => {
         { topic: 'news', data: '3' },
         { topic: 'news:b', data: JSON.stringify('x'.repeat(2_000)) },
         { topic: 'news:b', data: '5', id: 'one' },
-        { topic: 'news:a', data: '6', id: 'one' },
+        { topic: 'news:b', data: '6', id: 'one' },
         { topic: 'news:c', data: '7' },
         { topic: 'news:d', data: '8' },
         { topic: 'market:b', data: '9' },
