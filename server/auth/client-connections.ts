@@ -7,8 +7,10 @@
 import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
 import type { TransportName } from '@axiom-streaming/protocol/transports';
 import { HubError } from '../errors.js';
-import type { Access, NamedPrincipal, Principal } from '../hub/access.js';
+import type { Access, NamedPrincipal, Principal, Work } from '../hub/access.js';
 import type { Subscriber } from '../hub/delivery/subscriber.js';
+import { ConnectionCosts } from './connection-costs.js';
+import type { CostMeter } from './cost-meter.js';
 import { type LimitName, type Rate, Tally } from './limits.js';
 
 /** Why the hub ended a connection for reasons of access. */
@@ -61,8 +63,8 @@ export interface ClientConnectionsOptions {
   readonly leewayMs: number;
   /** Publishes of a subject, over all its connections. */
   readonly publishes: Rate;
-  /** Counts requests of an address, over all its connections. @throws HubError `rate_limited` */
-  readonly spendRequest: (address: string, count: number) => void | Promise<void>;
+  /** What addresses and subjects pay, over all their connections. */
+  readonly costs: Pick<CostMeter, 'take' | 'charge' | 'check' | 'waitMs'>;
   readonly revoked: (principal: Principal) => boolean;
   /** Whether a subject or an address is kept away. */
   readonly banned: (subject: string | undefined, address: string) => boolean;
@@ -86,6 +88,7 @@ export class ClientConnection implements Access {
   #refusals = 0;
   /** The second in which the newest refusal was sent. */
   #refusedIn = 0;
+  readonly #costs: ConnectionCosts;
   readonly #connections: ClientConnections;
 
   constructor(
@@ -98,6 +101,7 @@ export class ClientConnection implements Access {
     this.principal = principal;
     this.address = address;
     this.transport = transport;
+    this.#costs = new ConnectionCosts(connections.options.costs, this);
   }
 
   /** Says which subscriber in the hub is the connection's. */
@@ -129,6 +133,18 @@ export class ClientConnection implements Access {
     }
   }
 
+  charge(work: Work, amount: number): void {
+    this.#costs.charge(work, amount);
+  }
+
+  check(): void {
+    this.#costs.check();
+  }
+
+  pace(): void | Promise<void> {
+    return this.#costs.pace();
+  }
+
   #spend(what: 'request' | 'publish', count: number): void | Promise<void> {
     const now = performance.now();
     const second = Math.floor(now / 1000);
@@ -137,16 +153,17 @@ export class ClientConnection implements Access {
       this.#requests = 0;
       this.#publishes = 0;
     }
-    const { limits, publishes, spendRequest } = this.#connections.options;
+    const { limits, publishes } = this.#connections.options;
     const { subject } = this.principal;
     if (what === 'request') {
       this.#requests += count;
-      this.#check(this.#requests, limits.requestsPerSecond, 'requests_per_connection', now);
-      // Several connections from one address share its allowance.
-      return spendRequest(this.address, count);
+      this.#checkRate(this.#requests, limits.requestsPerSecond, 'requests_per_connection', now);
+      return this.#costs.takeRequests(count);
     }
     this.#publishes += count;
-    this.#check(this.#publishes, limits.publishesPerSecond, 'publishes_per_connection', now);
+    this.#checkRate(this.#publishes, limits.publishesPerSecond, 'publishes_per_connection', now);
+    const held = this.#costs.takeRefusedPublishes();
+    if (held !== undefined) return held;
     return subject === undefined ? undefined : publishes.take(subject, count);
   }
 
@@ -162,7 +179,7 @@ export class ClientConnection implements Access {
     throw error;
   }
 
-  #check(used: number, most: number, limit: LimitName, now: number): void {
+  #checkRate(used: number, most: number, limit: LimitName, now: number): void {
     if (used <= most) {
       return;
     }

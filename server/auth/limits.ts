@@ -11,6 +11,7 @@ import {
   RateLimiterRes,
 } from 'rate-limiter-flexible';
 import { HubError } from '../errors.js';
+import { HeldRefusals } from './held-refusals.js';
 
 /** The only Redis call that the library makes. */
 export interface LimiterStore {
@@ -21,6 +22,7 @@ export interface LimiterStore {
 export const LIMITS = [
   'handshakes',
   'requests_per_address',
+  'requests_per_subject',
   'requests_per_connection',
   'publishes_per_connection',
   'publishes_per_subject',
@@ -33,10 +35,6 @@ export type LimitName = (typeof LIMITS)[number];
 /** A node takes a second's allowance in this many parts. */
 const PARTS = 20;
 const MAX_KEYS = 100_000;
-/** Refusals per second that are sent to a key immediately; later ones are held. */
-const PROMPT_REFUSALS = 20;
-/** Refusals of one rate that may be held at a time; beyond this, refusals are immediate. */
-const MAX_HELD = 1_000;
 
 /** `unknown`: the shared count must be asked. */
 type Outcome = 'taken' | 'refused' | 'unknown';
@@ -73,7 +71,7 @@ export class Rate {
   readonly #part: number;
   readonly #holds: boolean;
   readonly #onRefused: (limit: LimitName) => void;
-  #held = 0;
+  readonly #refusals = new HeldRefusals();
   readonly #allowances = new LRUCache<string, Allowance>({ max: MAX_KEYS });
 
   /**
@@ -192,15 +190,8 @@ export class Rate {
     this.#onRefused(this.#name);
     allowance.refusals += 1;
     const left = Math.max(1, allowance.until - performance.now());
-    if (!this.#holds || allowance.refusals <= PROMPT_REFUSALS || this.#held >= MAX_HELD)
-      throw this.#refusal(left);
-    this.#held += 1;
-    return new Promise((_, reject) => {
-      setTimeout(() => {
-        this.#held -= 1;
-        reject(this.#refusal(1));
-      }, left).unref();
-    });
+    if (!this.#holds) throw this.#refusal(left);
+    return this.#refusals.refuse(allowance.refusals, left, (ms) => this.#refusal(Math.max(1, ms)));
   }
 
   #refusal(ms: number): HubError {

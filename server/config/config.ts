@@ -166,6 +166,7 @@ function inGroups(
       connectionsPerSubject: values.MAX_CONNECTIONS_PER_SUBJECT,
       handshakesPerSecond: values.MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS,
       requestsPerAddress: values.MAX_REQUESTS_PER_SECOND_PER_ADDRESS,
+      requestsPerSubject: values.MAX_REQUESTS_PER_SECOND_PER_SUBJECT,
       requestsPerSecond: values.MAX_REQUESTS_PER_SECOND_PER_CONNECTION,
       publishesPerSecond: values.MAX_PUBLISHES_PER_SECOND_PER_CONNECTION,
       publishesPerSubject: values.MAX_PUBLISHES_PER_SECOND_PER_SUBJECT,

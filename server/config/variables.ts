@@ -242,7 +242,12 @@ export const VARIABLES = {
   ),
   MAX_REQUESTS_PER_SECOND_PER_ADDRESS: variable(
     '200',
-    'Requests from one address to one node per second, over HTTP and sockets, except publications.',
+    'Requests from one address to one node per second, over HTTP and sockets, except publications. Work that costs more counts as several: PROTOCOL.md has the table.',
+    whole(1, 1_000_000),
+  ),
+  MAX_REQUESTS_PER_SECOND_PER_SUBJECT: variable(
+    '1000',
+    'As above, of one subject, from all addresses, also from this machine.',
     whole(1, 1_000_000),
   ),
   MAX_REQUESTS_PER_SECOND_PER_CONNECTION: variable(

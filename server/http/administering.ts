@@ -25,8 +25,10 @@ export function administeringRoutes(options: AdministeringOptions): Router {
   const { gate, connections, maxTokenLifeMs, tokenLeewayMs } = options;
   const router = Router(EXACT);
 
-  router.post('/api/tickets', async (_request: Request, response: Response) => {
-    const ticket = await gate.issueTicket(principalOf(response));
+  router.post('/api/tickets', async (request: Request, response: Response) => {
+    const principal = principalOf(response);
+    await gate.spendRequest(request, 'tickets', principal);
+    const ticket = await gate.issueTicket(principal);
     response.status(201).json({ ticket, expiresInMs: TICKET_LASTS_MS });
   });
 

@@ -4,6 +4,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Gate } from '../auth/gate.js';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
+import { hasPaid } from './counting.js';
 
 /** What pages of other origins may send: what the hub reads, and what clients of event streams send unasked. */
 const ALLOWED_HEADERS = [
@@ -45,21 +46,24 @@ export function crossOrigin(gate: Gate): RequestHandler {
   };
 }
 
-/** Counts each request against its address, and reads its token. */
+/** Reads the token of a request, and counts the request against its subject. */
 export function authenticating(gate: Gate): RequestHandler {
   return (request: Request, response: Response, next: NextFunction): void => {
-    const address = gate.countedAddress(request);
-    const identify = () => gate.identify(gate.bearer(request), address);
-    const proceed = (principal: Principal) => {
+    const proceed = (principal: Principal): void | Promise<void> => {
       response.locals.principal = principal;
+      // A publication is counted as such.
+      const held = hasPaid(response) ? gate.spendSubject(principal) : undefined;
+      if (held !== undefined) return held.then(() => next());
       next();
     };
-    // One after the other: if two failed together, one rejection would be unhandled.
-    const spent = request.method === 'POST' ? undefined : gate.spendRequest(request);
-    const principal = spent === undefined ? identify() : spent.then(identify);
     // A publisher sends the same token each time, so usually there is nothing to wait for.
-    if (principal instanceof Promise) principal.then(proceed, next);
-    else proceed(principal);
+    const principal = gate.identify(gate.bearer(request), gate.countedAddress(request));
+    if (principal instanceof Promise) {
+      principal.then(proceed).catch(next);
+    } else {
+      const held = proceed(principal);
+      if (held !== undefined) held.catch(next);
+    }
   };
 }
 

@@ -1,5 +1,6 @@
 /** `/openapi.json` and `/asyncapi.json`; the pages at `/docs/` show them. */
 import { type Request, type Response, Router } from 'express';
+import type { Gate } from '../auth/gate.js';
 import { asyncApi } from './api-documents/asyncapi.js';
 import { openApi } from './api-documents/openapi.js';
 import { EXAMPLE_ORIGIN } from './api-documents/route.js';
@@ -9,18 +10,21 @@ import { EXACT } from './exact.js';
 const HOST = /^[A-Za-z0-9.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$/;
 
 export interface DocumentingOptions {
+  readonly gate: Gate;
   readonly version: string;
   /** Path below which a proxy serves the hub, such as `/hub`. Empty: none. */
   readonly basePath: string;
 }
 
-export function documentingRoutes({ version, basePath }: DocumentingOptions): Router {
+export function documentingRoutes({ gate, version, basePath }: DocumentingOptions): Router {
   const router = Router(EXACT);
   router.get('/openapi.json', (request: Request, response: Response) => {
+    gate.charge(request, undefined, 'documents', 1);
     response.setHeader('Cache-Control', 'no-store');
     response.json(openApi({ version, url: originOf(request) + basePath }));
   });
   router.get('/asyncapi.json', (request: Request, response: Response) => {
+    gate.charge(request, undefined, 'documents', 1);
     response.setHeader('Cache-Control', 'no-store');
     response.json(asyncApi({ version, url: originOf(request) + basePath }));
   });

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.js';
 import type { ErrorCounts } from '../telemetry/metrics.js';
 import { sendProblem } from '../transports/problem.js';
 import type { SseTransport } from '../transports/sse/sse-transport.js';
+import { bodyBytes, hasPaid } from './counting.js';
 
 /** The error handler for everything that a route throws. It never shows a stack trace to the user. */
 export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate, sse: SseTransport) {
@@ -26,8 +27,10 @@ export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate, 
       else if (request.path === '/stream') sse.refuse(request, response, known);
       else sendProblem(response, known);
     };
-    if (request.method !== 'POST') {
+    if (!owes(request, response, known)) {
       answer();
+      // Its body would have to be read to the end.
+      if (known.code === 'rate_limited' && !request.complete) request.socket.destroy();
       return;
     }
     isWithinLimit(request, gate)
@@ -44,6 +47,14 @@ export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate, 
 }
 
 /**
+ * Whether a refused request has to pay only now: a publication, or an event stream that will not be served when it is
+ * asked for again.
+ */
+function owes({ method }: Request, response: Response, { code }: HubError): boolean {
+  return !hasPaid(response) && (method === 'POST' || !ERRORS[code].retry);
+}
+
+/**
  * A refused request may have an unread body, which must be read to the end before the connection can be used again. An
  * address that keeps sending such bodies waits for its answer, and is cut.
  *
@@ -51,6 +62,7 @@ export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate, 
  */
 async function isWithinLimit(request: Request, gate: Gate): Promise<boolean> {
   try {
+    gate.charge(request, undefined, 'bytes_read', bodyBytes(request));
     await gate.spendRequest(request);
     return true;
   } catch (error) {

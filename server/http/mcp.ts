@@ -40,8 +40,8 @@ export function mcpRoute({ gate, maxMessageBytes, ...parts }: McpRouteOptions): 
     authenticating(gate),
     json({ limit: maxMessageBytes + ENVELOPE_BYTES }),
     async (request: Request, response: Response) => {
-      await gate.spendRequest(request);
       const principal = principalOf(response);
+      gate.charge(request, principal, 'calls', Array.isArray(request.body) ? request.body.length : 1);
       const { answerMcp } = await load();
       const caller = {
         principal,

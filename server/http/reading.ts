@@ -3,6 +3,7 @@
 import { formatPosition } from '@axiom-streaming/protocol/cursor';
 import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
 import { type Request, type Response, Router } from 'express';
+import type { Gate } from '../auth/gate.js';
 import { HubError } from '../errors.js';
 import { requireRead } from '../hub/access.js';
 import type { Hub, HubStream } from '../hub/hub.js';
@@ -11,10 +12,15 @@ import { historyRequest, readHistory } from '../hub/operations/history.js';
 import { principalOf } from './authenticating.js';
 import { EXACT } from './exact.js';
 
+export interface ReadingOptions {
+  readonly hub: Hub;
+  readonly gate: Gate;
+}
+
 /** Most topics listed in one answer. */
 const LIST_MAX_TOPICS = 1000;
 
-export function readingRoutes(hub: Hub): Router {
+export function readingRoutes({ hub, gate }: ReadingOptions): Router {
   const router = Router(EXACT);
 
   router.get('/api/streams', (_request: Request, response: Response) => {
@@ -30,6 +36,7 @@ export function readingRoutes(hub: Hub): Router {
     // A principal that may read part of a stream sees that part; one that may not read any does not even see its
     // position.
     if (!principal.sees(name)) requireRead(principal, { stream: name, key: ALL_KEYS }, 'stream');
+    gate.charge(request, principal, 'keys_listed', stream.tail.lastValues.size);
     const keys = [...stream.tail.lastValues.keys()]
       .filter((key) => principal.mayRead({ stream: name, key }))
       .sort();

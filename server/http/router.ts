@@ -5,6 +5,7 @@ import { HubError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { type AdministeringOptions, administeringRoutes } from './administering.js';
 import { authenticating, crossOrigin } from './authenticating.js';
+import { countingRequests, HEALTH_CHECKS } from './counting.js';
 import { type DocumentingOptions, documentingRoutes } from './documenting.js';
 import { problemHandler } from './error-handler.js';
 import { mcpRoute } from './mcp.js';
@@ -30,8 +31,6 @@ export interface RouterOptions
 /** Of the path and the query. NGINX before the node reads a little more. */
 const MAX_ADDRESS_BYTES = 16_000;
 const YEAR_S = 31_536_000;
-/** What load balancers ask. */
-const HEALTH_CHECKS: ReadonlySet<string> = new Set(['/health/live', '/health/ready']);
 const SOCKETS_PAGE = '/docs/sockets.html';
 /** The sources that pages may load from. */
 const PAGES = {
@@ -46,7 +45,7 @@ const PAGES = {
 const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'];
 
 export function createRouter(options: RouterOptions): Express {
-  const { hub, gate, logger, metrics, sse, webRoot, trustProxy } = options;
+  const { gate, logger, metrics, sse, webRoot, trustProxy } = options;
   const app = express();
   app.set('trust proxy', [...trustProxy]);
   app.enable('case sensitive routing');
@@ -72,7 +71,7 @@ export function createRouter(options: RouterOptions): Express {
     }
     next();
   });
-  app.use(answeringOptions(gate));
+  app.use(countingRequests(gate), answeringOptions(gate));
   // Publishing, which may be called a thousand times a second, comes first and gets no headers that only pages need.
   app.use('/api', forPrograms, crossOrigin(gate), authenticating(gate));
   app.use(publishingRoutes(options));
@@ -85,7 +84,7 @@ export function createRouter(options: RouterOptions): Express {
   app.use(
     streamingRoutes(options),
     operatingRoutes(options),
-    readingRoutes(hub),
+    readingRoutes(options),
     administeringRoutes(options),
     mcpRoute(options),
     documentingRoutes(options),

@@ -32,14 +32,39 @@ export interface NamedPrincipal extends Principal {
   readonly subject: string;
 }
 
-/** What a connection may do now, and how it takes another identity. */
-export interface Access {
+/** Kinds of work of the hub that are paid for by their amount. `auth/costs.ts` has the prices. */
+export type Work =
+  | 'keys_listed'
+  | 'messages_walked'
+  | 'messages_read'
+  | 'messages_written'
+  | 'bytes_written'
+  | 'publishes_refused';
+
+/** Whoever has to pay for work. */
+export interface Meter {
+  /** Charges for work that is done. Never refuses: a debt delays what follows. */
+  charge(work: Work, amount: number): void;
+  /** To be called between two pieces of work. @throws HubError `rate_limited` if too much is owed to go on. */
+  check(): void;
+}
+
+/** Counts nothing. */
+const FREE: Meter = { charge: () => undefined, check: () => undefined };
+
+/** What a connection may do now, what it costs, and how it takes another identity. */
+export interface Access extends Meter {
   /** The principal at this moment. */
   readonly principal: Principal;
   /** Takes another token. Does not check what the connection reads. @throws HubError if the token is not accepted. */
   renew(token: string): Promise<NamedPrincipal>;
   /** Takes requests out of the connection's allowance. @throws HubError `rate_limited`, with when to retry. */
   spend(what: 'request' | 'publish', count: number): void | Promise<void>;
+  /**
+   * As {@link check}, for work that must not be refused, because a client that comes back needs it: resolves when it
+   * may go on. Undefined: now.
+   */
+  pace(): void | Promise<void>;
 }
 
 /** May do everything: the principal of the hub itself and of its own feeds. */
@@ -59,6 +84,8 @@ export const FULL_ACCESS: Access = {
   principal: HUB_ITSELF,
   renew: () => Promise.reject(new HubError('unsupported', 'this connection needs no token')),
   spend: () => undefined,
+  pace: () => undefined,
+  ...FREE,
 };
 
 /** @throws HubError `token_missing` or `denied` if a principal may not read a topic. */

@@ -62,6 +62,7 @@ export const METRICS = {
   axiom_tokens_total: counter(['result'], 'Tokens and keys that clients presented.'),
   axiom_auth_failures_total: counter(['reason'], 'Tokens and keys that were refused, by error code.'),
   axiom_limits_refused_total: counter(['limit'], 'Refusals because of a limit.'),
+  axiom_work_units_total: counter(['kind'], 'Work that clients caused, in units of a plain request.'),
   axiom_revocations: gauge([], 'Revocations in force.'),
   axiom_http_request_duration_seconds: histogram(
     ['method', 'route', 'status'],

@@ -90,6 +90,7 @@ function hubReaders(sources: MetricSources): Readers {
     },
     axiom_auth_failures_total: (set) => each(gate.failures, (reason, count) => set({ reason }, count)),
     axiom_limits_refused_total: (set) => each(gate.refused, (limit, count) => set({ limit }, count)),
+    axiom_work_units_total: (set) => each(gate.costs, (kind, units) => set({ kind }, units)),
     axiom_revocations: (set) => set({}, revocations.count),
     axiom_draining: (set) => set({}, hub.draining ? 1 : 0),
   };

@@ -5,6 +5,7 @@ import {
   ClientConnections,
   type EndReason,
 } from '../../server/auth/client-connections.js';
+import { OPENING } from '../../server/auth/connection-costs.js';
 import { HubError } from '../../server/errors.js';
 import { HUB_ITSELF } from '../../server/hub/access.js';
 import type { Subscriber } from '../../server/hub/delivery/subscriber.js';
@@ -46,7 +47,7 @@ describe('A connection whose requests are refused as `rate_limited`', () => {
         unauthenticatedMs: 0,
       },
       publishes: unlimited as never,
-      spendRequest: () => refusal(),
+      costs: { take: () => refusal(), charge: () => undefined, check: () => undefined, waitMs: () => 0 },
       leewayMs: 0,
       revoked: () => false,
       banned: () => false,
@@ -61,6 +62,8 @@ describe('A connection whose requests are refused as `rate_limited`', () => {
       close: () => undefined,
     };
     connection.bind(subscriber as Subscriber);
+    refusal = () => undefined;
+    for (let i = 0; i < OPENING.requests; i++) connection.spend('request', 1);
   });
 
   afterEach(() => connections.stop());

@@ -54,6 +54,7 @@ describe('The configuration', () => {
         connectionsPerSubject: 1_000,
         handshakesPerSecond: 50,
         requestsPerAddress: 200,
+        requestsPerSubject: 1000,
         requestsPerSecond: 500,
         publishesPerSecond: 10_000,
         publishesPerSubject: 100_000,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import type { NotRecovered, StreamClass } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
+import { COSTS, type Cost } from '../../server/auth/costs.js';
 import { VARIABLES } from '../../server/config/variables.js';
 import { ERRORS } from '../../server/errors.js';
 import { OPERATION_NAMES } from '../../server/hub/operations/handler.js';
@@ -62,6 +63,15 @@ describe('docs/PROTOCOL.md', () => {
       expect(VARIABLES, `the variable ${name}`).to.have.property(name!);
       expect(value, `the default of ${name}`).to.equal(VARIABLES[name as keyof typeof VARIABLES].default);
     }
+  });
+
+  it('tells what costs what as it is counted', () => {
+    const rows = Object.entries(COSTS).map(([name, { perUnit, what }]: [string, Cost]) => {
+      const units =
+        perUnit > 1 ? `1 for each ${perUnit.toLocaleString('en')}` : String(Math.round(1 / perUnit));
+      return [name, what.replace(/^`([^`]*)`$/, '$1'), units];
+    });
+    expect(table('### What costs what')).to.deep.equal(rows);
   });
 
   it('names no variable that does not exist', () => {

@@ -4,7 +4,7 @@
 import type { Ack, Answers } from '@axiom-streaming/protocol/answers';
 import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import type { OperationName } from '@axiom-streaming/protocol/requests';
-import { errorBody, HubError } from '../../errors.js';
+import { ERRORS, errorBody, HubError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import type { Subscriber } from '../delivery/subscriber.js';
 import type { Hub } from '../hub.js';
@@ -84,11 +84,11 @@ export class RequestHandler {
       acknowledged = true;
     };
     try {
-      if (!isOperation(name)) throw unknownOperation(name);
-      const operation = OPERATIONS[name];
+      const operation = isOperation(name) ? OPERATIONS[name] : undefined;
       // Publications keep their order: nothing waits here unless the allowance is used up.
-      const spent = subscriber.access.spend(operation.cost, 1);
+      const spent = subscriber.access.spend(operation?.cost ?? 'request', 1);
       if (spent !== undefined) await spent;
+      if (operation === undefined) throw unknownOperation(name);
       await operation.run(
         {
           hub: this.#hub,
@@ -107,6 +107,8 @@ export class RequestHandler {
         );
       }
       const refusal = errorBody(error);
+      // What can succeed when it is repeated is not the sender's fault.
+      if (name === 'publish' && !ERRORS[refusal.code].retry) subscriber.access.charge('publishes_refused', 1);
       this.#onError(refusal.code);
       answer({ ok: false, error: refusal });
     }

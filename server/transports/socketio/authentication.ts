@@ -152,7 +152,9 @@ export class Authentication {
       return;
     }
     this.#gate.checkPage(request);
-    if (this.#unknown.has(sid)) throw UNKNOWN_SESSION;
+    if (!this.#unknown.has(sid)) return;
+    await this.#gate.spendRequest(request);
+    throw UNKNOWN_SESSION;
   }
 
   #refuse(response: ServerResponse, error: unknown): void {

@@ -249,7 +249,11 @@ export class SocketIoTransport {
       const last = args.at(-1);
       // A request that had arrived before the connection was ended.
       if (subscriber.ended) return;
-      if (!isOperation(String(event)) && typeof last !== 'function') return next();
+      // An event of others that asks for no answer: it goes on, unless it would be one too many.
+      if (!isOperation(String(event)) && typeof last !== 'function') {
+        if (this.#isPaidFor(subscriber)) next();
+        return;
+      }
       const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;
       const body = typeof args[0] === 'function' ? undefined : args[0];
       void this.#handle(socket, subscriber, String(event), body, (ack) => {
@@ -271,6 +275,21 @@ export class SocketIoTransport {
       this.#joinRooms(socket, subscriber);
       await this.#keeper.save(socket, cursor);
     });
+  }
+
+  /** Whether a connection may send an event that asks for no answer. One that goes on all the same is closed with 4429. */
+  #isPaidFor({ id, access }: Subscriber): boolean {
+    const refused = (error: unknown) => {
+      this.#options.logger.debug({ connection: id, error: String(error) }, 'socketio: an event was dropped');
+    };
+    try {
+      const held = access.spend('request', 1);
+      held?.catch(refused);
+      return held === undefined;
+    } catch (error) {
+      refused(error);
+      return false;
+    }
   }
 
   /** The rooms named after its topics: ordinary emits to them reach the subscriber. */

@@ -1,0 +1,48 @@
+/**
+ * What costs what. One unit is a plain request, about 0.2 ms of a node's CPU time; the other prices follow measured
+ * work in proportion. `docs/PROTOCOL.md` has the same table, and a spec compares them.
+ */
+import type { Work } from '../hub/access.js';
+
+export interface Cost {
+  /** How much of it costs one unit. */
+  readonly perUnit: number;
+  /** For the documents. */
+  readonly what: string;
+}
+
+const KIB = 1024;
+
+export const COSTS = {
+  request: {
+    perUnit: 1,
+    what: 'a request over HTTP or of a socket, whatever its outcome; not a publication that succeeds, a handshake that is admitted, or `/health/live` and `/health/ready`',
+  },
+  preflight: { perUnit: 10, what: '`OPTIONS`' },
+  health_check: { perUnit: 1, what: '`/health/live`, `/health/ready`: counted apart from everything else' },
+  publishes_refused: { perUnit: 1, what: 'a publication of a socket that is malformed or not allowed' },
+  calls: { perUnit: 1, what: 'a tool or resource that `/mcp` is asked for' },
+  tickets: { perUnit: 0.25, what: 'a ticket' },
+  stored_subscriptions: { perUnit: 0.25, what: 'a subscription of event streams that is created' },
+  scrapes: { perUnit: 0.04, what: 'an answer of `/metrics`' },
+  documents: { perUnit: 0.04, what: '`/openapi.json` or `/asyncapi.json` made for an address' },
+  keys_listed: { perUnit: 200, what: 'keys of a stream that are looked at for a list' },
+  messages_walked: { perUnit: 1_000, what: 'messages in memory that are walked over' },
+  messages_read: { perUnit: 50, what: 'messages read from the log' },
+  messages_written: {
+    perUnit: 20,
+    what: 'messages in an answer, a snapshot, a rewind or a recovery; live messages cost nothing',
+  },
+  bytes_read: { perUnit: 16 * KIB, what: 'bytes of the body of a request' },
+  bytes_written: { perUnit: 64 * KIB, what: 'bytes of an answer over HTTP, or of the messages above' },
+} as const satisfies Record<Work | string, Cost>;
+
+/** The kinds of work that are paid for. */
+export type CostName = keyof typeof COSTS;
+
+export const COST_NAMES = Object.keys(COSTS) as readonly CostName[];
+
+/** The price of some work, units. */
+export function unitsOf(name: CostName, amount: number): number {
+  return amount / COSTS[name].perUnit;
+}
