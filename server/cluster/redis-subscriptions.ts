@@ -24,6 +24,10 @@ export class RedisSubscriptionStore implements SubscriptionStore {
     const text = await this.#link.command(['GET', prefixOf(owner) + digest]);
     return text === null ? null : String(text);
   }
+
+  onDoubt(listener: () => void): void {
+    this.#link.on('changed', listener);
+  }
 }
 
 /** What comes before the digest. The keys of an owner are in one slot of a Redis Cluster. */

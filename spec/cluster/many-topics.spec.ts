@@ -122,4 +122,26 @@ describe('Subscriptions of event streams in Redis', () => {
     expect(await keys(), 'small ones count as much as the least').to.equal(10 + 1 + 2);
     subscriptions.close();
   });
+
+  it('that a stream reads are there again once a Redis has come back empty', async () => {
+    const link = await redis.connect();
+    const store = new RedisSubscriptionStore(link, { maxBytes: 1_000, minBytes: 100 });
+    const subscriptions = new Subscriptions(store, silentLogger);
+    const id = await subscriptions.create('subject a', '{"topics":["news:a"]}');
+    subscriptions.hold(id, '{"topics":["news:a"]}');
+    await redis.process.stop('SIGKILL');
+    await redis.process.start();
+    const elsewhere = new Subscriptions(
+      new RedisSubscriptionStore(await redis.connect(), { maxBytes: 1_000, minBytes: 100 }),
+      silentLogger,
+    );
+    const found = () =>
+      elsewhere.find(id).then(
+        () => true,
+        () => false,
+      );
+    await until('another node finds it', found);
+    subscriptions.close();
+    elsewhere.close();
+  });
 });

@@ -4,6 +4,7 @@ import { CLOSE } from '@axiom-streaming/protocol/close-codes';
 import type { Problem } from '@axiom-streaming/protocol/errors';
 import { expect } from 'chai';
 import { EventSource } from 'eventsource';
+import { HubError } from '../../server/errors.js';
 import { createLogger } from '../../server/logger.js';
 import type { RunningNode } from '../../server/node/start-node.js';
 import {
@@ -247,9 +248,17 @@ describe('A subscription', () => {
   it('that a stream reads is written again where it was lost', async () => {
     const kept = new Map<string, string>();
     const keyOf = ({ owner, digest }: SubscriptionId) => `${owner} ${digest}`;
+    let doubt: (() => void) | undefined;
+    let failures = 0;
     const store = {
-      put: async (id: SubscriptionId, text: string) => void kept.set(keyOf(id), text),
+      put: async (id: SubscriptionId, text: string) => {
+        if (failures-- > 0) throw new HubError('log_unavailable', 'Redis is out of reach');
+        kept.set(keyOf(id), text);
+      },
       get: async (id: SubscriptionId) => kept.get(keyOf(id)) ?? null,
+      onDoubt: (listener: () => void) => {
+        doubt = listener;
+      },
     };
     const subscriptions = new Subscriptions(store, logger);
     const id = await subscriptions.create('owner', '{}');
@@ -257,6 +266,10 @@ describe('A subscription', () => {
     kept.clear();
     await subscriptions.renew();
     expect([...kept.values()]).to.deep.equal(['{}']);
+    kept.clear();
+    failures = 2;
+    doubt?.();
+    await until('it is written again as soon as the store may have lost it', () => kept.size === 1);
     release();
     kept.clear();
     await subscriptions.renew();

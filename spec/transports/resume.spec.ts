@@ -108,11 +108,6 @@ describe('A returning Socket.IO client', () => {
     });
   });
 
-  it('loses topics of streams that no longer exist', async () => {
-    const session = await restore({ topics: ['sport:a', 'news:a'] }, `sport.abc.4~${cursor(['news', 3])}`);
-    expect(resumptionOf(session).resumed).to.deep.equal(['news:a']);
-  });
-
   describe('starts over, and is told why once,', () => {
     it('when its session is that of another subject, whose connection goes on', async () => {
       const session = await restore({ topics: ['news:a'], subject: 'alice' }, cursor(['news', 2]));
@@ -208,6 +203,21 @@ describe('A returning Socket.IO client', () => {
       expect(await resumer.restore(pid, '-', CLAIM), pid).to.equal(null);
     }
     expect(asked).to.equal(0);
+  });
+
+  it('is not resumed where the node does not have a stream of its session, and is told which topics are lost', async () => {
+    const lost = { topic: 'ledger:a', recovered: false, reason: 'no_position' };
+    for (const offset of [cursor(['news', 2]), `${cursor(['news', 2])}~ledger.abc.7`]) {
+      expect(await restore({ topics: ['news:a', 'ledger:a'] }, offset)).to.equal(null);
+      expect(resumer.whyNotResumed(PID)).to.deep.equal({
+        reason: 'no_position',
+        topics: [lost, { topic: 'news:a', recovered: true }],
+      });
+    }
+    await store.remove(PID, CLAIM.owner);
+    expect(await restore({ topics: ['ledger:a'] }, '-')).to.equal(null);
+    expect(resumer.whyNotResumed(PID)).to.deep.equal({ reason: 'no_position', topics: [lost] });
+    expect(ended).to.deep.equal([]);
   });
 
   it('waits for a store that is briefly unreachable', async () => {

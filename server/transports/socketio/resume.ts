@@ -106,12 +106,22 @@ export class Resumer {
       topics,
       parseCursor(resumption.since) ?? new Map(),
     );
-    const told = topics.map((topic, i) => topicVerdict(topic, verdicts[i]));
+    const told = [
+      ...resumption.unknown.map((topic) => ({ topic, recovered: false, reason: 'no_position' }) as const),
+      ...topics.map((topic, i) => topicVerdict(topic, verdicts[i])),
+    ];
     const { recovered, reason } = sessionVerdict(told);
     if (!recovered) return this.#refuse(pid, { reason, topics: told });
 
     this.#options.endOldConnection(session.sid);
-    return { sid: session.sid, pid, rooms: [...session.topics], data: { resumption }, missedPackets: [] };
+    const { unknown: _, ...taken } = resumption;
+    return {
+      sid: session.sid,
+      pid,
+      rooms: [...session.topics],
+      data: { resumption: taken },
+      missedPackets: [],
+    };
   }
 
   /** Why a client did not get its session; once. */
@@ -152,18 +162,27 @@ function isOlder({ topics }: StoredSession, offset: string, hub: Hub): boolean {
   );
 }
 
+/** A session's topics by what becomes of them; `unknown` ones are of streams that this node does not have. */
+interface Plan extends Resumption {
+  readonly unknown: readonly string[];
+}
+
 /** @returns null if the client's cursor was not issued by this hub. */
-function plan(hub: Hub, session: StoredSession, offset: string): Resumption | null {
+function plan(hub: Hub, session: StoredSession, offset: string): Plan | null {
   const seen = parseCursor(offset);
   const stored = parseCursor(session.cursor);
   if (seen === undefined || stored === undefined) return null;
   const since = new Map<string, Position>();
   const resumed: string[] = [];
   const fresh: string[] = [];
+  const unknown: string[] = [];
   for (const text of session.topics) {
     const stream = parseTopic(text)?.stream;
     const config = stream === undefined ? undefined : hub.streams.get(stream)?.config;
-    if (stream === undefined || config === undefined) continue;
+    if (stream === undefined || config === undefined) {
+      unknown.push(text);
+      continue;
+    }
     const position = seen.get(stream) ?? stored.get(stream);
     if (!seen.has(stream) && config.class === 'state') {
       // No position of this stream in the cursor: its snapshot may never have arrived.
@@ -174,5 +193,5 @@ function plan(hub: Hub, session: StoredSession, offset: string): Resumption | nu
     }
   }
   const conflations = new Map(Object.entries(session.conflations ?? {}));
-  return { resumed, fresh, since: formatCursor(since), conflations };
+  return { resumed, fresh, unknown, since: formatCursor(since), conflations };
 }

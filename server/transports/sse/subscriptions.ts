@@ -9,6 +9,7 @@
 import { hash } from 'node:crypto';
 import { HubError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
+import { Backoff, sleep } from '../../time/backoff.js';
 
 /**
  * How long a subscription is kept after it was created or last used by a stream: longer than a laptop is closed
@@ -41,6 +42,8 @@ export interface SubscriptionStore {
   put(id: SubscriptionId, text: string, lastsMs: number): Promise<void>;
   /** The text of a subscription; null: there is none. @throws HubError `log_unavailable` */
   get(id: SubscriptionId): Promise<string | null>;
+  /** Calls `listener` when subscriptions may have been lost, for example because the store is another one now. */
+  onDoubt(listener: () => void): void;
 }
 
 interface Held {
@@ -54,13 +57,15 @@ export class Subscriptions {
   readonly #logger: Logger;
   /** Those that streams of this node read, by id. */
   readonly #held = new Map<string, Held>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #stopping = new AbortController();
+  #wake = new AbortController();
 
   constructor(store: SubscriptionStore, logger: Logger) {
     this.#store = store;
     this.#logger = logger;
-    this.#timer = setInterval(() => void this.renew(), RENEW_EVERY_MS);
-    this.#timer.unref();
+    // Before the node of a stream may end, and not only when the next renewal is due.
+    store.onDoubt(() => this.#wake.abort());
+    void this.#renewRegularly();
   }
 
   /**
@@ -96,7 +101,7 @@ export class Subscriptions {
     held.streams += 1;
     if (held.streams === 1) {
       this.#held.set(id, held);
-      void this.#renew(held);
+      void this.#keep(held);
     }
     return () => {
       held.streams -= 1;
@@ -104,21 +109,42 @@ export class Subscriptions {
     };
   }
 
-  /** Writes those that are held again, one after the other. Never rejects. */
+  /** Writes those that are held again, one after the other. @throws HubError as {@link SubscriptionStore.put} */
   async renew(): Promise<void> {
-    for (const held of this.#held.values()) await this.#renew(held);
+    for (const { id, text } of this.#held.values()) await this.#store.put(id, text, SUBSCRIPTION_LASTS_MS);
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#stopping.abort();
+    this.#wake.abort();
   }
 
-  async #renew({ id, text }: Held): Promise<void> {
+  async #renewRegularly(): Promise<void> {
+    const { signal } = this.#stopping;
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      await sleep(RENEW_EVERY_MS, this.#wake.signal);
+      this.#wake = new AbortController();
+      while (!signal.aborted) {
+        try {
+          await this.renew();
+          backoff.reset();
+          break;
+        } catch (error) {
+          if (backoff.failures === 0)
+            this.#logger.warn({ error: String(error) }, 'sse: subscriptions could not be renewed');
+          await backoff.wait(signal);
+        }
+      }
+    }
+  }
+
+  async #keep({ id, text }: Held): Promise<void> {
     try {
       await this.#store.put(id, text, SUBSCRIPTION_LASTS_MS);
     } catch (error) {
-      // It is kept for much longer than until the next time.
-      this.#logger.debug({ error: String(error) }, 'sse: a subscription could not be renewed');
+      this.#logger.debug({ error: String(error) }, 'sse: a subscription will be renewed later');
+      this.#wake.abort();
     }
   }
 }
@@ -165,6 +191,10 @@ export class MemorySubscriptionStore implements SubscriptionStore {
       bytes -= costOf(kept.text);
       this.#drop(owner, oldest);
     }
+  }
+
+  onDoubt(): void {
+    // What this process knows is lost only with it.
   }
 
   async get({ owner, digest }: SubscriptionId): Promise<string | null> {
