@@ -23,6 +23,7 @@ export const COSTS = {
   publishes_refused: { perUnit: 1, what: 'a publication of a socket that is malformed or not allowed' },
   calls: { perUnit: 1, what: 'a tool or resource that `/mcp` is asked for' },
   tickets: { perUnit: 0.25, what: 'a ticket' },
+  deletions: { perUnit: 0.1, what: 'a key, or what a stream holds, that is deleted' },
   stored_subscriptions: { perUnit: 0.25, what: 'a subscription of event streams that is created' },
   scrapes: { perUnit: 0.04, what: 'an answer of `/metrics`' },
   documents: { perUnit: 0.04, what: '`/openapi.json` or `/asyncapi.json` made for an address' },

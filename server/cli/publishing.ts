@@ -223,7 +223,9 @@ class FileRun {
         return;
       } catch (error) {
         if (!(error instanceof HubError)) throw error;
-        if (!mayPass(error)) return this.#refuse(line, error.code, error.message);
+        // Room for a key is made by an operator, for whom this does not wait.
+        if (!mayPass(error) || error.code === 'too_many_keys')
+          return this.#refuse(line, error.code, error.message);
         if (performance.now() > until || this.#client.status.state === 'closed') {
           this.#failure ??= fromHub(error, 'the hub');
           return;

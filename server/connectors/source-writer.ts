@@ -153,7 +153,8 @@ export class SourceWriter {
   }
 }
 
-function refusalOf(status: 'conflict' | 'too_many_keys', stream: string): HubError {
+function refusalOf(status: 'conflict' | 'too_many_keys' | 'unknown_key', stream: string): HubError {
+  if (status === 'unknown_key') throw new Error('a connector deletes nothing');
   return status === 'conflict'
     ? new HubError('idempotency_conflict', 'id: was used for another message', { field: 'id' })
     : new HubError('too_many_keys', `topic: "${stream}" cannot take another key`, { field: 'topic' });

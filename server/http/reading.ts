@@ -9,6 +9,8 @@ import { requireRead } from '../hub/access.js';
 import type { Hub, HubStream } from '../hub/hub.js';
 import { parseRequest } from '../hub/operations/fields.js';
 import { historyRequest, readHistory } from '../hub/operations/history.js';
+import type { LastValues } from '../hub/tail/last-values.js';
+import type { StreamMessage } from '../hub/tail/stream-message.js';
 import { principalOf } from './authenticating.js';
 import { EXACT } from './exact.js';
 
@@ -51,9 +53,10 @@ export function readingRoutes({ hub, gate }: ReadingOptions): Router {
     const { stream, key } = hub.topic(request.params.topic, 'topic');
     requireRead(principalOf(response), { stream, key }, 'topic');
     const { tail, config } = hub.stream(stream);
-    const last = key === ALL_KEYS ? tail.newest : tail.lastValues.get(key);
+    // After a start the newest message may be unknown: it has deleted its key.
+    const last = key === ALL_KEYS ? (tail.newest ?? newestOf(tail.lastValues)) : tail.lastValues.get(key);
     if (last === undefined) {
-      throw new HubError('not_found', `topic: "${request.params.topic}" has no message yet`, {
+      throw new HubError('not_found', `topic: "${request.params.topic}" has no value`, {
         field: 'topic',
       });
     }
@@ -79,6 +82,13 @@ export function readingRoutes({ hub, gate }: ReadingOptions): Router {
     },
   );
   return router;
+}
+
+function newestOf(values: LastValues): StreamMessage | undefined {
+  let newest: StreamMessage | undefined;
+  for (const message of values.values())
+    if (newest === undefined || message.seq > newest.seq) newest = message;
+  return newest;
 }
 
 function describeStream({ config, tail }: HubStream) {

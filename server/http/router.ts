@@ -6,6 +6,7 @@ import type { Logger } from '../logger.js';
 import { type AdministeringOptions, administeringRoutes } from './administering.js';
 import { authenticating, crossOrigin } from './authenticating.js';
 import { countingRequests, HEALTH_CHECKS } from './counting.js';
+import { deletingRoutes } from './deleting.js';
 import { type DocumentingOptions, documentingRoutes } from './documenting.js';
 import { problemHandler } from './error-handler.js';
 import { mcpRoute } from './mcp.js';
@@ -85,6 +86,7 @@ export function createRouter(options: RouterOptions): Express {
     streamingRoutes(options),
     operatingRoutes(options),
     readingRoutes(options),
+    deletingRoutes(options),
     administeringRoutes(options),
     mcpRoute(options),
     documentingRoutes(options),

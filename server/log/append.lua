@@ -6,7 +6,9 @@
 --       in a Redis Cluster, 8 the traces of the entries ('-' for none), separated by spaces; '' if no entry has one,
 --       then for each entry: key, data, and how a repeat is recognised: '' (not at all), a digest of both (it has an
 --       id), or "@source position"; the last position of each source is a field "@source" of meta
--- Returns: epoch, time in ms, then for each entry its seq, or "seq epoch time" of an earlier one, 'C', 'K' or 'P'.
+-- Returns: epoch, time in ms, then for each entry its seq, or "seq epoch time" of an earlier one, 'C', 'K', 'P' or 'U'.
+-- The data of an entry that deletes its key; the same as in `message.ts` of the protocol.
+local TOMBSTONE = ' null'
 local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
 local epoch, seq = meta[1], tonumber(meta[2] or '0')
 if not epoch then
@@ -40,14 +42,23 @@ for i = 9, #ARGV, 3 do
       if known_digest == digest then result = earlier else result = 'C' end
     end
   end
-  if not result and redis.call('HLEN', KEYS[3]) >= max_keys and redis.call('HEXISTS', KEYS[3], key) == 0 then
+  if result then
+    -- Nothing is appended.
+  elseif data == TOMBSTONE then
+    -- First of all: even a full Redis takes a removal, and then the rest of the script.
+    if redis.call('HDEL', KEYS[3], key) == 0 then result = 'U' end
+  elseif redis.call('HLEN', KEYS[3]) >= max_keys and redis.call('HEXISTS', KEYS[3], key) == 0 then
     result = 'K'
   end
   if not result then
     seq = seq + 1
     local text = string.format('%.0f', seq)
     redis.call('XADD', KEYS[1], text .. '-0', 't', time, 'k', key, 'd', data)
-    redis.call('HSET', KEYS[3], key, text .. ' ' .. time .. ' ' .. data)
+    if data == TOMBSTONE then
+      redis.call('HSET', KEYS[2], 'tombstone', text)
+    else
+      redis.call('HSET', KEYS[3], key, text .. ' ' .. time .. ' ' .. data)
+    end
     if source then
       redis.call('HSET', KEYS[2], source, position)
     elseif digest ~= '' then

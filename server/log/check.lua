@@ -2,11 +2,11 @@
 --
 -- KEYS: 1 log, 2 meta     ARGV: 1 the seq to read ('0': none), 2 maxAgeMs, 3 '1' in a Redis Cluster
 -- Returns: epoch or false, top, first, then the entry's fields (t, time, k, key, d, data) or false, then the id of the
---          cluster's node or ''.
+--          cluster's node or '', and the seq of the newest tombstone or false.
 local SLICE, SLICES = 500, 20
 local server = ARGV[3] == '' and '' or redis.call('CLUSTER', 'MYID')
-local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
-if not meta[1] then return { false, '0', '1', false, server } end
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'tombstone')
+if not meta[1] then return { false, '0', '1', false, server, false } end
 local top = meta[2] or '0'
 
 local function seq_of(entry) return string.match(entry[1], '^(%d+)') end
@@ -35,4 +35,4 @@ if ARGV[1] ~= '0' then
   local entry = redis.call('XRANGE', KEYS[1], ARGV[1] .. '-0', ARGV[1] .. '-0')[1]
   if entry then own = entry[2] end
 end
-return { meta[1], top, head and seq_of(head) or string.format('%.0f', tonumber(top) + 1), own, server }
+return { meta[1], top, head and seq_of(head) or string.format('%.0f', tonumber(top) + 1), own, server, meta[3] }

@@ -4,12 +4,14 @@
  * A batch is announced in a later turn of the event loop than its append, as over a network: nothing may rely on
  * whether a publisher's acknowledgement or the message's delivery comes first.
  */
+import { TOMBSTONE } from '@axiom-streaming/protocol/message';
 import { HubError } from '../errors.js';
 import { newEpoch } from './epoch.js';
 import { digestOf, nameOfId } from './publication-ids.js';
 import {
   type AppendEntry,
   type AppendResult,
+  type Cleared,
   IDEMPOTENCY_MS,
   type LogBatch,
   type LogEntry,
@@ -24,6 +26,8 @@ interface MemoryStream {
   readonly retention: Retention;
   epoch: string | null;
   top: number;
+  /** Seq of the newest tombstone; 0 if there is none. */
+  tombstone: number;
   /** Ascending and contiguous; trimmed from the front in slices. */
   entries: LogEntry[];
   readonly last: Map<string, LogEntry>;
@@ -54,6 +58,7 @@ export class MemoryStreamLog implements StreamLog {
         retention,
         epoch: null,
         top: 0,
+        tombstone: 0,
         entries: [],
         last: new Map(),
         origins: new Map(),
@@ -79,15 +84,19 @@ export class MemoryStreamLog implements StreamLog {
         if (known.digest !== digestOf(entry)) return { status: 'conflict' };
         return { status: 'duplicate', seq: known.seq, epoch: known.epoch, time: known.time };
       }
-      if (!stream.last.has(key) && stream.last.size >= stream.retention.maxKeys)
+      if (data === TOMBSTONE) {
+        if (!stream.last.delete(key)) return { status: 'unknown_key' };
+        stream.tombstone = stream.top + 1;
+      } else if (!stream.last.has(key) && stream.last.size >= stream.retention.maxKeys) {
         return { status: 'too_many_keys' };
+      }
       if (origin !== undefined) stream.origins.set(origin.source, origin.position);
       stream.top += 1;
       const seq = stream.top;
       const stored: LogEntry = { seq, time, key, data };
       batch.push(stored);
       traces.push(trace);
-      stream.last.set(key, stored);
+      if (data !== TOMBSTONE) stream.last.set(key, stored);
       if (name !== undefined) {
         stream.ids.set(name, { expires: time + IDEMPOTENCY_MS, digest: digestOf(entry), seq, time, epoch });
       }
@@ -95,7 +104,7 @@ export class MemoryStreamLog implements StreamLog {
     });
     stream.entries.push(...batch);
     trim(stream, time);
-    this.#announce(name, epoch, batch, traces);
+    if (batch.length > 0) this.#announce(batchOf(name, epoch, batch, traces));
     return results;
   }
 
@@ -104,7 +113,8 @@ export class MemoryStreamLog implements StreamLog {
     trim(stream, this.#now());
     const first = stream.entries[0]?.seq ?? stream.top + 1;
     const own = ownSeq < first ? null : (stream.entries[ownSeq - first] ?? null);
-    return { epoch: stream.epoch, top: stream.top, first, own };
+    const { epoch, top, tombstone } = stream;
+    return { epoch, top, first, own, ...(tombstone > 0 ? { tombstone } : {}) };
   }
 
   async rotate(name: string, expected: string | null): Promise<string> {
@@ -124,6 +134,21 @@ export class MemoryStreamLog implements StreamLog {
     return [...this.#stream(name).last.values()].sort((a, b) => a.seq - b.seq);
   }
 
+  async clear(name: string): Promise<Cleared> {
+    const stream = this.#stream(name);
+    const keys = stream.last.size;
+    if (stream.epoch !== null && keys === 0 && stream.entries.length === 0) {
+      return { epoch: stream.epoch, keys };
+    }
+    stream.epoch = newEpoch();
+    stream.entries = [];
+    stream.last.clear();
+    stream.tombstone = 0;
+    const { epoch, top } = stream;
+    this.#announce({ stream: name, epoch, first: top + 1, time: this.#now(), keys: [], data: [] });
+    return { epoch, keys };
+  }
+
   follow(listener: LogListener): void {
     this.#listener = listener;
     listener.resumed();
@@ -139,23 +164,8 @@ export class MemoryStreamLog implements StreamLog {
     return stream;
   }
 
-  #announce(
-    stream: string,
-    epoch: string,
-    entries: readonly LogEntry[],
-    traces: readonly (string | undefined)[],
-  ): void {
-    const [head] = entries;
-    if (head === undefined) return;
-    this.#announcements.push({
-      stream,
-      epoch,
-      first: head.seq,
-      time: head.time,
-      keys: entries.map(({ key }) => key),
-      data: entries.map(({ data }) => data),
-      ...(traces.some(Boolean) ? { traces } : {}),
-    });
+  #announce(batch: LogBatch): void {
+    this.#announcements.push(batch);
     if (this.#announcements.length === 1) {
       setImmediate(() => {
         const batches = this.#announcements;
@@ -164,6 +174,24 @@ export class MemoryStreamLog implements StreamLog {
       });
     }
   }
+}
+
+function batchOf(
+  stream: string,
+  epoch: string,
+  entries: readonly LogEntry[],
+  traces: readonly (string | undefined)[],
+): LogBatch {
+  const [head] = entries;
+  return {
+    stream,
+    epoch,
+    first: head!.seq,
+    time: head!.time,
+    keys: entries.map(({ key }) => key),
+    data: entries.map(({ data }) => data),
+    ...(traces.some(Boolean) ? { traces } : {}),
+  };
 }
 
 function trim(stream: MemoryStream, now: number): void {

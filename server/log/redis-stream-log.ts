@@ -14,9 +14,11 @@ import { newEpoch } from './epoch.js';
 import { decodePayload } from './payload.js';
 import type { PayloadInbox } from './payload-inbox.js';
 import { digestOf, nameOfId } from './publication-ids.js';
+import { appendResult, lastValues, list, logEntry } from './redis-replies.js';
 import {
   type AppendEntry,
   type AppendResult,
+  type Cleared,
   IDEMPOTENCY_MS,
   type LogEntry,
   type LogListener,
@@ -28,6 +30,7 @@ import {
 const APPEND = loadScript(import.meta.url, 'append.lua');
 const CHECK = loadScript(import.meta.url, 'check.lua');
 const ROTATE = loadScript(import.meta.url, 'rotate.lua');
+const CLEAR = loadScript(import.meta.url, 'clear.lua');
 
 /** Limits of one script call, during which Redis serves nobody else. */
 const GROUP_MAX_ENTRIES = 512;
@@ -114,12 +117,13 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
       String(retention.maxAgeMs),
       this.#inCluster,
     ]);
-    const [epoch, top, first, own, server] = list(reply);
+    const [epoch, top, first, own, server, tombstone] = list(reply);
     return {
       epoch: epoch === null ? null : String(epoch),
       top: Number(top),
       first: Number(first),
       own: own === null || own === undefined ? null : logEntry(ownSeq, list(own)),
+      ...(tombstone ? { tombstone: Number(tombstone) } : {}),
       ...(server ? { server: String(server) } : {}),
     };
   }
@@ -143,19 +147,14 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
 
   async lastValues(name: string): Promise<LogEntry[]> {
     const fields = list(await this.#link.command(['HGETALL', this.#stream(name).keys[2]], 5_000));
-    const entries: LogEntry[] = [];
-    for (let i = 0; i < fields.length; i += 2) {
-      const value = String(fields[i + 1]);
-      const afterSeq = value.indexOf(' ');
-      const afterTime = value.indexOf(' ', afterSeq + 1);
-      entries.push({
-        seq: Number(value.slice(0, afterSeq)),
-        time: Number(value.slice(afterSeq + 1, afterTime)),
-        key: String(fields[i]),
-        data: value.slice(afterTime + 1),
-      });
-    }
-    return entries.sort((a, b) => a.seq - b.seq);
+    return lastValues(fields);
+  }
+
+  async clear(name: string): Promise<Cleared> {
+    const { keys, channel } = this.#stream(name);
+    const reply = await this.#link.run(CLEAR, [...keys], [channel, newEpoch(), this.#inCluster]);
+    const [epoch, cleared] = list(reply);
+    return { epoch: String(epoch), keys: Number(cleared) };
   }
 
   follow(listener: LogListener): void {
@@ -307,27 +306,8 @@ function* groups(queue: readonly Waiting[]): Generator<Waiting[]> {
   if (group.length > 0) yield group;
 }
 
-function appendResult(reply: Reply, epoch: string, time: number): AppendResult {
-  if (typeof reply === 'number') return { status: 'appended', seq: reply, epoch, time };
-  if (reply === 'C') return { status: 'conflict' };
-  if (reply === 'K') return { status: 'too_many_keys' };
-  if (reply === 'P') return { status: 'passed' };
-  const [seq, firstEpoch, firstTime] = String(reply).split(' ');
-  return { status: 'duplicate', seq: Number(seq), epoch: String(firstEpoch), time: Number(firstTime) };
-}
-
-function logEntry(seq: number, fields: readonly Reply[]): LogEntry {
-  const [, time, , key, , data] = fields;
-  return { seq, time: Number(time), key: String(key), data: String(data) };
-}
-
 /** The traces in the form that `append.lua` takes. */
 function tracesOf(group: readonly Waiting[]): string {
   const traces = group.flatMap(({ entries }) => entries.map(({ trace }) => trace));
   return traces.some(Boolean) ? traces.map((trace) => trace ?? '-').join(' ') : '';
-}
-
-function list(reply: Reply | undefined): Reply[] {
-  if (!Array.isArray(reply)) throw new Error(`expected a list from Redis, got ${JSON.stringify(reply)}`);
-  return reply;
 }

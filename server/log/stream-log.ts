@@ -15,7 +15,10 @@
  * messages, and a client that resumed by seq alone would silently miss them.
  */
 
-/** One message to append. `data` is JSON text without line breaks. */
+/**
+ * One message to append. `data` is JSON text without line breaks and without white space around it, or `TOMBSTONE`, which
+ * ends the key: the message is appended like any other, and the key has no last value afterwards.
+ */
 export interface AppendEntry {
   readonly key: string;
   readonly data: string;
@@ -58,10 +61,11 @@ export type AppendResult =
       readonly time: number;
     }
   /**
-   * `conflict`: the id was used by this subject for another message of this key. `too_many_keys`: the key is new and the stream already has its
-   * maximum number of keys. `passed`: the stream has already reached or passed this position of the source.
+   * `conflict`: the id was used by this subject for another message of this key. `too_many_keys`: the key is new and the
+   * stream already has its maximum number of keys. `passed`: the stream has already reached or passed this position of
+   * the source. `unknown_key`: there is no value to delete.
    */
-  | { readonly status: 'conflict' | 'too_many_keys' | 'passed' };
+  | { readonly status: 'conflict' | 'too_many_keys' | 'passed' | 'unknown_key' };
 
 /** One stored message. */
 export interface LogEntry {
@@ -98,6 +102,8 @@ export interface LogTop {
   readonly first: number;
   /** The message at the requested seq, or null if the log does not hold it. */
   readonly own: LogEntry | null;
+  /** Seq of the newest message that deleted a key; missing: none did in this epoch. */
+  readonly tombstone?: number;
   /** The server that answered, where the log may move between several servers; otherwise missing. */
   readonly server?: string;
 }
@@ -114,6 +120,14 @@ export interface Retention {
 
 /** How long a publisher's id is remembered, ms. */
 export const IDEMPOTENCY_MS = 5 * 60_000;
+
+/** What {@link StreamLog.clear} has done. */
+export interface Cleared {
+  /** The epoch in force afterwards. */
+  readonly epoch: string;
+  /** How many keys had a value. */
+  readonly keys: number;
+}
 
 export interface StreamLog {
   /** False while the log is known to be unreachable; `append` then fails at once. */
@@ -138,6 +152,12 @@ export interface StreamLog {
 
   /** The newest entry of each key, ascending by seq; kept even after the log has trimmed that entry. */
   lastValues(stream: string): Promise<LogEntry[]>;
+
+  /**
+   * Deletes all messages and last values, and begins a new epoch, which is announced. Seqs go on; positions of sources and
+   * ids of publications stay. Changes nothing where there is nothing to delete.
+   */
+  clear(stream: string): Promise<Cleared>;
 
   /** Calls `listener` with each announced batch of every configured stream, from now on. One listener. */
   follow(listener: LogListener): void;

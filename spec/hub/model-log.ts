@@ -1,6 +1,7 @@
 import type {
   AppendEntry,
   AppendResult,
+  Cleared,
   LogBatch,
   LogEntry,
   LogListener,
@@ -122,8 +123,15 @@ export class ModelLog implements StreamLog {
     stream.last = new Map(stream.entries.map((entry) => [entry.key, entry]));
   }
 
+  async clear(name: string): Promise<Cleared> {
+    const stream = this.stream(name);
+    const keys = stream.last.size;
+    Object.assign(stream, { epoch: nextEpoch(), entries: [], last: new Map() });
+    return this.#answer({ epoch: stream.epoch!, keys });
+  }
+
   /** Comes back empty. */
-  clear(name: string): void {
+  comeBackEmpty(name: string): void {
     Object.assign(this.stream(name), { epoch: null, top: 0, entries: [], last: new Map(), former: [] });
   }
 

@@ -167,7 +167,7 @@ class Trial {
             const reached = this.#clients.flatMap(({ account }) => account.reached(step.stream, epoch) ?? []);
             this.#publications.rolledBack(step.stream, epoch, Math.min(...reached) + 1);
           }
-          this.#log.clear(step.stream);
+          this.#log.comeBackEmpty(step.stream);
         });
       case 'roll back':
         // Only what a node has seen can be missed: of the rest it knows nothing.

@@ -5,6 +5,7 @@
 import { expect } from 'chai';
 import { HubError } from '../../server/errors.js';
 import { itAppends } from './appending.contract.js';
+import { itDeletes } from './deleting.contract.js';
 import { itHasEpochs } from './epochs.contract.js';
 import { itKeeps } from './keeping.contract.js';
 import { LogUnderTest, numbered, type OpenLog, rejection } from './log-under-test.js';
@@ -16,6 +17,7 @@ export function itIsAStreamLog(open: OpenLog): void {
 
   itAppends(at);
   itKeeps(at);
+  itDeletes(at);
   itHasEpochs(at);
 
   it('is available, and says so to its follower', async () => {
@@ -31,6 +33,7 @@ export function itIsAStreamLog(open: OpenLog): void {
       () => at.log.rotate('sport', null),
       () => at.log.range('sport', 1, 2, 3),
       () => at.log.lastValues('sport'),
+      () => at.log.clear('sport'),
     ];
     for (const call of calls) {
       const error = await rejection(call());

@@ -10,15 +10,24 @@ export interface Message<Data = unknown> {
   readonly seq: number;
   /** When the log took it: ms since the Unix epoch, by the clock of the log. */
   readonly time: number;
-  /** Any JSON value. */
+  /** Any JSON value; null in a message that deletes its key. */
   readonly data: Data;
+  /** The key was deleted: it has no value until the next message of it. Its earlier messages stay as they were. */
+  readonly deleted?: true;
   /** How many messages were folded into this one; missing if conflation was not requested and none took place. */
   readonly conflated?: number;
 }
 
 /**
+ * What a log stores as the data of a message that deletes its key. It is JSON, so that every reader of stored data can
+ * parse it, and no publication has it: data is stored without white space around it.
+ */
+export const TOMBSTONE = ' null';
+
+/**
  * The JSON text of a message around the JSON text of its data, which is never parsed on the way.
  *
+ * @param data JSON text, or {@link TOMBSTONE}
  * @param conflated how many messages were folded into this one; undefined: it is not conflated
  */
 export function messageText(
@@ -29,7 +38,8 @@ export function messageText(
   conflated?: number,
 ): string {
   const end = conflated === undefined ? '' : `,"conflated":${conflated}`;
-  return `{"topic":"${topic}","seq":${seq},"time":${time},"data":${data}${end}}`;
+  const value = data === TOMBSTONE ? 'null,"deleted":true' : data;
+  return `{"topic":"${topic}","seq":${seq},"time":${time},"data":${value}${end}}`;
 }
 
 /** Why a topic could not be resumed from a cursor. */

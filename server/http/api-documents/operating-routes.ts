@@ -1,4 +1,5 @@
 import { banForms, revocationForms } from '../../auth/revocation-request.js';
+import { topicInPath } from './reading-routes.js';
 import { BEARER, EXAMPLE_ORIGIN, json, type Parameter, type Route } from './route.js';
 import * as schemas from './schemas.js';
 
@@ -151,6 +152,28 @@ export const OPERATING_ROUTES: readonly Route[] = [
     answers: [{ status: 204, description: 'It is cut.' }],
     errors: ['token_missing', 'denied', 'not_found'],
     example: `curl -s ${BEARER} -X DELETE "${EXAMPLE_ORIGIN}/api/connections/$ID"`,
+  },
+  {
+    method: 'delete',
+    path: '/api/topics/:topic',
+    id: 'delete',
+    tag: 'Administer',
+    summary: 'Delete a key, or what a stream holds',
+    description:
+      'One key: its readers get a message with `deleted`, and it has no value any more; earlier messages stay in the log until retention takes them. `stream:*`: all messages and values go, a new epoch begins, readers get a `gap` with `epoch_changed`; positions of connectors stay. For administrators.',
+    token: 'required',
+    parameters: [topicInPath('market:AAPL')],
+    answers: [json('What was deleted.', schemas.deleted)],
+    errors: [
+      'token_missing',
+      'denied',
+      'bad_topic',
+      'unknown_stream',
+      'not_found',
+      'overloaded',
+      'log_unavailable',
+    ],
+    example: `curl -s ${BEARER} -X DELETE '${EXAMPLE_ORIGIN}/api/topics/market:AAPL'`,
   },
   {
     method: 'post',

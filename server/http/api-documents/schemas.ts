@@ -42,6 +42,7 @@ export const message = z.object({
   time: time.describe('when it was committed: ms since the Unix epoch'),
   data: z.unknown().describe('any JSON value'),
   conflated: count.optional().describe('how many older messages were folded into this one'),
+  deleted: z.literal(true).optional().describe('the key has no value any more; `data` is null'),
 });
 
 export const problem = z.object({
@@ -100,6 +101,13 @@ export const history = z.object({
 });
 
 export const lastMessage = z.object({ topic, class: streamClass, epoch: z.string(), last: message });
+
+export const deleted = z.object({
+  topic,
+  keys: count.describe('how many keys were deleted'),
+  epoch: z.string().describe('of a whole stream: the new one'),
+  seq: z.number().int().min(1).optional().describe('of one key: of the message that says so'),
+});
 
 export const streamInfo = z.object({
   name: z.string(),

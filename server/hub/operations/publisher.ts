@@ -257,7 +257,8 @@ export class Publisher {
           field: 'id',
         });
       case 'passed':
-        throw new Error('a publication has no position in a source');
+      case 'unknown_key':
+        throw new Error(`a publication has no position in a source and deletes nothing: ${result.status}`);
       case 'too_many_keys':
         this.#refuse('too_many_keys');
         throw new HubError(

@@ -8,7 +8,7 @@
  *
  * While paused (the connection is above its budget) nothing goes out, whatever the rate.
  */
-import { messageText } from '@axiom-streaming/protocol/message';
+import { messageText, TOMBSTONE } from '@axiom-streaming/protocol/message';
 import type { Clock } from '../../time/clock.js';
 import type { StreamMessage } from '../tail/stream-message.js';
 import { MergedValue } from './merged-value.js';
@@ -51,6 +51,11 @@ interface Pending {
   newest: StreamMessage;
   folded: number;
   readonly merged: MergedValue | undefined;
+  /**
+   * With {@link merged}: the deletion of the key that the fields have followed, and how many messages were folded into it.
+   * It goes out before them: they would be laid over the fields of the deleted value otherwise.
+   */
+  deletion: { readonly message: StreamMessage; readonly folded: number } | undefined;
   /** None: pending only because of a pause. */
   readonly conflation: Conflation | undefined;
   weight: number;
@@ -153,9 +158,13 @@ export class Conflator {
   }
 
   #fold(pending: Pending, message: StreamMessage): void {
+    if (pending.merged !== undefined && pending.newest.data === TOMBSTONE && message.data !== TOMBSTONE) {
+      this.#putFirst(pending);
+    } else {
+      pending.folded += 1;
+      this.#options.onFolded();
+    }
     pending.newest = message;
-    pending.folded += 1;
-    this.#options.onFolded();
     if (pending.merged === undefined) return;
     const before = pending.merged.text.length;
     pending.merged.add(message.data);
@@ -164,14 +173,28 @@ export class Conflator {
     this.#bytes += more;
   }
 
+  /** The newest message deletes the key, and fields follow it. */
+  #putFirst(pending: Pending): void {
+    const { newest, folded, deletion } = pending;
+    if (deletion !== undefined) this.#options.onFolded();
+    const older = deletion === undefined ? 0 : deletion.folded + 1;
+    pending.deletion = { message: newest, folded: folded + older };
+    pending.folded = 0;
+  }
+
   #remove(pending: Pending): void {
     if (!this.#pending.delete(pending.key)) return;
     this.#bytes -= pending.weight;
   }
 
   #send(pending: Pending): void {
+    const { key, newest, folded, merged, conflation, deletion } = pending;
+    if (deletion !== undefined) {
+      // Still pending, so that the cursor that goes with it stays before what follows.
+      const { topic, seq, time, data } = deletion.message;
+      this.#options.emit({ key, text: messageText(topic, seq, time, data, deletion.folded) });
+    }
     this.#remove(pending);
-    const { key, newest, folded, merged, conflation } = pending;
     if (conflation !== undefined) this.#rest(key, restOf(conflation));
     // A reader that asked for conflation gets the count with each message; one that was only slow, if messages were
     // folded.
@@ -277,7 +300,16 @@ export class Conflator {
 function fresh(message: StreamMessage, conflation: Conflation | undefined): Pending {
   const merged = conflation?.mode === 'merge' ? new MergedValue(message.data) : undefined;
   const weight = PENDING_WEIGHT + message.key.length + (merged?.text.length ?? 0);
-  return { key: message.key, first: message.seq, newest: message, folded: 0, merged, conflation, weight };
+  return {
+    key: message.key,
+    first: message.seq,
+    newest: message,
+    folded: 0,
+    merged,
+    deletion: undefined,
+    conflation,
+    weight,
+  };
 }
 
 /** How long a key rests after each message, ms. */

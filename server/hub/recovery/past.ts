@@ -1,7 +1,7 @@
 /** What a subscription brings from the past, and how that becomes the plan of its backfill. */
 
 import type { Positions } from '@axiom-streaming/protocol/cursor';
-import { topicName } from '@axiom-streaming/protocol/topic';
+import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
 import type { StreamReader } from '../delivery/stream-reader.js';
 import { changedSince, snapshot } from '../tail/last-values.js';
 import type { StreamMessage } from '../tail/stream-message.js';
@@ -60,7 +60,10 @@ export function planPast(
       startAt(key, rewound?.barrier ?? tail.last);
       continue;
     }
-    const newest = isConflated(key) ? changedSince(tail.lastValues, key, verdict.from) : [];
+    // A deleted key has no newest value: whoever has missed a deletion gets everything that was missed, conflated.
+    const missesDeletion = key === ALL_KEYS && verdict.from < tail.lastValues.tombstone;
+    const newest =
+      isConflated(key) && !missesDeletion ? changedSince(tail.lastValues, key, verdict.from) : [];
     startAt(key, newest.length > 0 ? tail.last : verdict.from);
     if (newest.length > 0) past.verdicts?.set(topic, { recovered: false, reason: 'conflated' });
     for (const message of newest) changed.add(message);

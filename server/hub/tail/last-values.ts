@@ -1,8 +1,45 @@
+import { TOMBSTONE } from '@axiom-streaming/protocol/message';
 import { ALL_KEYS } from '@axiom-streaming/protocol/topic';
 import type { StreamMessage } from './stream-message.js';
 
-/** By key: its newest message. */
+/** By key: its newest message; a deleted key has none. */
 export type LastValues = ReadonlyMap<string, StreamMessage>;
+
+/** The last values of a stream as a tail keeps them. */
+export class NewestByKey extends Map<string, StreamMessage> {
+  #tombstone = 0;
+
+  /** Seq of the newest message that deleted a key: a key without a value may have had messages up to here. */
+  get tombstone(): number {
+    return this.#tombstone;
+  }
+
+  /** The next message of the stream. */
+  take(message: StreamMessage): void {
+    if (message.data !== TOMBSTONE) {
+      this.set(message.key, message);
+      return;
+    }
+    this.delete(message.key);
+    this.#tombstone = message.seq;
+  }
+
+  /** Takes the values of a log instead. @param tombstone as {@link tombstone}; default: none */
+  replace(messages: readonly StreamMessage[], tombstone = 0): void {
+    this.clear();
+    for (const message of messages) this.set(message.key, message);
+    this.#tombstone = tombstone;
+  }
+
+  /** The messages from one seq to another were lost. @param messages all last values of the log after that */
+  lose(messages: readonly StreamMessage[], from: number, to: number): void {
+    const kept = new Set(messages.map(({ key }) => key));
+    for (const key of [...this.keys()]) if (!kept.has(key)) this.delete(key);
+    for (const message of messages) {
+      if (message.seq >= from && message.seq <= to) this.set(message.key, message);
+    }
+  }
+}
 
 /** The newest message of each of these keys (`*`: of every key), ascending by seq. */
 export function snapshot(lastValues: LastValues, keys: ReadonlySet<string>): StreamMessage[] {

@@ -15,6 +15,7 @@ import type { LogBatch, LogEntry } from '../../log/stream-log.js';
 import type { Logger } from '../../logger.js';
 import { Backoff, sleep } from '../../time/backoff.js';
 import type { TailCounters } from '../counters.js';
+import { NewestByKey } from './last-values.js';
 import { lastSeq, PendingBatches } from './pending-batches.js';
 import { RecentWindow } from './recent-window.js';
 import { RetiredEpochs } from './retired-epochs.js';
@@ -44,7 +45,7 @@ export class StreamTail implements TailPosition {
   readonly stream: string;
   readonly window: RecentWindow;
   /** The newest message of each key. */
-  readonly lastValues = new Map<string, StreamMessage>();
+  readonly lastValues = new NewestByKey();
   readonly #log: TailLog;
   readonly #listener: TailListener;
   readonly #logger: Logger;
@@ -172,7 +173,7 @@ export class StreamTail implements TailPosition {
     this.#last = entry.seq;
     this.#newest = message;
     this.window.push(message);
-    this.lastValues.set(entry.key, message);
+    this.lastValues.take(message);
     this.#listener.message(this, message);
   }
 
@@ -253,19 +254,22 @@ export class StreamTail implements TailPosition {
     const epoch = isOver ? await this.#log.rotate(this.stream, before.epoch) : before.epoch!;
     const left = this.#epoch;
     const values = await this.#log.lastValues(this.stream);
-    // The newest message is the last value of its key, so the newest last value tells the top at that moment.
+    // Usually the newest message is the last value of its key, and tells the top at that moment.
     const newest = values.at(-1);
     const after = await this.#log.check(this.stream, 0);
     if (after.epoch !== epoch || after.server !== before.server)
       throw new Error('another log was read meanwhile');
     this.#epoch = epoch;
     this.#server = after.server ?? '';
-    this.#last = newest?.seq ?? before.top;
+    // It may also have deleted its key. What came since the first check is delivered once more, to the same end.
+    this.#last = Math.max(newest?.seq ?? 0, before.top);
     this.#lostTo = 0;
     this.window.clear();
-    this.lastValues.clear();
-    for (const entry of values) this.lastValues.set(entry.key, new StreamMessage(this.stream, entry));
-    this.#newest = newest && this.lastValues.get(newest.key);
+    this.lastValues.replace(
+      values.map((entry) => new StreamMessage(this.stream, entry)),
+      before.tombstone,
+    );
+    this.#newest = newest?.seq === this.#last ? this.lastValues.get(newest.key) : undefined;
     if (left !== undefined) {
       this.#retired.add(left);
       this.#counters.epochChanges += 1;
@@ -299,15 +303,11 @@ export class StreamTail implements TailPosition {
     );
     this.#last = to;
     this.#lostTo = to;
-    this.#newest = undefined;
     this.window.clear();
-    for (const entry of values) {
-      if (entry.seq < from || entry.seq > to) continue;
-      const message = new StreamMessage(this.stream, entry);
-      this.lastValues.set(entry.key, message);
-      // By this message the tail recognises its log.
-      if (entry.seq === to) this.#newest = message;
-    }
+    const found = values.map((entry) => new StreamMessage(this.stream, entry));
+    this.lastValues.lose(found, from, to);
+    // By this message the tail recognises its log.
+    this.#newest = found.find(({ seq }) => seq === to);
     this.#listener.lost(this, from, to, 'trimmed');
   }
 

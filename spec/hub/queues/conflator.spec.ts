@@ -1,4 +1,4 @@
-import type { Message } from '@axiom-streaming/protocol/message';
+import { type Message, TOMBSTONE } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Conflation, Conflator } from '../../../server/hub/queues/conflator.js';
@@ -32,12 +32,17 @@ class Bench {
   }
 
   take(key: string, conflation: Conflation | undefined, data: unknown = null): void {
+    this.takeText(key, conflation, JSON.stringify(data));
+  }
+
+  delete(key: string, conflation: Conflation | undefined): void {
+    this.takeText(key, conflation, TOMBSTONE);
+  }
+
+  takeText(key: string, conflation: Conflation | undefined, data: string): void {
     const seq = this.published.length + 1;
     this.published.push({ key, seq });
-    this.conflator.take(
-      new StreamMessage('market', { seq, time: 1, key, data: JSON.stringify(data) }),
-      conflation,
-    );
+    this.conflator.take(new StreamMessage('market', { seq, time: 1, key, data }), conflation);
   }
 
   /** `a3+2`: seq 3 of key a, with 2 folded into it. */
@@ -107,6 +112,32 @@ describe('Conflation', () => {
       { seq: 1, data: { bid: 1, ask: 2 }, conflated: 0 },
       { seq: 4, data: { ask: 5, size: 4 }, conflated: 2 },
     ]);
+  });
+
+  it('brings the deletion of a key as its newest value', () => {
+    for (const data of [1, 2]) bench.take('a', latest(1), data);
+    bench.delete('a', latest(1));
+    bench.clock.advance(1_000);
+    const { at: _, time: __, ...last } = bench.sent.at(-1)!;
+    expect(last).to.deep.equal({ topic: 'market:a', seq: 3, data: null, deleted: true, conflated: 1 });
+  });
+
+  it('sends a deletion before the fields that follow it in mode "merge", and counts every message once', () => {
+    const merge: Conflation = { mode: 'merge', maxRate: 1 };
+    bench.take('a', merge, { bid: 1, ask: 2 });
+    for (const data of [{ ask: 3 }, undefined, { bid: 4 }, undefined, { bid: 5 }, { size: 6 }]) {
+      if (data === undefined) bench.delete('a', merge);
+      else bench.take('a', merge, data);
+    }
+    bench.clock.advance(1_000);
+    expect(
+      bench.sent.map(({ seq, data, deleted, conflated }) => [seq, data, deleted, conflated]),
+    ).to.deep.equal([
+      [1, { bid: 1, ask: 2 }, undefined, 0],
+      [5, null, true, 3],
+      [7, { bid: 5, size: 6 }, undefined, 1],
+    ]);
+    expect(bench.sent.length + bench.folded).to.equal(bench.published.length);
   });
 
   it('keeps no timer and no key once everything is sent and has rested', () => {

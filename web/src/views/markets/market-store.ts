@@ -59,9 +59,10 @@ export class MarketStore extends Painted implements StreamStore {
   source: string | undefined;
 
   take(message: HubMessage): void {
+    const key = message.topic.slice('market:'.length);
+    if (message.deleted && this.rows.delete(key)) this.changed();
     const price = numberOf(message.data, 'price');
     if (price === undefined) return;
-    const key = message.topic.slice('market:'.length);
     let row = this.rows.get(key);
     if (row === undefined) {
       if (this.rows.size >= MAX_ROWS) {

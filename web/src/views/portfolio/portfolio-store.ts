@@ -20,10 +20,11 @@ export class PortfolioStore extends Painted implements StreamStore {
   readonly books = new Map<string, Book>();
   source: string | undefined;
 
-  take({ topic, seq, time, data }: HubMessage): void {
+  take({ topic, seq, time, data, deleted }: HubMessage): void {
+    const key = topic.slice(topic.indexOf(':') + 1);
+    if (deleted && this.books.delete(key)) this.changed();
     const value = numberOf(data, 'value');
     if (value === undefined) return;
-    const key = topic.slice(topic.indexOf(':') + 1);
     let book = this.books.get(key);
     if (book === undefined) {
       book = { key, data, seq: 0, time, values: [] };
