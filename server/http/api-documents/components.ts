@@ -14,6 +14,7 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   Connection: schemas.connection,
   Connections: schemas.connections,
   Cursor: schemas.cursor,
+  Deleted: schemas.deleted,
   ErrorBody: schemas.errorBody,
   ErrorCode: schemas.errorCode,
   Health: schemas.health,

@@ -162,7 +162,7 @@ export const OPERATING_ROUTES: readonly Route[] = [
     description:
       'One key: its readers get a message with `deleted`, and it has no value any more; earlier messages stay in the log until retention takes them. `stream:*`: all messages and values go, a new epoch begins, readers get a `gap` with `epoch_changed`; positions of connectors stay. For administrators.',
     token: 'required',
-    parameters: [topicInPath('market:AAPL')],
+    parameters: [topicInPath('signals:*')],
     answers: [json('What was deleted.', schemas.deleted)],
     errors: [
       'token_missing',
@@ -173,7 +173,7 @@ export const OPERATING_ROUTES: readonly Route[] = [
       'overloaded',
       'log_unavailable',
     ],
-    example: `curl -s ${BEARER} -X DELETE '${EXAMPLE_ORIGIN}/api/topics/market:AAPL'`,
+    example: `curl -s ${BEARER} -X DELETE '${EXAMPLE_ORIGIN}/api/topics/signals:*'`,
   },
   {
     method: 'post',
