@@ -44,6 +44,7 @@ const ROOMS = [
       'hub/delivery/',
       'hub/tail/',
       'hub/counters.ts',
+      'type hub/access.ts',
       'type time/',
       'type log/stream-log.ts',
     ],

@@ -45,6 +45,7 @@ export function mcpRoute({ gate, maxMessageBytes, ...parts }: McpRouteOptions): 
       const { answerMcp } = await load();
       const caller = {
         principal,
+        meter: gate.meter(request, principal),
         spendPublishes: (count: number) => gate.spendPublishes(principal, count),
       };
       await answerMcp(options, caller, { request, response, body: request.body });

@@ -70,13 +70,19 @@ export function readingRoutes({ hub, gate }: ReadingOptions): Router {
   router.get(
     '/api/topics/:topic/messages',
     async (request: Request<{ topic: string }>, response: Response) => {
+      const principal = principalOf(response);
       const { since, limit } = request.query;
       const wanted = parseRequest(historyRequest, {
         topic: request.params.topic,
         since,
         limit: limit === undefined ? undefined : Number(limit),
       });
-      const { messages, ...history } = await readHistory(hub, wanted, principalOf(response));
+      const { messages, ...history } = await readHistory(
+        hub,
+        wanted,
+        principal,
+        gate.meter(request, principal),
+      );
       const head = JSON.stringify(history).slice(0, -1);
       response.type('json').send(`${head},"messages":[${messages.map(({ text }) => text).join(',')}]}`);
     },

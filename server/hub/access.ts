@@ -50,7 +50,7 @@ export interface Meter {
 }
 
 /** Counts nothing. */
-const FREE: Meter = { charge: () => undefined, check: () => undefined };
+export const FREE: Meter = { charge: () => undefined, check: () => undefined };
 
 /** What a connection may do now, what it costs, and how it takes another identity. */
 export interface Access extends Meter {

@@ -11,7 +11,7 @@ import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mc
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
 import { errorBody } from '../errors.js';
-import { type Principal, requireRead } from '../hub/access.js';
+import { type Meter, type Principal, requireRead } from '../hub/access.js';
 import type { Hub } from '../hub/hub.js';
 import { type History, readHistory } from '../hub/operations/history.js';
 import { publicationId } from '../hub/operations/publish.js';
@@ -42,13 +42,15 @@ export interface McpOptions {
 /** The caller of one request. */
 export interface Caller {
   readonly principal: Principal;
+  /** What reading is charged to. */
+  readonly meter: Meter;
   /** Charges publishes to the caller's rate limit. @throws HubError `rate_limited`. */
   spendPublishes(count: number): void | Promise<void>;
 }
 
 /** The server that answers one request. */
 export function createMcpServer({ hub, publisher, version, waits }: McpOptions, caller: Caller): McpServer {
-  const { principal } = caller;
+  const { principal, meter } = caller;
   const server = new McpServer(
     { name: 'axiom-streaming', version },
     {
@@ -75,7 +77,7 @@ export function createMcpServer({ hub, publisher, version, waits }: McpOptions, 
       inputSchema: { topic, since, limit },
       annotations: { readOnlyHint: true },
     },
-    (request) => answer(async () => historyOf(await readHistory(hub, request, principal))),
+    (request) => answer(async () => historyOf(await readHistory(hub, request, principal, meter))),
   );
 
   server.registerTool(
@@ -122,7 +124,7 @@ export function createMcpServer({ hub, publisher, version, waits }: McpOptions, 
     ({ timeout_seconds, ...request }, { signal }) =>
       answer(async () => {
         const waiting = { ...request, timeoutMs: timeout_seconds * 1000, signal };
-        return historyOf(await waitForMessages(hub, waits, waiting, principal));
+        return historyOf(await waitForMessages(hub, waits, waiting, caller));
       }),
   );
 
@@ -143,6 +145,7 @@ export function createMcpServer({ hub, publisher, version, waits }: McpOptions, 
         hub,
         { topic: decodeURIComponent(String(variables.topic)), limit: RESOURCE_MESSAGES },
         principal,
+        meter,
       );
       return {
         contents: [{ uri: uri.href, mimeType: 'application/json', text: JSON.stringify(historyOf(history)) }],

@@ -265,6 +265,59 @@ describe('A client that asks too much', () => {
     });
   }
 
+  describe('of snapshots', () => {
+    const KEYS = 2_000;
+    const address = '198.51.100.1';
+
+    before(async () => {
+      const headers = bearer(await token({ sub: 'filler', publish: ['market:*'] }));
+      for (let from = 0; from < KEYS; from += 500) {
+        const items = Array.from({ length: 500 }, (_, i) => ({ topic: `market:k${from + i}`, data: i }));
+        const { status } = await ask('/api/messages', {
+          method: 'POST',
+          headers,
+          body: JSON.stringify(items),
+        });
+        expect(status).to.equal(200);
+      }
+    });
+
+    it('gets a few, however often it subscribes, and is closed with 4429 where it goes on', async () => {
+      const client = await WebSocketTestClient.connect({ url: app.url, token: '', address });
+      clients.push(client);
+      let code: number | undefined;
+      let messages = 0;
+      client.socket.once('close', (closed) => {
+        code = closed;
+      });
+      client.socket.on('message', (data) => {
+        if (String(data).startsWith('{"op":"message"')) messages += 1;
+      });
+      await until('it is closed', () => {
+        if (code === undefined) {
+          client.socket.send(JSON.stringify({ op: 'subscribe', topics: ['market:*'] }));
+          client.socket.send(JSON.stringify({ op: 'unsubscribe', topics: ['market:*'] }));
+        }
+        return code !== undefined;
+      });
+      expect(code).to.equal(4429);
+      // What came with the connection and a debt of ten seconds pay for two; the next waits for what is owed.
+      expect(messages).to.be.within(KEYS, 5 * KEYS);
+    });
+
+    it('and an address that owes that much may connect again and go on from its cursor', async () => {
+      const refused = await ask('/api/streams', { headers: { 'X-Forwarded-For': address } });
+      expect(refused.status).to.equal(429);
+      expect(Number(refused.headers.get('retry-after'))).to.be.within(1, 21);
+      const client = await WebSocketTestClient.connect({ url: app.url, token: '', address });
+      clients.push(client);
+      const { cursor } = (await (await ask('/api/streams/market')).json()) as { cursor: string };
+      const ack = await client.request('subscribe', { topics: ['market:*'], since: cursor });
+      expect(ack).to.include({ ok: true });
+      expect(ack).to.have.nested.property('topics[0].recovered', true);
+    });
+  });
+
   it('is not told apart by publications that succeed', async () => {
     const address = newAddress();
     const client = await WebSocketTestClient.connect({

@@ -2,11 +2,12 @@ import type { HistoryPage } from '@axiom-streaming/protocol/answers';
 import { formatPosition, parseCursor } from '@axiom-streaming/protocol/cursor';
 import type { Message } from '@axiom-streaming/protocol/message';
 import type { HistoryRequest } from '@axiom-streaming/protocol/requests';
-import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
+import { type Topic, topicName } from '@axiom-streaming/protocol/topic';
 import { z } from 'zod';
 import { HubError } from '../../errors.js';
-import { HUB_ITSELF, type Principal, requireRead } from '../access.js';
+import { FREE, HUB_ITSELF, type Meter, type Principal, requireRead } from '../access.js';
 import type { Hub } from '../hub.js';
+import { Toll } from '../recovery/toll.js';
 import type { StreamMessage } from '../tail/stream-message.js';
 import { cursor } from './fields.js';
 import { operation } from './operation.js';
@@ -18,6 +19,8 @@ export type History = HistoryPage<StreamMessage>;
 /** Messages of one topic per call, unless the caller says less. */
 export const HISTORY_DEFAULT_LIMIT = 100;
 export const HISTORY_MAX_LIMIT = 1000;
+/** Messages of a stream that one call with a cursor walks over, within a page; the next call goes on. */
+export const HISTORY_MAX_WALK = 20_000;
 
 export const historyRequest = z.strictObject({
   topic: z.string(),
@@ -26,30 +29,42 @@ export const historyRequest = z.strictObject({
 });
 
 /**
- * The messages of a topic after a cursor, or its newest ones.
+ * The messages of a topic after a cursor, or its newest ones. What is walked over is paid for on the way.
  *
  * @param principal who asks; default: the hub itself
- * @throws HubError for a bad topic or cursor, `denied` or `token_missing`, and `log_unavailable`.
+ * @param meter who pays; default: nobody
+ * @throws HubError for a bad topic or cursor, `denied` or `token_missing`, `log_unavailable`, and `rate_limited` where
+ *   too much is owed to go on
  */
 export async function readHistory(
   hub: Hub,
   request: HistoryRequest,
   principal: Principal = HUB_ITSELF,
+  meter: Meter = FREE,
 ): Promise<History> {
   const { stream, key } = hub.topic(request.topic, 'topic');
   requireRead(principal, { stream, key }, 'topic');
-  const limit = request.limit ?? HISTORY_DEFAULT_LIMIT;
   const { tail } = hub.stream(stream);
   await whenLive(tail, READ_WAIT_MS);
+  const history = await read(hub, { ...request, stream, key }, Toll.strict(meter));
+  meter.charge('messages_written', history.messages.length);
+  return history;
+}
+
+async function read(hub: Hub, request: HistoryRequest & Topic, toll: Toll): Promise<History> {
+  const { stream, key, since } = request;
+  const limit = request.limit ?? HISTORY_DEFAULT_LIMIT;
+  const { tail } = hub.stream(stream);
   const topic = topicName(stream, key);
+  const keys = new Set([key]);
   const page = async (): Promise<History> => {
     const [epoch, last] = [tail.epoch, tail.last];
-    const messages = await hub.recovery.rewind(tail, new Set([key]), limit, last);
+    const messages = await hub.recovery.rewind(tail, { keys, count: limit, barrier: last }, toll);
     return { topic, messages, cursor: formatPosition(stream, epoch, last), more: false };
   };
-  if (request.since === undefined) return page();
+  if (since === undefined) return page();
 
-  const positions = parseCursor(request.since);
+  const positions = parseCursor(since);
   if (positions === undefined) {
     throw new HubError('bad_cursor', 'since: this is not a cursor of this hub', { field: 'since' });
   }
@@ -60,20 +75,24 @@ export async function readHistory(
   }
   const found: StreamMessage[] = [];
   let seq = verdict.from;
-  const end = tail.last;
+  const { last } = tail;
+  const end = Math.min(last, seq + HISTORY_MAX_WALK);
   while (seq < end && found.length < limit) {
-    const { to, messages } = await hub.recovery.messagesAfter(tail, seq);
+    const stretch = await hub.recovery.messagesAfter(tail, seq, keys);
     // The messages found belong to a past epoch of the log.
     if (tail.epoch !== epoch) return { ...(await page()), recovered: false, reason: 'epoch_changed' };
-    for (const message of messages) {
-      if (found.length >= limit) break;
-      seq = message.seq;
-      if (key === ALL_KEYS || message.key === key) found.push(message);
-    }
-    if (found.length < limit) seq = Math.max(seq, to);
+    found.push(...stretch.messages.slice(0, limit - found.length));
+    seq = found.length < limit ? Math.max(seq, stretch.to) : found.at(-1)!.seq;
+    const wait = toll.pay(stretch);
+    if (wait !== undefined) await wait;
   }
-  const cursor = formatPosition(stream, epoch, seq);
-  return { topic, messages: found, cursor, more: seq < tail.last && found.length >= limit, recovered: true };
+  return {
+    topic,
+    messages: found,
+    cursor: formatPosition(stream, epoch, seq),
+    more: seq < tail.last && (found.length >= limit || end < last),
+    recovered: true,
+  };
 }
 
 export const HISTORY = operation<'history'>({
@@ -82,7 +101,12 @@ export const HISTORY = operation<'history'>({
   example: { topic: 'market:DEMO', limit: 5 },
   cost: 'request',
   run: async ({ hub, subscriber, acknowledge }, request) => {
-    const { messages, ...history } = await readHistory(hub, request, subscriber.access.principal);
+    const { access } = subscriber;
+    const { messages, ...history } = await readHistory(hub, request, access.principal, access);
+    access.charge(
+      'bytes_written',
+      messages.reduce((sum, { text }) => sum + text.length, 0),
+    );
     acknowledge({ ...history, messages: messages.map(({ text }) => JSON.parse(text) as Message) });
   },
 });

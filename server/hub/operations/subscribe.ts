@@ -17,6 +17,7 @@ import type { Conflation } from '../queues/conflator.js';
 import { type BackfillPlan, least } from '../recovery/backfill.js';
 import { type Past, type PastRequest, planPast } from '../recovery/past.js';
 import { keysByStream } from '../recovery/recovery.js';
+import { Toll } from '../recovery/toll.js';
 import { topicVerdict } from '../recovery/verdict.js';
 import { checkConflatable, checkNotRaised, requestedConflation } from './conflation-rules.js';
 import { cursor, topics } from './fields.js';
@@ -116,7 +117,11 @@ async function makeSubscription(
   // Before it waits for them.
   hub.outages.tell(subscriber, byStream.keys());
   for (const stream of byStream.keys()) await whenLive(hub.stream(stream).tail, waitMs);
-  const past = await hub.recovery.past(topics, request);
+  const toll = Toll.patient(subscriber.access);
+  // Requests of one connection are carried out one after the other: all of them were let in when little was owed.
+  const wait = toll.pay({ walked: 0, read: 0 });
+  if (wait !== undefined) await wait;
+  const past = await hub.recovery.past(topics, request, toll);
   if (subscriber.closed) return;
 
   // From here to the announcement nothing waits: the plan, the holds and the cursor are of one moment.
@@ -150,6 +155,7 @@ async function makeSubscription(
       reader,
       plan: failure === undefined ? plan : { ...plan, opening: [] },
     })),
+    toll,
   );
   if (failure !== undefined) throw failure.error;
   subscriber.position();
@@ -217,11 +223,12 @@ async function goLive(
   hub: Hub,
   subscriber: Subscriber,
   changes: readonly Pick<Change, 'reader' | 'plan'>[],
+  toll: Toll,
 ): Promise<void> {
   try {
     for (const { reader, plan } of changes) {
       if (reader.keys.size === 0) reader.release();
-      else await hub.recovery.backfill(reader, plan);
+      else await hub.recovery.backfill(reader, plan, toll);
     }
   } catch (error) {
     // The subscription was acknowledged and cannot be kept: the client reconnects with its cursor and gets everything.

@@ -14,11 +14,15 @@ import { StallWatch } from '../delivery/stall-watch.js';
 import type { StreamReader } from '../delivery/stream-reader.js';
 import type { StreamMessage } from '../tail/stream-message.js';
 import type { LogPages } from './log-pages.js';
-import { messagesAfter } from './messages-after.js';
+import { messagesAfter, type Stretch } from './messages-after.js';
 import type { Semaphore } from './semaphore.js';
+import type { Toll } from './toll.js';
 
 /** Time between two looks at a connection that has not taken what waits for it. */
 const POLL_MS = 10;
+
+/** Messages that are written before they are paid for. */
+const PAYS_EVERY = 128;
 
 /** Where each key of a held reader starts, and what it gets first. */
 export interface BackfillPlan {
@@ -30,6 +34,8 @@ export interface BackfillPlan {
 
 export interface BackfillOptions {
   readonly pages: LogPages;
+  /** Pays for it. */
+  readonly toll: Toll;
   /** Acquired for each stretch of messages, and not held while waiting for a connection. */
   readonly semaphore: Semaphore;
   /** Writing pauses while a connection has more than this waiting, bytes. */
@@ -52,12 +58,16 @@ class Backfill {
   #opened = 0;
   /** Bytes that were written since the connection was looked at. */
   #unchecked = 0;
+  readonly #keys: ReadonlySet<string>;
+  /** What was written and is not paid for. */
+  #unpaid = { count: 0, bytes: 0 };
 
   constructor(reader: StreamReader, plan: BackfillPlan, options: BackfillOptions) {
     this.#reader = reader;
     this.#plan = plan;
     this.#options = options;
     this.#position = least(plan.starts.values());
+    this.#keys = new Set(plan.starts.keys());
   }
 
   async run(): Promise<void> {
@@ -80,11 +90,15 @@ class Backfill {
         return;
       }
       await semaphore.acquire();
+      let stretch: Stretch | undefined;
       try {
-        await this.#writeStretch();
+        stretch = await this.#writeStretch();
       } finally {
         semaphore.release();
       }
+      // Others may go on where this one has to wait.
+      const wait = stretch === undefined ? undefined : this.#options.toll.pay(stretch);
+      if (wait !== undefined) await wait;
     }
   }
 
@@ -97,20 +111,25 @@ class Backfill {
     return this.#plan.opening[this.#opened];
   }
 
-  async #writeStretch(): Promise<void> {
-    if (this.#hasNewEpoch) return;
+  async #writeStretch(): Promise<Stretch | undefined> {
+    if (this.#hasNewEpoch) return undefined;
     const { tail } = this.#reader;
-    const { from, to, messages } = await messagesAfter(tail, this.#position, this.#options.pages);
-    if (this.#hasNewEpoch) return;
+    const stretch = await messagesAfter(tail, this.#position, this.#keys, this.#options.pages);
+    if (this.#hasNewEpoch) return undefined;
+    const { from, to, messages } = stretch;
     if (from > this.#position + 1) this.#reader.announceGap('trimmed', this.#position + 1, from - 1);
     for (const message of messages) {
       while (this.#next !== undefined && this.#next.seq < message.seq) await this.#writeOpening(this.#next);
       if (this.#next?.seq === message.seq) await this.#writeOpening(this.#next);
       else if (this.#isWanted(message)) await this.#write(message);
     }
-    if (to >= tail.last) while (this.#next !== undefined) await this.#writeOpening(this.#next);
+    while (this.#next !== undefined && (to >= tail.last || this.#next.seq <= to))
+      await this.#writeOpening(this.#next);
     this.#position = Math.max(this.#position, to);
     this.#reader.position = this.#position;
+    const wait = this.#pay();
+    if (wait !== undefined) await wait;
+    return stretch;
   }
 
   #isWanted({ key, seq }: StreamMessage): boolean {
@@ -133,13 +152,24 @@ class Backfill {
     return this.#written(this.#reader.writeOpening(message));
   }
 
-  /** Pauses if too much waits. Undefined: no need to wait. */
+  /** Pauses if too much waits, or much was written in this turn. Undefined: no need to wait. */
   #written(bytes: number): Promise<void> | undefined {
     const { pauseBytes } = this.#options;
+    this.#unpaid.count += 1;
+    this.#unpaid.bytes += bytes;
     this.#unchecked += bytes;
-    if (this.#unchecked < pauseBytes / 4) return undefined;
-    this.#unchecked = 0;
-    return this.#reader.outlet.bufferedBytes() > pauseBytes ? this.#pause() : undefined;
+    if (this.#unchecked >= pauseBytes / 4) {
+      this.#unchecked = 0;
+      if (this.#reader.outlet.bufferedBytes() > pauseBytes) return this.#pause();
+    }
+    return this.#unpaid.count < PAYS_EVERY ? undefined : this.#pay();
+  }
+
+  /** Pays for what was written. */
+  #pay(): Promise<void> | undefined {
+    const { count, bytes } = this.#unpaid;
+    this.#unpaid = { count: 0, bytes: 0 };
+    return this.#options.toll.written(count, bytes) ?? undefined;
   }
 
   async #pause(): Promise<void> {

@@ -12,8 +12,9 @@ import { LogPages } from './log-pages.js';
 import { LogTops } from './log-tops.js';
 import { messagesAfter, type Stretch } from './messages-after.js';
 import type { Past, PastRequest, Rewound } from './past.js';
-import { rewind } from './rewind.js';
+import { type RewindRequest, rewind } from './rewind.js';
 import { Semaphore } from './semaphore.js';
+import type { Toll } from './toll.js';
 import { judge, type Verdict } from './verdict.js';
 
 /** What recoveries ask of the stream log, or of what keeps its past. */
@@ -77,23 +78,22 @@ export class Recovery {
     );
   }
 
-  /** The newest `count` messages of each key (`*`: of the stream) up to `barrier`, a seq; ascending by seq. */
-  rewind(
-    tail: StreamTail,
-    keys: ReadonlySet<string>,
-    count: number,
-    barrier: number,
-  ): Promise<StreamMessage[]> {
-    return rewind(tail, keys, count, barrier, this.#pages);
+  /**
+   * The newest messages of some keys, ascending by seq. Paid for as they are searched.
+   *
+   * @throws HubError `log_unavailable`, and as {@link Toll.pay}
+   */
+  rewind(tail: StreamTail, request: RewindRequest, toll: Toll): Promise<StreamMessage[]> {
+    return rewind(tail, request, this.#pages, toll);
   }
 
-  /** The messages that follow a position, as far as one read brings them. */
-  messagesAfter(tail: StreamTail, position: number): Stretch | Promise<Stretch> {
-    return messagesAfter(tail, position, this.#pages);
+  /** The messages of some keys that follow a position, as far as one read brings them. The caller pays. */
+  messagesAfter(tail: StreamTail, position: number, keys: ReadonlySet<string>): Stretch | Promise<Stretch> {
+    return messagesAfter(tail, position, keys, this.#pages);
   }
 
   /** The past of topics, all of it of the current epoch of each stream. @throws HubError `log_unavailable` */
-  async past(topics: readonly Topic[], { positions, rewind }: PastRequest): Promise<Past> {
+  async past(topics: readonly Topic[], { positions, rewind }: PastRequest, toll: Toll): Promise<Past> {
     const { tailOf } = this.#options;
     const byStream = keysByStream(topics);
     for (;;) {
@@ -105,7 +105,8 @@ export class Recovery {
       for (const [stream, keys] of rewind === undefined ? [] : byStream) {
         const tail = tailOf(stream);
         const barrier = tail.last;
-        rewound.set(stream, { barrier, messages: await this.rewind(tail, keys, rewind!, barrier) });
+        const messages = await this.rewind(tail, { keys, count: rewind!, barrier }, toll);
+        rewound.set(stream, { barrier, messages });
       }
       if ([...epochs].every(([stream, epoch]) => tailOf(stream).epoch === epoch))
         return { verdicts, rewound };
@@ -113,10 +114,11 @@ export class Recovery {
   }
 
   /** Writes what a plan says to a held reader, and releases it. @throws HubError if the log cannot be read. */
-  backfill(reader: StreamReader, plan: BackfillPlan): Promise<void> {
+  backfill(reader: StreamReader, plan: BackfillPlan, toll: Toll): Promise<void> {
     const { clock, pauseBytes } = this.#options;
     return backfill(reader, plan, {
       pages: this.#pages,
+      toll,
       semaphore: this.#semaphore,
       pauseBytes,
       clock,

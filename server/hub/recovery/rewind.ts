@@ -2,52 +2,117 @@ import { ALL_KEYS } from '@axiom-streaming/protocol/topic';
 import type { StreamMessage } from '../tail/stream-message.js';
 import type { StreamTail } from '../tail/stream-tail.js';
 import type { LogPages } from './log-pages.js';
+import type { Toll } from './toll.js';
 
 /** A key with few messages is not searched for further back than this many messages of its stream. */
 const SCAN_MAX_MESSAGES = 50_000;
+/** Messages of the recent window that are looked at before the toll is paid. */
+const WINDOW_SLICE = 1_024;
+
+/** Where and for what it is looked. */
+export interface RewindRequest {
+  /** `*`: the whole stream. */
+  readonly keys: ReadonlySet<string>;
+  /** Messages of each key. */
+  readonly count: number;
+  /** The newest seq that counts. */
+  readonly barrier: number;
+}
 
 /**
  * The newest `count` messages of each key (`*`: of the stream) up to `barrier`, ascending by seq, each once.
  * Fewer if the log, or the search limit, ends earlier.
+ *
+ * @throws HubError `log_unavailable`, and as {@link Toll.pay}
  */
-export async function rewind(
+export function rewind(
   tail: StreamTail,
-  keys: ReadonlySet<string>,
-  count: number,
-  barrier: number,
+  request: RewindRequest,
   pages: LogPages,
+  toll: Toll,
 ): Promise<StreamMessage[]> {
-  const missing = new Map<string, number>();
-  for (const key of keys) {
-    // A key that never had a message is not searched for.
-    if (key === ALL_KEYS || tail.lastValues.has(key)) missing.set(key, count);
+  return new Rewind(tail, request, pages, toll).run();
+}
+
+class Rewind {
+  readonly #tail: StreamTail;
+  readonly #pages: LogPages;
+  readonly #toll: Toll;
+  /** By key: how many are still wanted. */
+  readonly #missing = new Map<string, number>();
+  readonly #found: StreamMessage[] = [];
+  readonly #end: number;
+  #seq: number;
+
+  constructor(tail: StreamTail, { keys, count, barrier }: RewindRequest, pages: LogPages, toll: Toll) {
+    this.#tail = tail;
+    this.#pages = pages;
+    this.#toll = toll;
+    for (const key of keys) {
+      // A key that never had a message is not searched for.
+      if (key === ALL_KEYS || tail.lastValues.has(key)) this.#missing.set(key, count);
+    }
+    this.#seq = barrier;
+    this.#end = Math.max(0, barrier - SCAN_MAX_MESSAGES);
   }
-  const found: StreamMessage[] = [];
-  const take = (message: StreamMessage) => {
-    const taken = [message.key, ALL_KEYS].filter((key) => missing.has(key));
-    if (taken.length > 0) found.push(message);
-    for (const key of taken) {
-      const left = missing.get(key)! - 1;
-      if (left === 0) missing.delete(key);
-      else missing.set(key, left);
+
+  async run(): Promise<StreamMessage[]> {
+    while (this.#seq > this.#end && this.#missing.size > 0) {
+      const walked = this.#walkWindow();
+      if (walked > 0) {
+        const wait = this.#toll.pay({ walked, read: 0 });
+        if (wait !== undefined) await wait;
+      } else if (!(await this.#walkPage())) break;
     }
-  };
-  const end = Math.max(0, barrier - SCAN_MAX_MESSAGES);
-  let seq = barrier;
-  while (seq > end && missing.size > 0) {
-    const held = tail.window.get(seq);
-    if (held !== undefined) {
-      take(held);
-      seq -= 1;
-      continue;
-    }
-    const { messages } = await pages.read(tail, seq);
-    const older = messages.filter((message) => message.seq <= seq);
-    if (older.length === 0) break;
-    for (const message of [...older].reverse()) {
-      if (missing.size > 0) take(message);
-    }
-    seq = older[0]!.seq - 1;
+    return this.#found.reverse();
   }
-  return found.reverse();
+
+  /** @returns how many messages the window had */
+  #walkWindow(): number {
+    let walked = 0;
+    while (this.#seq > this.#end && this.#missing.size > 0 && walked < WINDOW_SLICE) {
+      const held = this.#tail.window.get(this.#seq);
+      if (held === undefined) break;
+      if (this.#isWanted(held.key)) this.#take(held);
+      walked += 1;
+      this.#seq -= 1;
+    }
+    return walked;
+  }
+
+  /** @returns false where the log ends */
+  async #walkPage(): Promise<boolean> {
+    const keys = new Set(this.#missing.keys());
+    const passed = keys.has(ALL_KEYS) ? undefined : this.#pages.passed(this.#tail, this.#seq, keys);
+    if (passed !== undefined) {
+      this.#seq = passed.from - 1;
+      await this.#toll.pay({ walked: 1, read: 0 });
+      return true;
+    }
+    const { page, read } = await this.#pages.read(this.#tail, this.#seq);
+    let walked = 0;
+    for (let i = page.length - 1; i >= 0 && this.#missing.size > 0; i--) {
+      if (page.seqAt(i)! > this.#seq) continue;
+      walked += 1;
+      if (this.#isWanted(page.keyAt(i)!)) this.#take(page.message(i));
+    }
+    await this.#toll.pay({ walked, read });
+    const first = page.seqAt(0);
+    if (first === undefined || first > this.#seq) return false;
+    this.#seq = first - 1;
+    return true;
+  }
+
+  #isWanted(key: string): boolean {
+    return this.#missing.has(key) || this.#missing.has(ALL_KEYS);
+  }
+
+  #take(message: StreamMessage): void {
+    this.#found.push(message);
+    for (const key of [message.key, ALL_KEYS]) {
+      const left = this.#missing.get(key);
+      if (left === 1) this.#missing.delete(key);
+      else if (left !== undefined) this.#missing.set(key, left - 1);
+    }
+  }
 }

@@ -16,8 +16,8 @@ describe('Pages of the log', () => {
   afterEach(() => test.stop());
 
   const read = async (seq: number) => {
-    const { to, messages } = await pages.read(test.hub.stream('news').tail, seq);
-    return { from: messages[0]?.seq, to, count: messages.length };
+    const { page } = await pages.read(test.hub.stream('news').tail, seq);
+    return { from: page.seqAt(0), to: page.to, count: page.length };
   };
 
   it('are cut at fixed seqs, wherever in them one asks', async () => {
@@ -48,8 +48,8 @@ describe('Pages of the log', () => {
   });
 
   it('have the texts of their messages', async () => {
-    const { messages } = await pages.read(test.hub.stream('news').tail, 2);
-    expect(JSON.parse(messages[1]!.text)).to.include({ topic: 'news:b', seq: 2, data: 2 });
+    const { page } = await pages.read(test.hub.stream('news').tail, 2);
+    expect(JSON.parse(page.message(1).text)).to.include({ topic: 'news:b', seq: 2, data: 2 });
   });
 
   it('are asked for again after a read has failed', async () => {

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { FREE } from '../../../server/hub/access.js';
+import { Toll } from '../../../server/hub/recovery/toll.js';
 import { STREAMS, TestHub } from '../support.js';
 
 describe('A rewind', () => {
@@ -8,7 +10,11 @@ describe('A rewind', () => {
 
   const back = async (keys: string[], count: number, barrier?: number) => {
     const { tail } = test.hub.stream('news');
-    const found = await test.hub.recovery.rewind(tail, new Set(keys), count, barrier ?? tail.last);
+    const found = await test.hub.recovery.rewind(
+      tail,
+      { keys: new Set(keys), count, barrier: barrier ?? tail.last },
+      Toll.strict(FREE),
+    );
     return found.map(({ seq }) => seq);
   };
 
