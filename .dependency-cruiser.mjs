@@ -19,7 +19,7 @@ const ROOMS = [
   ['stop-signal.ts', ['type logger.ts']],
   ['time/', ['time/']],
   ['redis/', ['redis/', 'time/', 'errors.ts', 'type logger.ts']],
-  ['log/', ['log/', 'errors.ts', 'redis/redis-link.ts', 'type logger.ts']],
+  ['log/', ['log/', 'time/', 'errors.ts', 'redis/redis-link.ts', 'type logger.ts']],
   // Inside the hub arrows run one way: operations, hub, recovery, delivery, queues, tail. No room of it sees a
   // transport.
   ['hub/counters.ts', []],
@@ -57,7 +57,10 @@ const ROOMS = [
       ...['type log/stream-log.ts', 'type logger.ts'],
     ],
   ],
-  ['hub/operations/', ['hub/', 'time/', 'type log/stream-log.ts', 'errors.ts', 'type logger.ts']],
+  [
+    'hub/operations/',
+    ['hub/', 'time/', 'type log/stream-log.ts', 'log/append-refusals.ts', 'errors.ts', 'type logger.ts'],
+  ],
   // Who may do what. The hub asks through its own port, and knows nothing of tokens.
   [
     'auth/',

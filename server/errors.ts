@@ -38,11 +38,11 @@ export const ERRORS = {
   address_too_long: { status: 414, title: 'The address is too long', retry: false },
   unsupported_type: { status: 415, title: 'This content type is not read here', retry: false },
   unsupported: { status: 422, title: 'This hub does not do that', retry: false },
-  // An operator makes room for it. When, nobody knows: there is no `Retry-After`.
   too_many_keys: { status: 422, title: 'The stream has as many keys as it may have', retry: true },
   too_many_topics: { status: 422, title: 'The connection reads as many topics as it may', retry: false },
   headers_too_large: { status: 431, title: 'The headers are too large', retry: false },
   rate_limited: { status: 429, title: 'Too many requests', retry: true },
+  quota_exceeded: { status: 429, title: 'A share of what is stored is used up', retry: true },
   too_many_connections: { status: 429, title: 'Too many connections', retry: true },
   internal: { status: 500, title: 'Something went wrong in the hub', retry: true },
   node_unavailable: { status: 502, title: 'No node of the hub answers', retry: true },

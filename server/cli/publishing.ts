@@ -223,8 +223,8 @@ class FileRun {
         return;
       } catch (error) {
         if (!(error instanceof HubError)) throw error;
-        // Room for a key is made by an operator, for whom this does not wait.
-        if (!mayPass(error) || error.code === 'too_many_keys')
+        // Room is made by an operator, or by time: this waits for neither.
+        if (!mayPass(error) || error.code === 'too_many_keys' || error.code === 'quota_exceeded')
           return this.#refuse(line, error.code, error.message);
         if (performance.now() > until || this.#client.status.state === 'closed') {
           this.#failure ??= fromHub(error, 'the hub');

@@ -11,6 +11,7 @@ import type { ErrorBody } from '@axiom-streaming/protocol/errors';
 import { ALL_KEYS, parseTopic, TOPIC_FORM } from '@axiom-streaming/protocol/topic';
 import { errorBody, HubError } from '../errors.js';
 import { isDeeperThan, jsonText, MAX_DEPTH } from '../hub/operations/publisher.js';
+import { refusalError } from '../log/append-refusals.js';
 import type { AppendEntry, StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
 import { Backoff } from '../time/backoff.js';
@@ -96,7 +97,8 @@ export class SourceWriter {
       results.forEach(({ status }, i) => {
         if (status === 'appended') metrics.published(stream);
         else if (status === 'passed' || status === 'duplicate') metrics.repeated();
-        else refused.set(chunk[i]!.index, errorBody(refusalOf(status, stream)));
+        else if (status === 'unknown_key') throw new Error('a connector deletes nothing');
+        else refused.set(chunk[i]!.index, errorBody(refusalError(stream, chunk[i]!.entry, status)));
       });
     }
   }
@@ -151,11 +153,4 @@ export class SourceWriter {
       },
     };
   }
-}
-
-function refusalOf(status: 'conflict' | 'too_many_keys' | 'unknown_key', stream: string): HubError {
-  if (status === 'unknown_key') throw new Error('a connector deletes nothing');
-  return status === 'conflict'
-    ? new HubError('idempotency_conflict', 'id: was used for another message', { field: 'id' })
-    : new HubError('too_many_keys', `topic: "${stream}" cannot take another key`, { field: 'topic' });
 }

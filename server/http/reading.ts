@@ -98,7 +98,7 @@ function newestOf(values: LastValues): StreamMessage | undefined {
 }
 
 function describeStream({ config, tail }: HubStream) {
-  const { name, maxMessages, maxAgeMs, maxKeys } = config;
+  const { name, maxMessages, maxAgeMs, maxBytes, maxKeys } = config;
   return {
     name,
     class: config.class,
@@ -107,6 +107,6 @@ function describeStream({ config, tail }: HubStream) {
     lastSeq: tail.last,
     cursor: formatPosition(name, tail.epoch, tail.last),
     keys: tail.lastValues.size,
-    retention: { maxMessages, maxAgeMs, maxKeys },
+    retention: { maxMessages, maxAgeMs, maxBytes, maxKeys },
   };
 }

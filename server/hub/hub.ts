@@ -127,6 +127,7 @@ export class Hub implements TailListener, LogListener {
         counters: this.counters,
         windowBytes: limits.windowBytes,
         topCheckMs: limits.topCheckMs,
+        archived: config.archive,
       });
       const fanout = new Fanout<StreamReader>();
       const source: ReaderSource = {

@@ -24,6 +24,7 @@ export const STREAM_DEFAULTS = {
   class: 'log',
   maxMessages: 100_000,
   maxAgeMs: 24 * HOUR_MS,
+  maxBytes: 128 * 1024 * 1024,
   maxKeys: 100_000,
   read: 'granted',
   write: 'granted',

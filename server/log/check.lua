@@ -1,12 +1,15 @@
--- Reads the state of a stream's log and the entry at one seq. Trims entries that are too old, one slice at a time.
+-- Reads the state of a stream's log and the entry at one seq. Trims entries that are too old, one slice at a time, and
+-- ends last values that are too old, a slice every second.
 --
--- KEYS: 1 log, 2 meta     ARGV: 1 the seq to read ('0': none), 2 maxAgeMs, 3 '1' in a Redis Cluster
+-- KEYS: 1 log, 2 meta, 3 last values, 4 marks, 5 owners
+-- ARGV: 1 the seq to read ('0': none), 2 maxAgeMs, 3 '1' in a Redis Cluster
 -- Returns: epoch or false, top, first, then the entry's fields (t, time, k, key, d, data) or false, then the id of the
---          cluster's node or '', and the seq of the newest tombstone or false.
+--          cluster's node or '', the seq of the newest tombstone or false, the time in ms from before which nothing is kept, the highest seq of a last value that
+--          has ended.
 local SLICE, SLICES = 500, 20
 local server = ARGV[3] == '' and '' or redis.call('CLUSTER', 'MYID')
-local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'tombstone')
-if not meta[1] then return { false, '0', '1', false, server, false } end
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'values', 'tombstone')
+if not meta[1] then return { false, '0', '1', false, server, false, '0', '0' } end
 local top = meta[2] or '0'
 
 local function seq_of(entry) return string.match(entry[1], '^(%d+)') end
@@ -14,7 +17,8 @@ local function time_of(entry) return tonumber(entry[2][2]) end
 local function oldest_entry() return redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1] end
 
 local clock = redis.call('TIME')
-local oldest = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000) - tonumber(ARGV[2])
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local oldest = now - tonumber(ARGV[2])
 local head = oldest_entry()
 for _ = 1, SLICES do
   if not head or time_of(head) >= oldest then break end
@@ -26,7 +30,7 @@ for _ = 1, SLICES do
       break
     end
   end
-  redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f-0', cut))
+  redis.call('XTRIM', KEYS[1], 'MINID', whole(cut) .. '-0')
   head = oldest_entry()
 end
 
@@ -35,4 +39,7 @@ if ARGV[1] ~= '0' then
   local entry = redis.call('XRANGE', KEYS[1], ARGV[1] .. '-0', ARGV[1] .. '-0')[1]
   if entry then own = entry[2] end
 end
-return { meta[1], top, head and seq_of(head) or string.format('%.0f', tonumber(top) + 1), own, server, meta[3] }
+sweep(tonumber(meta[3] or ''), now, tonumber(ARGV[2]), 1000)
+local ended = redis.call('HGET', KEYS[2], 'ended') or '0'
+local first = head and seq_of(head) or whole(tonumber(top) + 1)
+return { meta[1], top, first, own, server, meta[4], whole(oldest), ended }

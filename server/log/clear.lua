@@ -1,15 +1,13 @@
 -- Deletes the messages and the last values of a stream and begins a new epoch, which it announces. Seqs go on, so that
 -- none is given twice, and the positions of sources stay, so that no connector reads its source again or skips any of it.
 --
--- KEYS: 1 log, 2 meta, 3 last values     ARGV: 1 channel, 2 the new epoch, 3 '1' in a Redis Cluster
+-- KEYS: 1 log, 2 meta, 3 last values, 4 marks, 5 owners     ARGV: 1 channel, 2 the new epoch, 3 '1' in a Redis Cluster
 -- Returns: the epoch in force afterwards, and how many keys had a value.
 local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
 local keys = redis.call('HLEN', KEYS[3])
 if meta[1] and keys == 0 and redis.call('XLEN', KEYS[1]) == 0 then return { meta[1], 0 } end
 
--- Before anything is written: a full Redis takes this, and then the rest of the script.
-redis.call('UNLINK', KEYS[1], KEYS[3])
-redis.call('HDEL', KEYS[2], 'tombstone')
+forget_all()
 redis.call('HSET', KEYS[2], 'epoch', ARGV[2])
 
 local clock = redis.call('TIME')

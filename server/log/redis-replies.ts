@@ -1,15 +1,24 @@
 /** Reads the replies of Redis to the scripts and commands of the stream log. */
 import type { Reply } from '../redis/redis-link.js';
-import type { AppendResult, LogEntry } from './stream-log.js';
+import type { AppendRefusal, AppendResult, LogEntry } from './stream-log.js';
+
+const REFUSALS: ReadonlyMap<string, AppendRefusal> = new Map([
+  ['C', 'conflict'],
+  ['P', 'passed'],
+  ['K', 'too_many_keys'],
+  ['V', 'values_full'],
+  ['S', 'keys_of_subject'],
+  ['B', 'bytes_of_subject'],
+  ['U', 'unknown_key'],
+]);
 
 /** The outcome for one entry of `append.lua`. @param epoch and time of the call */
 export function appendResult(reply: Reply, epoch: string, time: number): AppendResult {
   if (typeof reply === 'number') return { status: 'appended', seq: reply, epoch, time };
-  if (reply === 'C') return { status: 'conflict' };
-  if (reply === 'K') return { status: 'too_many_keys' };
-  if (reply === 'P') return { status: 'passed' };
-  if (reply === 'U') return { status: 'unknown_key' };
-  const [seq, firstEpoch, firstTime] = String(reply).split(' ');
+  const text = String(reply);
+  const status = REFUSALS.get(text);
+  if (status !== undefined) return { status };
+  const [seq, firstEpoch, firstTime] = text.split(' ');
   return { status: 'duplicate', seq: Number(seq), epoch: String(firstEpoch), time: Number(firstTime) };
 }
 

@@ -1,7 +1,8 @@
 /**
  * The stream log in Redis. A stream's keys share one hash tag, so that Redis Cluster keeps them in one slot:
- * `{market}:log` (a Redis stream with the ids `<seq>-0`), `{market}:meta` (epoch, seq, positions of sources),
- * `{market}:last` (newest value by key) and `{market}:id:<name>` (idempotency, expiring; the name stands for subject, key
+ * `{market}:log` (a Redis stream with the ids `<seq>-0`), `{market}:meta` (epoch, seq, positions of sources,
+ * counters), `{market}:last` (newest value by key), `{market}:marks` (where the log is trimmed by bytes), `{market}:owners`
+ * (who created which key), `{market}:used:<name>` (what a subject has in the log, if that is limited) and `{market}:id:<name>` (idempotency, expiring; the name stands for subject, key
  * and id).
  *
  * Group commit: appends to one stream that arrive within one turn of the event loop share one script call and one
@@ -10,46 +11,32 @@
  */
 import { HubError } from '../errors.js';
 import { isNotTaken, loadScript, type RedisLink, type Reply } from '../redis/redis-link.js';
+import { type AppendCall, type AppendTarget, appendCall, groups, type Waiting } from './append-call.js';
 import { newEpoch } from './epoch.js';
 import { decodePayload } from './payload.js';
 import type { PayloadInbox } from './payload-inbox.js';
-import { digestOf, nameOfId } from './publication-ids.js';
 import { appendResult, lastValues, list, logEntry } from './redis-replies.js';
-import {
-  type AppendEntry,
-  type AppendResult,
-  type Cleared,
-  IDEMPOTENCY_MS,
-  type LogEntry,
-  type LogListener,
-  type LogTop,
-  type Retention,
-  type StreamLog,
+import type {
+  AppendEntry,
+  AppendResult,
+  Cleared,
+  LogEntry,
+  LogListener,
+  LogTop,
+  Retention,
+  StreamLog,
 } from './stream-log.js';
 
-const APPEND = loadScript(import.meta.url, 'append.lua');
-const CHECK = loadScript(import.meta.url, 'check.lua');
-const ROTATE = loadScript(import.meta.url, 'rotate.lua');
-const CLEAR = loadScript(import.meta.url, 'clear.lua');
+const APPEND = loadScript(import.meta.url, 'retaining.lua', 'append.lua');
+const CHECK = loadScript(import.meta.url, 'retaining.lua', 'check.lua');
+const ROTATE = loadScript(import.meta.url, 'retaining.lua', 'rotate.lua');
+const CLEAR = loadScript(import.meta.url, 'retaining.lua', 'clear.lua');
 
-/** Limits of one script call, during which Redis serves nobody else. */
-const GROUP_MAX_ENTRIES = 512;
-const GROUP_MAX_BYTES = 1024 * 1024;
 /** Bytes that may wait for Redis on one node, over all streams; publishes beyond this are refused. */
 const WAITING_MAX_BYTES = 64 * 1024 * 1024;
 
-interface Waiting {
-  readonly entries: readonly AppendEntry[];
-  readonly bytes: number;
-  resolve(results: AppendResult[]): void;
-  reject(error: unknown): void;
-}
-
-interface StreamState {
-  readonly name: string;
-  readonly retention: Retention;
-  readonly keys: readonly [log: string, meta: string, last: string];
-  readonly channel: string;
+interface StreamState extends AppendTarget {
+  readonly keys: readonly [log: string, meta: string, last: string, marks: string, owners: string];
   /** The value of {@link RedisLink.life} that the follower was last told about. */
   life: string | undefined;
   queue: Waiting[];
@@ -79,7 +66,7 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
       this.#streams.set(name, {
         name,
         retention,
-        keys: [`${tag}:log`, `${tag}:meta`, `${tag}:last`],
+        keys: [`${tag}:log`, `${tag}:meta`, `${tag}:last`, `${tag}:marks`, `${tag}:owners`],
         channel: channelOf(name),
         life: undefined,
         queue: [],
@@ -112,17 +99,19 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
 
   async check(name: string, ownSeq: number): Promise<LogTop> {
     const { keys, retention } = this.#stream(name);
-    const reply = await this.#link.run(CHECK, keys.slice(0, 2), [
-      String(ownSeq),
-      String(retention.maxAgeMs),
-      this.#inCluster,
-    ]);
-    const [epoch, top, first, own, server, tombstone] = list(reply);
+    const reply = await this.#link.run(
+      CHECK,
+      [...keys],
+      [String(ownSeq), String(retention.maxAgeMs), this.#inCluster],
+    );
+    const [epoch, top, first, own, server, tombstone, oldest, ended] = list(reply);
     return {
       epoch: epoch === null ? null : String(epoch),
       top: Number(top),
       first: Number(first),
       own: own === null || own === undefined ? null : logEntry(ownSeq, list(own)),
+      oldest: Number(oldest),
+      ended: Number(ended),
       ...(tombstone ? { tombstone: Number(tombstone) } : {}),
       ...(server ? { server: String(server) } : {}),
     };
@@ -205,33 +194,10 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
   }
 
   async #commit(stream: StreamState, group: readonly Waiting[]): Promise<void> {
-    const { keys, channel, retention, name } = stream;
-    const idKeys: string[] = [];
-    const args = [
-      channel,
-      newEpoch(),
-      String(retention.maxMessages),
-      String(retention.maxAgeMs),
-      String(retention.maxKeys),
-      String(IDEMPOTENCY_MS),
-      this.#inCluster,
-      tracesOf(group),
-    ];
-    for (const { entries } of group) {
-      for (const entry of entries) {
-        const { key, data, id, origin } = entry;
-        if (origin !== undefined) {
-          args.push(key, data, `@${origin.source} ${origin.position}`);
-        } else if (id === undefined) {
-          args.push(key, data, '');
-        } else {
-          idKeys.push(`{${name}}:id:${nameOfId(entry, id)}`);
-          args.push(key, data, digestOf(entry));
-        }
-      }
-    }
     try {
-      const [epoch, time, ...replies] = list(await this.#append(stream, [...keys, ...idKeys], args));
+      const [epoch, time, ...replies] = list(
+        await this.#append(stream, appendCall(stream, this.#inCluster, group)),
+      );
       const results = replies.map((reply) => appendResult(reply, String(epoch), Number(time)));
       let next = 0;
       for (const waiting of group) {
@@ -262,7 +228,7 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
    * has moved the stream to another master. Redis then refuses all calls in flight, in their order, and they are resent
    * one after the other.
    */
-  async #append(stream: StreamState, keys: readonly string[], args: readonly string[]): Promise<Reply> {
+  async #append(stream: StreamState, { keys, args }: AppendCall): Promise<Reply> {
     try {
       return await this.#link.runKnown(APPEND, keys, args);
     } catch (error) {
@@ -282,32 +248,4 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
 
 function nothing(): void {
   // The outcome is reported to the caller of `append`.
-}
-
-/** Splits the queue into script calls. Entries of one `append` stay together. */
-function* groups(queue: readonly Waiting[]): Generator<Waiting[]> {
-  let group: Waiting[] = [];
-  let count = 0;
-  let bytes = 0;
-  for (const waiting of queue) {
-    if (
-      group.length > 0 &&
-      (count + waiting.entries.length > GROUP_MAX_ENTRIES || bytes + waiting.bytes > GROUP_MAX_BYTES)
-    ) {
-      yield group;
-      group = [];
-      count = 0;
-      bytes = 0;
-    }
-    group.push(waiting);
-    count += waiting.entries.length;
-    bytes += waiting.bytes;
-  }
-  if (group.length > 0) yield group;
-}
-
-/** The traces in the form that `append.lua` takes. */
-function tracesOf(group: readonly Waiting[]): string {
-  const traces = group.flatMap(({ entries }) => entries.map(({ trace }) => trace));
-  return traces.some(Boolean) ? traces.map((trace) => trace ?? '-').join(' ') : '';
 }

@@ -1,9 +1,9 @@
 -- Begins a new epoch if the current one is still the expected one: when several nodes notice a loss, only one rotates.
 --
--- KEYS: 1 log, 2 meta, 3 last values     ARGV: 1 the expected epoch ('' for none), 2 the new one
+-- KEYS: 1 log, 2 meta, 3 last values, 4 marks, 5 owners     ARGV: 1 the expected epoch ('' for none), 2 the new one
 -- Returns: the epoch in force afterwards.
 local epoch = redis.call('HGET', KEYS[2], 'epoch')
 if epoch and epoch ~= ARGV[1] then return epoch end
-if not epoch then redis.call('DEL', KEYS[1], KEYS[3]) end
+if not epoch then forget_all() end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[2])
 return ARGV[2]

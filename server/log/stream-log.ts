@@ -62,10 +62,23 @@ export type AppendResult =
     }
   /**
    * `conflict`: the id was used by this subject for another message of this key. `too_many_keys`: the key is new and the
-   * stream already has its maximum number of keys. `passed`: the stream has already reached or passed this position of
-   * the source. `unknown_key`: there is no value to delete.
+   * stream already has its maximum number of keys. `values_full`: the last values would take more bytes than they may.
+   * `keys_of_subject`, `bytes_of_subject`: the subject has as many keys, or bytes, in the stream as it may have.
+   * `ids_full`: more ids are remembered than there is room for. `passed`: the stream has already reached or passed this
+   * position of the source. `unknown_key`: there is no value to delete.
    */
-  | { readonly status: 'conflict' | 'too_many_keys' | 'passed' | 'unknown_key' };
+  | { readonly status: AppendRefusal };
+
+/** Why an entry was not appended. */
+export type AppendRefusal =
+  | 'conflict'
+  | 'too_many_keys'
+  | 'values_full'
+  | 'keys_of_subject'
+  | 'bytes_of_subject'
+  | 'ids_full'
+  | 'passed'
+  | 'unknown_key';
 
 /** One stored message. */
 export interface LogEntry {
@@ -104,6 +117,10 @@ export interface LogTop {
   readonly own: LogEntry | null;
   /** Seq of the newest message that deleted a key; missing: none did in this epoch. */
   readonly tombstone?: number;
+  /** Messages from before this moment of the log's clock, ms, and the last values that they are, are not kept. */
+  readonly oldest: number;
+  /** The highest seq of a last value that has ended: of keys without one, messages up to here may be unknown. */
+  readonly ended: number;
   /** The server that answered, where the log may move between several servers; otherwise missing. */
   readonly server?: string;
 }
@@ -112,10 +129,24 @@ export interface LogTop {
 export interface Retention {
   /** Number of newest messages to keep (the log may keep a few more). */
   readonly maxMessages: number;
-  /** Messages older than this, in ms, are trimmed. */
+  /** Messages older than this, in ms, are trimmed, and last values that are older end. */
   readonly maxAgeMs: number;
+  /**
+   * Bytes of the log and the last values together: keys, data, and roughly what the log adds to each. The oldest
+   * messages are trimmed; last values may take half, and then a value that would grow them is refused.
+   */
+  readonly maxBytes: number;
   /** Maximum number of different keys; a message that would add another key is refused. */
   readonly maxKeys: number;
+  /** Of these, how many one subject may have created. Default: nine tenths. */
+  readonly maxKeysPerSubject?: number | undefined;
+  /** Bytes of one subject's messages in the log; a message beyond is refused. Default: no limit. */
+  readonly maxBytesPerSubject?: number | undefined;
+}
+
+/** How many keys of a stream one subject may have created. */
+export function keysOfOneSubject({ maxKeys, maxKeysPerSubject }: Retention): number {
+  return maxKeysPerSubject ?? Math.ceil(maxKeys * 0.9);
 }
 
 /** How long a publisher's id is remembered, ms. */
@@ -141,7 +172,10 @@ export interface StreamLog {
    */
   append(stream: string, entries: readonly AppendEntry[]): Promise<AppendResult[]>;
 
-  /** The top of the log, and the entry at `ownSeq` (0: none wanted). Trims entries that are too old. */
+  /**
+   * The top of the log, and the entry at `ownSeq` (0: none wanted). Trims entries that are too old, and ends some of
+   * the last values that are.
+   */
   check(stream: string, ownSeq: number): Promise<LogTop>;
 
   /** Begins a new epoch if the current one is still `expected`. @returns the epoch in force afterwards. */
@@ -150,7 +184,10 @@ export interface StreamLog {
   /** Entries with `from <= seq <= to`, ascending, at most `limit`. Trimmed entries are missing. */
   range(stream: string, from: number, to: number, limit: number): Promise<LogEntry[]>;
 
-  /** The newest entry of each key, ascending by seq; kept even after the log has trimmed that entry. */
+  /**
+   * The newest entry of each key, ascending by seq. It is kept until its age ends it, even if the log has trimmed that
+   * entry to make room.
+   */
   lastValues(stream: string): Promise<LogEntry[]>;
 
   /**

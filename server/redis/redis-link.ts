@@ -40,9 +40,12 @@ export interface Script {
   readonly sha: string;
 }
 
-/** Loads a script from the module's own folder, e.g. `loadScript(import.meta.url, 'append.lua')`. */
-export function loadScript(moduleUrl: string, file: string): Script {
-  return scriptOf(readFileSync(new URL(file, moduleUrl), 'utf8'));
+/**
+ * Loads a script from the module's own folder, e.g. `loadScript(import.meta.url, 'append.lua')`. Of several files the
+ * first ones define what the last one uses.
+ */
+export function loadScript(moduleUrl: string, ...files: readonly string[]): Script {
+  return scriptOf(files.map((file) => readFileSync(new URL(file, moduleUrl), 'utf8')).join(''));
 }
 
 /** A script from its text. */

@@ -56,9 +56,9 @@ function problemOf(error: unknown): ProblemAnswer {
   };
 }
 
-/** Whether the answer says when to retry. Nobody knows it for a fault inside the hub or a full stream; a ban has an end. */
+/** Whether the answer says when to retry. Nobody knows it for a fault inside the hub; a ban has an end. */
 export function hasRetryAfter(code: ErrorCode): boolean {
-  return code === 'banned' || (ERRORS[code].retry && ![422, 500].includes(ERRORS[code].status));
+  return code === 'banned' || (ERRORS[code].retry && ERRORS[code].status !== 500);
 }
 
 /** Answers a request with problem details. Headers that were set on the response before are sent too. */

@@ -5,7 +5,7 @@ import type { StreamLog } from '../../server/log/stream-log.js';
 import { type Logger, silentLogger } from '../../server/logger.js';
 import { until } from '../support/wait.js';
 
-const RETENTION = { maxMessages: 1_000, maxAgeMs: 3_600_000, maxKeys: 100 };
+const RETENTION = { maxMessages: 1_000, maxAgeMs: 3_600_000, maxBytes: 268_435_456, maxKeys: 100 };
 
 /** What both connectors are given, and what came of it. */
 export interface Surroundings {

@@ -8,6 +8,7 @@ import { VARIABLES } from '../../server/config/variables.js';
 import { ERRORS } from '../../server/errors.js';
 import { OPERATION_NAMES } from '../../server/hub/operations/handler.js';
 import { HISTORY_DEFAULT_LIMIT, HISTORY_MAX_LIMIT } from '../../server/hub/operations/history.js';
+import { STREAM_DEFAULTS } from '../../server/hub/streams.js';
 
 /** The document, seen from the compiled file. */
 const PROTOCOL = readFileSync(new URL('../../../docs/PROTOCOL.md', import.meta.url), 'utf8');
@@ -59,9 +60,13 @@ describe('docs/PROTOCOL.md', () => {
   it('tells the defaults of the limits as the configuration has them', () => {
     const named = table('## 13. Limits').filter(([, name]) => name !== '');
     expect(named).not.to.have.length(0);
+    const defaults: Record<string, string> = {
+      ...Object.fromEntries(Object.entries(VARIABLES).map(([name, { default: value }]) => [name, value])),
+      ...Object.fromEntries(Object.entries(STREAM_DEFAULTS).map(([name, value]) => [name, String(value)])),
+    };
     for (const [, name, value] of named) {
-      expect(VARIABLES, `the variable ${name}`).to.have.property(name!);
-      expect(value, `the default of ${name}`).to.equal(VARIABLES[name as keyof typeof VARIABLES].default);
+      expect(defaults, `the setting ${name}`).to.have.property(name!);
+      expect(value, `the default of ${name}`).to.equal(defaults[name!]);
     }
   });
 

@@ -133,7 +133,7 @@ describe('Reading over HTTP', () => {
         lastSeq: 12,
         cursor: `news.${epoch()}.12`,
         keys: 2,
-        retention: { maxMessages: 100_000, maxAgeMs: 604_800_000, maxKeys: 100_000 },
+        retention: { maxMessages: 100_000, maxAgeMs: 604_800_000, maxBytes: 134_217_728, maxKeys: 100_000 },
       });
     });
 

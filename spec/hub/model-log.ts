@@ -74,7 +74,7 @@ export class ModelLog implements StreamLog {
   async check(name: string, ownSeq: number): Promise<LogTop> {
     const { epoch, top, entries } = this.stream(name);
     const own = entries.find(({ seq }) => seq === ownSeq) ?? null;
-    return this.#answer({ epoch, top, first: entries[0]?.seq ?? top + 1, own });
+    return this.#answer({ epoch, top, first: entries[0]?.seq ?? top + 1, own, oldest: 0, ended: 0 });
   }
 
   async rotate(name: string, expected: string | null): Promise<string> {

@@ -209,6 +209,7 @@ export class Gate {
 const RETENTION = {
   maxMessages: 100_000,
   maxAgeMs: 3_600_000,
+  maxBytes: 268_435_456,
   maxKeys: 10_000,
   read: 'granted',
   write: 'granted',

@@ -6,8 +6,8 @@ import { type LogUnderTest, numbered } from './log-under-test.js';
 export function itHasEpochs(at: LogUnderTest): void {
   describe('check', () => {
     it('of a log that never had a message knows no epoch', async () => {
-      expect(await at.log.check('news', 0)).to.deep.equal({ epoch: null, top: 0, first: 1, own: null });
-      expect(await at.log.check('news', 5)).to.deep.equal({ epoch: null, top: 0, first: 1, own: null });
+      expect(await at.log.check('news', 0)).to.include({ epoch: null, top: 0, first: 1, own: null });
+      expect(await at.log.check('news', 5)).to.include({ epoch: null, top: 0, first: 1, own: null });
     });
 
     it('tells epoch, top, first, and the message under the seq that was asked for', async () => {
@@ -15,7 +15,7 @@ export function itHasEpochs(at: LogUnderTest): void {
       const [{ epoch, time }] = results as [Extract<AppendResult, { seq: number }>];
 
       expect(epoch).to.match(/^[A-Za-z0-9]{1,16}$/);
-      expect(await at.log.check('news', 2)).to.deep.equal({
+      expect(await at.log.check('news', 2)).to.deep.include({
         epoch,
         top: 3,
         first: 1,

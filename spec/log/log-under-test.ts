@@ -11,7 +11,12 @@ import { until } from '../support/wait.js';
 /** The streams of every log under test. */
 export const CONTRACT_STREAMS = ['news', 'market'] as const;
 
-export const ROOMY: Retention = { maxMessages: 100_000, maxAgeMs: 3_600_000, maxKeys: 10_000 };
+export const ROOMY: Retention = {
+  maxMessages: 100_000,
+  maxAgeMs: 3_600_000,
+  maxBytes: 1_073_741_824,
+  maxKeys: 10_000,
+};
 
 /** Opens the log of this spec, empty at first, with announcements to `listener`. What it opens, it closes after it. */
 export type OpenLog = (retention: Retention, listener: LogListener) => Promise<StreamLog>;

@@ -5,27 +5,12 @@ import { Server } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
 import { HubError } from '../../server/errors.js';
 import { isHubPayload } from '../../server/log/payload.js';
-import { RedisStreamLog } from '../../server/log/redis-stream-log.js';
 import type { LogListener, Retention } from '../../server/log/stream-log.js';
-import type { RedisLink } from '../../server/redis/redis-link.js';
 import { patient, until } from '../support/wait.js';
-import { CONTRACT_STREAMS, Follower, numbered, ROOMY, rejection, seqOf } from './log-under-test.js';
+import { Follower, numbered, ROOMY, rejection, seqOf } from './log-under-test.js';
 import { callsOf, OwnRedis } from './own-redis.js';
+import { channelOf, redisNode } from './redis-node.js';
 import { itIsAStreamLog } from './stream-log.contract.js';
-
-const CHANNEL = /^socket\.io#\/#(.+)#$/;
-const channelOf = (stream: string) => `socket.io#/#${stream}#`;
-
-interface SubscribedClient {
-  pSubscribe(pattern: string, listener: (payload: Buffer, channel: Buffer) => void): void;
-}
-
-/** A log, and what subscribes for it as the Socket.IO adapter does on a node. */
-interface Node {
-  readonly log: RedisStreamLog;
-  readonly link: RedisLink;
-  readonly payloads: Buffer[];
-}
 
 describe('The stream log in Redis', () => {
   let redis: OwnRedis;
@@ -47,25 +32,7 @@ describe('The stream log in Redis', () => {
     await redis.disconnect();
   });
 
-  async function node(retention: Retention, listener: LogListener): Promise<Node> {
-    const link = await redis.connect();
-    const log = new RedisStreamLog({
-      link,
-      streams: new Map(CONTRACT_STREAMS.map((name) => [name, retention])),
-      channelOf,
-    });
-    const payloads: Buffer[] = [];
-    const { subClient } = link.forAdapter((error) => {
-      throw error;
-    });
-    (subClient as SubscribedClient).pSubscribe('socket.io#/#*#', (payload, channel) => {
-      payloads.push(payload);
-      log.receive(CHANNEL.exec(channel.toString())![1]!, payload);
-    });
-    log.follow(listener);
-    await log.live();
-    return { log, link, payloads };
-  }
+  const node = (retention: Retention, listener: LogListener) => redisNode(redis, retention, listener);
 
   itIsAStreamLog(async (retention, listener) => (await node(retention, listener)).log);
 
@@ -137,7 +104,7 @@ describe('The stream log in Redis', () => {
     }
     await link.command(['HSET', '{news}:meta', 'seq', '1205'], 5_000);
 
-    expect(await log.check('news', 1201)).to.deep.equal({
+    expect(await log.check('news', 1201)).to.deep.include({
       epoch,
       top: 1205,
       first: 1201,
@@ -150,7 +117,7 @@ describe('The stream log in Redis', () => {
     const { log, link } = await node(ROOMY, new Follower());
     const [before] = await log.append('news', numbered(3));
     await link.command(['FLUSHALL']);
-    expect(await log.check('news', 3)).to.deep.equal({ epoch: null, top: 0, first: 1, own: null });
+    expect(await log.check('news', 3)).to.include({ epoch: null, top: 0, first: 1, own: null });
     const [after] = await log.append('news', numbered(1));
 
     expect(after).to.include({ seq: 1 });

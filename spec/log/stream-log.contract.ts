@@ -5,6 +5,7 @@
 import { expect } from 'chai';
 import { HubError } from '../../server/errors.js';
 import { itAppends } from './appending.contract.js';
+import { itIsBounded } from './bounds.contract.js';
 import { itDeletes } from './deleting.contract.js';
 import { itHasEpochs } from './epochs.contract.js';
 import { itKeeps } from './keeping.contract.js';
@@ -19,6 +20,7 @@ export function itIsAStreamLog(open: OpenLog): void {
   itKeeps(at);
   itDeletes(at);
   itHasEpochs(at);
+  itIsBounded(at);
 
   it('is available, and says so to its follower', async () => {
     expect(at.log.available).to.equal(true);

@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'too_many_topics'
   | 'headers_too_large'
   | 'rate_limited'
+  | 'quota_exceeded'
   | 'too_many_connections'
   | 'internal'
   | 'node_unavailable'

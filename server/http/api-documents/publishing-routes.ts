@@ -41,6 +41,7 @@ export const PUBLISHING_ROUTES: readonly Route[] = [
       'unknown_stream',
       'idempotency_conflict',
       'too_many_keys',
+      'quota_exceeded',
     ],
     example: `curl -s ${BEARER} -d '{"price":1}' '${EXAMPLE_ORIGIN}/api/topics/market:DEMO/messages'`,
   },

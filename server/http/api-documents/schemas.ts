@@ -120,6 +120,7 @@ export const streamInfo = z.object({
   retention: z.object({
     maxMessages: count,
     maxAgeMs: count.nullable().optional(),
+    maxBytes: count,
     maxKeys: count,
   }),
 });

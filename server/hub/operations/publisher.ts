@@ -1,7 +1,8 @@
 import type { Ack, PublishAnswer } from '@axiom-streaming/protocol/answers';
 import { flawOf, hasEndlessNumber } from '@axiom-streaming/protocol/json';
 import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
-import { ERRORS, errorBody, HubError } from '../../errors.js';
+import { errorBody, HubError } from '../../errors.js';
+import { refusalError } from '../../log/append-refusals.js';
 import type { AppendEntry, AppendResult, StreamLog } from '../../log/stream-log.js';
 import { HUB_ITSELF, type Principal, requirePublish } from '../access.js';
 import type { Hub } from '../hub.js';
@@ -29,7 +30,13 @@ export interface PublishCounters {
 }
 
 /** Why publications that could be read are refused. */
-const REFUSALS = ['too_large', 'too_deep', 'idempotency_conflict', 'too_many_keys'] as const;
+const REFUSALS = [
+  'too_large',
+  'too_deep',
+  'idempotency_conflict',
+  'too_many_keys',
+  'quota_exceeded',
+] as const;
 type RefusalReason = (typeof REFUSALS)[number];
 
 /**
@@ -241,8 +248,8 @@ export class Publisher {
     return { stream, entry: id === undefined ? { key, data, subject } : { key, data, subject, id } };
   }
 
-  #outcome(stream: string, { key, id }: AppendEntry, result: AppendResult): PublishAnswer {
-    const topic = topicName(stream, key);
+  #outcome(stream: string, entry: AppendEntry, result: AppendResult): PublishAnswer {
+    const topic = topicName(stream, entry.key);
     switch (result.status) {
       case 'appended': {
         const { published } = this.counters;
@@ -251,23 +258,14 @@ export class Publisher {
       }
       case 'duplicate':
         return { topic, seq: result.seq, epoch: result.epoch, time: result.time, duplicate: true };
-      case 'conflict':
-        this.#refuse('idempotency_conflict');
-        throw new HubError('idempotency_conflict', `id: "${id}" was used for another message of this topic`, {
-          field: 'id',
-        });
       case 'passed':
       case 'unknown_key':
         throw new Error(`a publication has no position in a source and deletes nothing: ${result.status}`);
-      case 'too_many_keys':
-        this.#refuse('too_many_keys');
-        throw new HubError(
-          'too_many_keys',
-          `topic: "${stream}" takes no further key (${ERRORS.too_many_keys.title})`,
-          {
-            field: 'topic',
-          },
-        );
+      default: {
+        const error = refusalError(stream, entry, result.status);
+        this.#refuse(error.code as RefusalReason);
+        throw error;
+      }
     }
   }
 

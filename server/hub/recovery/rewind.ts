@@ -50,7 +50,7 @@ class Rewind {
     this.#toll = toll;
     for (const key of keys) {
       // A key that never had a message is not searched for.
-      if (key === ALL_KEYS || tail.lastValues.has(key)) this.#missing.set(key, count);
+      if (key === ALL_KEYS || tail.mayHave(key)) this.#missing.set(key, count);
     }
     this.#seq = barrier;
     this.#end = Math.max(0, barrier - SCAN_MAX_MESSAGES);

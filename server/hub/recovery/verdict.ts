@@ -34,7 +34,7 @@ export async function judge(
     const top = await tops.now(tail.stream);
     return top.epoch === position.epoch && seq <= top.top ? recovered(seq) : lost('ahead');
   }
-  const newest = key === ALL_KEYS ? tail.last : (tail.lastValues.get(key)?.seq ?? tail.lastValues.tombstone);
+  const newest = key === ALL_KEYS ? tail.last : tail.newestOf(key);
   if (newest <= seq && tail.lostTo <= seq) return recovered(tail.last);
   if (tail.last - seq > maxMessages) return lost('limit');
   if (tail.window.first !== undefined && tail.window.first <= seq + 1) return recovered(seq);

@@ -1,17 +1,23 @@
 import { TOMBSTONE } from '@axiom-streaming/protocol/message';
 import { ALL_KEYS } from '@axiom-streaming/protocol/topic';
+import { AgeingMap } from '../../time/ageing-map.js';
 import type { StreamMessage } from './stream-message.js';
 
-/** By key: its newest message; a deleted key has none. */
+/** By key: its newest message; a key that was deleted or has ended has none. */
 export type LastValues = ReadonlyMap<string, StreamMessage>;
 
 /** The last values of a stream as a tail keeps them. */
-export class NewestByKey extends Map<string, StreamMessage> {
+export class NewestByKey extends AgeingMap<StreamMessage> {
   #tombstone = 0;
 
   /** Seq of the newest message that deleted a key: a key without a value may have had messages up to here. */
   get tombstone(): number {
     return this.#tombstone;
+  }
+
+  /** Seq up to which a key without a value may have had messages. */
+  get goneTo(): number {
+    return Math.max(this.#tombstone, this.endedTo);
   }
 
   /** The next message of the stream. */
@@ -24,9 +30,10 @@ export class NewestByKey extends Map<string, StreamMessage> {
     this.#tombstone = message.seq;
   }
 
-  /** Takes the values of a log instead. @param tombstone as {@link tombstone}; default: none */
-  replace(messages: readonly StreamMessage[], tombstone = 0): void {
+  /** Takes the values of a log instead, with its {@link tombstone} (default: none) and {@link endedTo}. */
+  replace(messages: readonly StreamMessage[], tombstone = 0, endedTo = 0): void {
     this.clear();
+    this.endedTo = endedTo;
     for (const message of messages) this.set(message.key, message);
     this.#tombstone = tombstone;
   }

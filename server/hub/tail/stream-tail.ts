@@ -29,6 +29,8 @@ const FILL_PAGE = 512;
  */
 const IN_FLIGHT_MS = 150;
 const REACH_POLL_MS = 10;
+/** How many last values are looked at, at each regular comparison with the log, whether their age has ended them. */
+const ENDED_AT_ONCE = 5_000;
 
 export interface StreamTailOptions {
   readonly stream: string;
@@ -39,18 +41,21 @@ export interface StreamTailOptions {
   readonly windowBytes: number;
   /** Time between two comparisons with the log, ±30 %. */
   readonly topCheckMs: number;
+  /** Whether messages can be found when the log has let go of them. Default: false. */
+  readonly archived?: boolean;
 }
 
 export class StreamTail implements TailPosition {
   readonly stream: string;
   readonly window: RecentWindow;
-  /** The newest message of each key. */
+  /** The newest message of each key, until its age ends it or it is deleted. */
   readonly lastValues = new NewestByKey();
   readonly #log: TailLog;
   readonly #listener: TailListener;
   readonly #logger: Logger;
   readonly #counters: TailCounters;
   readonly #topCheckMs: number;
+  readonly #archived: boolean;
   readonly #stopping = new AbortController();
   readonly #retired = new RetiredEpochs();
   #epoch: string | undefined;
@@ -66,13 +71,15 @@ export class StreamTail implements TailPosition {
   readonly #pending = new PendingBatches();
   #waiting: (() => void)[] = [];
 
-  constructor({ stream, log, listener, logger, counters, windowBytes, topCheckMs }: StreamTailOptions) {
+  constructor(options: StreamTailOptions) {
+    const { stream, log, listener, logger, counters, windowBytes, topCheckMs, archived = false } = options;
     this.stream = stream;
     this.#log = log;
     this.#listener = listener;
     this.#logger = logger;
     this.#counters = counters;
     this.#topCheckMs = topCheckMs;
+    this.#archived = archived;
     this.window = new RecentWindow(windowBytes);
   }
 
@@ -89,6 +96,16 @@ export class StreamTail implements TailPosition {
   /** Seq of the last message that was lost unread: of those up to here not even the keys are known. */
   get lostTo(): number {
     return this.#lostTo;
+  }
+
+  /** Seq of the newest message of a key; where its last value is gone, a seq that it cannot exceed. */
+  newestOf(key: string): number {
+    return this.lastValues.get(key)?.seq ?? this.lastValues.goneTo;
+  }
+
+  /** Whether a search may find messages of a key. An archive has those of keys whose last values have ended. */
+  mayHave(key: string): boolean {
+    return this.lastValues.has(key) || (this.#archived && this.lastValues.endedTo > 0);
   }
 
   /** The message under {@link last}, if known. */
@@ -268,6 +285,7 @@ export class StreamTail implements TailPosition {
     this.lastValues.replace(
       values.map((entry) => new StreamMessage(this.stream, entry)),
       before.tombstone,
+      after.ended,
     );
     this.#newest = newest?.seq === this.#last ? this.lastValues.get(newest.key) : undefined;
     if (left !== undefined) {
@@ -329,6 +347,7 @@ export class StreamTail implements TailPosition {
     const [epoch, last, own] = [this.#epoch, this.#last, this.#newest];
     const top = await this.#log.check(this.stream, last);
     if (!this.#live || epoch !== this.#epoch) return;
+    this.lastValues.end(top.oldest, ENDED_AT_ONCE);
     if (top.epoch === epoch && holdsOurs(top, last, own)) {
       if (top.top <= this.#last) return;
       await sleep(IN_FLIGHT_MS, this.#stopping.signal);

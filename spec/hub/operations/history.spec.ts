@@ -161,7 +161,7 @@ describe('The history of a topic', () => {
       tail.lastValues.set('b', tail.lastValues.get('a')!);
       const reading = failureOf(() => read('news:b', { since: `news.${epoch}.1`, limit: 5 }));
       await gate.reached('the log is read');
-      test.log.check = async () => ({ epoch: 'newlife', top: 2, first: 1, own: null });
+      test.log.check = async () => ({ epoch: 'newlife', top: 2, first: 1, own: null, oldest: 0, ended: 0 });
       test.log.lastValues = async () => [{ seq: 2, time: 1, key: 'a', data: '"new"' }];
       test.log.follower.resumed();
       await until('the hub has noticed', () => tail.epoch !== epoch);

@@ -4,7 +4,13 @@ import { HUB_ITSELF } from '../../../server/hub/access.js';
 import { jsonText } from '../../../server/hub/operations/publisher.js';
 import { failureOf, STREAMS, TestHub } from '../support.js';
 
-const NOTHING_REFUSED = { too_large: 0, too_deep: 0, idempotency_conflict: 0, too_many_keys: 0 };
+const NOTHING_REFUSED = {
+  too_large: 0,
+  too_deep: 0,
+  idempotency_conflict: 0,
+  too_many_keys: 0,
+  quota_exceeded: 0,
+};
 
 describe('The publisher', () => {
   let test: TestHub;
@@ -66,6 +72,17 @@ describe('The publisher', () => {
       too_many_keys: 1,
     });
     expect(counts(test.publisher.counters.published)).to.deep.equal({ news: 3 });
+  });
+
+  it('refuses what is beyond a share of the subject, says which field and when to retry, and counts that', async () => {
+    const principal = { ...HUB_ITSELF, subject: 'mallory' };
+    await test.stop();
+    test = await TestHub.start({ streams: STREAMS.map((stream) => ({ ...stream, maxKeysPerSubject: 1 })) });
+    await test.publisher.publish({ topic: 'news:a', data: '1' }, principal);
+    const error = await failureOf(() => test.publisher.publish({ topic: 'news:b', data: '1' }, principal));
+    expect(error).to.include({ code: 'quota_exceeded', field: 'topic', retryAfterMs: 30_000 });
+    expect(await test.publisher.publish({ topic: 'news:b', data: '1' })).to.include({ seq: 2 });
+    expect(counts(test.publisher.counters.refused)).to.deep.equal({ ...NOTHING_REFUSED, quota_exceeded: 1 });
   });
 
   it('refuses an invalid topic, a whole stream, and an unknown stream', async () => {

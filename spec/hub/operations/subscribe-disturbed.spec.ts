@@ -77,7 +77,7 @@ describe('A subscription', () => {
       const { epoch } = tail;
       const check = test.log.check.bind(test.log);
       const lastValues = test.log.lastValues.bind(test.log);
-      test.log.check = async () => ({ epoch: 'newlife', top: 2, first: 1, own: null });
+      test.log.check = async () => ({ epoch: 'newlife', top: 2, first: 1, own: null, oldest: 0, ended: 0 });
       test.log.lastValues = async () => [{ seq: 2, time: 1, key: 'a', data: '"new"' }];
       test.log.follower.resumed();
       await until('the hub has noticed', () => tail.epoch !== epoch);

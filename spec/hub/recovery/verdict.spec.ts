@@ -1,8 +1,11 @@
 import type { Position } from '@axiom-streaming/protocol/cursor';
 import { expect } from 'chai';
+import { Hub } from '../../../server/hub/hub.js';
 import { LogTops } from '../../../server/hub/recovery/log-tops.js';
 import { judge, type Verdict } from '../../../server/hub/recovery/verdict.js';
-import { STREAMS, settle, TestHub } from '../support.js';
+import { silentLogger } from '../../../server/logger.js';
+import { until } from '../../support/wait.js';
+import { LIMITS, STREAMS, settle, TestHub } from '../support.js';
 
 describe('The verdict on a topic and a position', () => {
   let test: TestHub;
@@ -141,6 +144,39 @@ describe('The verdict on a topic and a position', () => {
       const given = await verdict('a', { seq: 250 }).catch((error: Error) => error.message);
       expect(given).to.equal('out of reach');
     });
+  });
+
+  it('is "trimmed" for a key whose last value has ended since, on a node that saw it and on one that did not', async () => {
+    const streams = STREAMS.map((stream) => ({ ...stream, maxAgeMs: 200, maxMessages: 1_000 }));
+    const limits = { topCheckMs: 20, windowBytes: 1 };
+    test = await TestHub.start({ streams, limits });
+    await test.publishMany(4, 'news:a');
+    await test.publishMany(2, 'news:b');
+    const { tail } = test.hub.stream('news');
+    await until('the values have ended', () => tail.lastValues.size === 0);
+    const other = new Hub({ streams, log: test.log, logger: silentLogger, limits: { ...LIMITS, ...limits } });
+    other.start();
+    try {
+      await other.whenLive();
+      await test.publish('news:c');
+      for (const hub of [test.hub, other]) {
+        const since = (key: string, seq: number) =>
+          judge(
+            hub.stream('news').tail,
+            key,
+            { epoch: epoch(), seq },
+            {
+              tops: new LogTops(test.log),
+              maxMessages: 1_000,
+            },
+          );
+        expect(await since('a', 3)).to.deep.equal(lost('trimmed'));
+        expect(await since('never', 3)).to.deep.equal(lost('trimmed'));
+        expect(await since('a', 6)).to.include(RECOVERED);
+      }
+    } finally {
+      other.stop();
+    }
   });
 
   it('is "trimmed" for a key whose messages were lost before the node had them', async () => {

@@ -9,7 +9,7 @@ import { until } from '../../support/wait.js';
 import { ControlledLog } from '../support.js';
 
 /** What the stream of these specs keeps. */
-export const RETENTION = { maxMessages: 100_000, maxAgeMs: 3_600_000, maxKeys: 1_000 };
+export const RETENTION = { maxMessages: 100_000, maxAgeMs: 3_600_000, maxBytes: 268_435_456, maxKeys: 1_000 };
 
 /** Keeps what a tail tells. */
 export class Ear implements TailListener {

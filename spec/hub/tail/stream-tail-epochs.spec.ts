@@ -68,7 +68,8 @@ describe('The tail of a stream', () => {
       await append(3);
       await heard(3);
       const { epoch } = tail;
-      log.changeTop = (top) => (top.epoch === epoch ? { ...top, top: 2, own: null } : top);
+      log.changeTop = (top) =>
+        top.epoch === epoch ? { ...top, top: 2, own: null, oldest: 0, ended: 0 } : top;
       await until('the epoch has changed', () => ear.epochChanges.length === 1);
       await tail.whenLive();
 
@@ -116,7 +117,7 @@ describe('The tail of a stream', () => {
       await follow({ topCheckMs: 20 });
       await append(2);
       await heard(2);
-      log.changeTop = (top) => ({ ...top, first: 3, own: null });
+      log.changeTop = (top) => ({ ...top, first: 3, own: null, oldest: 0, ended: 0 });
       log.calls.length = 0;
       await until('it has looked twice', () => log.countOf('check') >= 2);
       expect(counters).to.include({ epochChanges: 0, epochRotations: 0 });
@@ -127,7 +128,7 @@ describe('The tail of a stream', () => {
       await follow();
       await append(5);
       await heard(5);
-      log.check = async () => ({ epoch: 'newlife', top: 1, first: 1, own: null });
+      log.check = async () => ({ epoch: 'newlife', top: 1, first: 1, own: null, oldest: 0, ended: 0 });
       log.lastValues = async () => [{ seq: 1, time: 1, key: 'new', data: '1' }];
       log.follower.resumed();
       await until('the epoch has changed', () => ear.epochChanges.length === 1);
