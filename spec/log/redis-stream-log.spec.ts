@@ -237,6 +237,7 @@ describe('The stream log in Redis', () => {
       const follower = new Follower();
       const { log } = await node(ROOMY, follower);
       await log.append('news', numbered(2));
+      await follower.has('news', 2);
       await redis.process.stop('SIGKILL');
       await until('the log knows', () => !log.available);
 
