@@ -53,6 +53,7 @@ export const ERRORS = {
   },
   overloaded: { status: 503, title: 'The hub has more waiting than it may hold', retry: true },
   log_unavailable: { status: 503, title: 'The stream log is unreachable', retry: true },
+  storage_full: { status: 503, title: 'The hub has no room to store anything', retry: true },
 } as const satisfies Record<ErrorCode, ErrorKind>;
 
 /** An error that is meant for the user: its message names what is wrong and where. */

@@ -11,6 +11,8 @@ for _, node in ipairs(dead) do
   redis.call('ZREM', KEYS[2], node)
 end
 if ARGV[2] ~= '' then
+  -- Removed first: even a full Redis takes that, and then the rest of the script, so that nodes still know one another.
+  redis.call('HDEL', KEYS[1], ARGV[1])
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
   redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
 end

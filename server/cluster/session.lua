@@ -11,6 +11,8 @@ if operation == 'take' then
   if not held then return 0 end
   local subject = redis.call('HGET', key, 'subject')
   if subject ~= '' and subject ~= ARGV[4] then return -1 end
+  -- Removed first: even a full Redis takes that, and then the rest of the script. Nobody may lose a session to it.
+  redis.call('HDEL', key, 'owner')
   redis.call('HSET', key, 'owner', owner)
   redis.call('PEXPIRE', key, lasts)
   return redis.call('HGET', key, 'session')

@@ -9,7 +9,7 @@
 
 import type { ErrorBody } from '@axiom-streaming/protocol/errors';
 import { ALL_KEYS, parseTopic, TOPIC_FORM } from '@axiom-streaming/protocol/topic';
-import { errorBody, HubError } from '../errors.js';
+import { ERRORS, errorBody, HubError } from '../errors.js';
 import { isDeeperThan, jsonText, MAX_DEPTH } from '../hub/operations/publisher.js';
 import { refusalError } from '../log/append-refusals.js';
 import type { AppendEntry, StreamLog } from '../log/stream-log.js';
@@ -112,10 +112,8 @@ export class SourceWriter {
       try {
         return await log.append(stream, entries);
       } catch (error) {
-        const isTemporary =
-          error instanceof HubError && (error.code === 'log_unavailable' || error.code === 'overloaded');
-        if (!isTemporary) throw error;
-        logger.warn({ stream, error: String(error) }, 'connector: the log does not answer; trying again');
+        if (!(error instanceof HubError && ERRORS[error.code].status === 503)) throw error;
+        logger.warn({ stream, error: String(error) }, 'connector: the log takes nothing now; trying again');
         await backoff.wait(signal);
       }
     }

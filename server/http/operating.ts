@@ -27,18 +27,27 @@ export interface OperatingOptions {
   readonly nodes: () => readonly NodeReport[];
   /** Null: embedded, without Redis. */
   readonly redisUp: () => boolean | null;
+  /** Why Redis refuses writes while it answers reads; undefined: it takes them. */
+  readonly writesRefused: () => HealthCause | undefined;
 }
+
+/**
+ * Why a node is degraded. With the last two it serves: readers connect, subscribe and get what there is, and only what
+ * has to be stored is refused.
+ */
+export type HealthCause = 'redis_unreachable' | 'log_not_live' | 'redis_full' | 'redis_read_only';
 
 export function operatingRoutes(options: OperatingOptions): Router {
   const { hub, gate, node, version, metrics, metricsToken, nodes, redisUp } = options;
   const router = Router(EXACT);
+  const readinessNow = () => readiness(hub, redisUp(), options.writesRefused());
 
   router.get('/health', (request: Request, response: Response) => {
-    const state = readiness(hub, redisUp());
+    const { serves, ...state } = readinessNow();
     const total = (count: (report: NodeReport) => number) =>
       nodes().reduce((sum, report) => sum + count(report), 0);
-    response.status(state === 'ok' ? 200 : 503).json({
-      status: state,
+    response.status(serves ? 200 : 503).json({
+      ...state,
       node,
       version,
       instances: nodes().length,
@@ -58,9 +67,9 @@ export function operatingRoutes(options: OperatingOptions): Router {
   });
 
   router.get('/health/ready', (_request: Request, response: Response) => {
-    const state = readiness(hub, redisUp());
-    if (state !== 'ok') response.setHeader('Retry-After', '1');
-    response.status(state === 'ok' ? 200 : 503).json({ status: state, node });
+    const { serves, ...state } = readinessNow();
+    if (!serves) response.setHeader('Retry-After', '1');
+    response.status(serves ? 200 : 503).json({ ...state, node });
   });
 
   router.get('/api/nodes', (_request: Request, response: Response) => {
@@ -94,9 +103,17 @@ export function operatingRoutes(options: OperatingOptions): Router {
   return router;
 }
 
-function readiness(hub: Hub, redisUp: boolean | null): 'ok' | 'draining' | 'degraded' {
-  if (hub.draining) return 'draining';
-  return redisUp === false || !hub.live ? 'degraded' : 'ok';
+/** The state of a node. @returns `serves`: whether clients should be sent to it */
+function readiness(
+  hub: Hub,
+  redisUp: boolean | null,
+  writesRefused: HealthCause | undefined,
+): { status: 'ok' | 'draining' | 'degraded'; cause?: HealthCause; serves: boolean } {
+  if (hub.draining) return { status: 'draining', serves: false };
+  if (redisUp === false) return { status: 'degraded', cause: 'redis_unreachable', serves: false };
+  if (!hub.live) return { status: 'degraded', cause: 'log_not_live', serves: false };
+  if (writesRefused !== undefined) return { status: 'degraded', cause: writesRefused, serves: true };
+  return { status: 'ok', serves: true };
 }
 
 function sameText(a: string, b: string): boolean {

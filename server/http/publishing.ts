@@ -16,6 +16,9 @@ import { needsToken, principalOf } from './authenticating.js';
 import { bodyText, headerText, parseJson } from './body.js';
 import { EXACT } from './exact.js';
 
+/** Errors of a log that takes nothing at the moment. */
+const NOT_NOW: ReadonlySet<string> = new Set(['log_unavailable', 'storage_full']);
+
 export interface PublishingOptions {
   readonly gate: Gate;
   readonly publisher: Publisher;
@@ -108,9 +111,9 @@ async function publishItems(
     results[indexes[i]!] = outcome;
   });
   // Nothing was committed and everything may be retried, so the batch fails as a whole.
-  const unavailable = outcomes.find((outcome) => !outcome.ok && outcome.error.code === 'log_unavailable');
+  const unavailable = outcomes.find((outcome) => !outcome.ok && NOT_NOW.has(outcome.error.code));
   if (unavailable !== undefined && !unavailable.ok && outcomes.every((outcome) => !outcome.ok)) {
-    throw new HubError('log_unavailable', unavailable.error.message);
+    throw new HubError(unavailable.error.code, unavailable.error.message);
   }
   return results;
 }

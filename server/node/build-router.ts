@@ -42,6 +42,7 @@ export function buildRouter(
     metricsToken: config.http.metricsToken,
     nodes: () => membership.nodes,
     redisUp: () => link?.up ?? null,
+    writesRefused: () => link?.writesRefused,
     publisher,
     logger,
     sse,

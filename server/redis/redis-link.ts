@@ -20,6 +20,13 @@ import { type Masters, OneMaster } from './masters.js';
 import { keyOf } from './slots.js';
 import { SubscriberConnection, type TextListener } from './subscriber-connection.js';
 import { parseRedisUrl } from './target.js';
+import {
+  kindOf,
+  passingRefusal,
+  WRITE_REFUSALS,
+  type WriteRefusal,
+  WriteRefusals,
+} from './write-refusals.js';
 
 const PROBE_EVERY_MS = 1_000;
 /** While all connections answer, the masters are looked up again only after this many probes. */
@@ -27,12 +34,6 @@ const REFRESH_EVERY_PROBES = 5;
 const CONNECT_WITHIN_MS = 5_000;
 /** How many redirections (`MOVED`, `ASK`) a command follows while its key moves between masters. */
 const MAX_MOVES = 4;
-
-/** Replies that mean: the command was not executed, and may succeed later. */
-const AWAY = new Set([
-  ...['READONLY', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN'],
-  ...['NOREPLICAS', 'OOM', 'MISCONF'],
-]);
 
 /** A Lua script and its digest. */
 export interface Script {
@@ -81,6 +82,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   #probe: NodeJS.Timeout | undefined;
   #probes = 0;
   #closing = false;
+  readonly #refusals = new WriteRefusals();
 
   /** @throws Error if the address cannot be parsed */
   constructor({ url, logger }: RedisLinkOptions) {
@@ -131,6 +133,16 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   life(key: string): string | undefined {
     const [heard, master] = [this.#subscriber.connection.life, this.#masters.of(key)?.life];
     return heard === undefined || master === undefined ? undefined : `${heard} ${master}`;
+  }
+
+  /** Why writes are refused while reads are answered; undefined: they are taken. */
+  get writesRefused(): WriteRefusal | undefined {
+    return this.#refusals.why;
+  }
+
+  /** Each cause, and whether writes are refused because of it. */
+  get writeRefusals(): readonly (readonly [cause: WriteRefusal, refused: boolean])[] {
+    return WRITE_REFUSALS.map((cause) => [cause, cause === this.writesRefused]);
   }
 
   /** How many times any of the connections had to reconnect. */
@@ -283,7 +295,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
       const reply = asking ? connection.sendAsking(args) : connection.send(args);
       return (await withDeadline(reply, deadlineMs, args[0]!)) as Reply;
     } catch (error) {
-      if (error instanceof ErrorReply) throw this.#refusal(error, connection);
+      if (error instanceof ErrorReply) throw this.#refusal(error, connection, args);
       throw new HubError(
         'log_unavailable',
         'Redis did not answer; whether it executed the command is unknown',
@@ -293,11 +305,12 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   }
 
   /** Classifies an error reply: the command is wrong, or the server cannot serve anyone at the moment. */
-  #refusal(error: ErrorReply, connection: RedisConnection): Error {
-    const [kind = ''] = error.message.split(' ');
+  #refusal(error: ErrorReply, connection: RedisConnection, args: readonly string[]): Error {
+    const kind = kindOf(error);
     // This server is no longer a master; look up the present one.
     if (kind === 'READONLY') connection.renew();
-    return AWAY.has(kind) ? unavailable(kind, error) : error;
+    this.#refusals.note(kind, args);
+    return passingRefusal(kind, error) ?? error;
   }
 
   async #refresh(): Promise<void> {
@@ -320,6 +333,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
 
   async #runProbe(): Promise<void> {
     await Promise.all(this.#connections().map((connection) => connection.probe()));
+    if (!this.#closing) await this.#refusals.probe((args) => this.command(args));
     this.#probes += 1;
     if (!this.#closing && (!this.up || this.#probes % REFRESH_EVERY_PROBES === 0)) await this.#refresh();
   }

@@ -70,6 +70,7 @@ export const METRICS = {
   ),
   axiom_errors_total: counter(['kind'], 'Errors that were answered or logged.'),
   axiom_redis_up: gauge([], '1 while Redis answers on both connections.'),
+  axiom_redis_writes_refused: gauge(['cause'], '1 while Redis answers reads and refuses writes, by cause.'),
   axiom_redis_ping_seconds: gauge([], 'Round trip of the last probe.'),
   axiom_redis_reconnects_total: counter([], 'Attempts to reconnect.'),
   axiom_draining: gauge([], '1 while the node is being shut down.'),

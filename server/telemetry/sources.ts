@@ -114,6 +114,9 @@ function processReaders(own: OwnSources): Readers {
 function redisReaders(link: RedisLink): Readers {
   return {
     axiom_redis_up: (set) => set({}, link.up ? 1 : 0),
+    axiom_redis_writes_refused: (set) => {
+      for (const [cause, refused] of link.writeRefusals) set({ cause }, refused ? 1 : 0);
+    },
     axiom_redis_ping_seconds: (set) => set({}, link.pingMs / 1000),
     axiom_redis_reconnects_total: (set) => set({}, link.reconnects),
   };

@@ -82,7 +82,7 @@ describe('Operating over HTTP', () => {
       expect(health!.body).to.include({ status: 'degraded' });
       expect(ready).to.have.property('status', 503);
       expect(ready!.headers.get('retry-after')).to.equal('1');
-      expect(ready!.body).to.deep.equal({ status: 'degraded', node: 'test-node' });
+      expect(ready!.body).to.deep.equal({ status: 'degraded', cause: 'log_not_live', node: 'test-node' });
       expect(live).to.have.property('status', 200);
 
       app.hub.resumed();
@@ -288,7 +288,7 @@ describe('Operating over HTTP', () => {
   it('answers 405 with the methods that there are', async () => {
     for (const [method, path, allowed] of [
       ['POST', '/api/streams', 'GET, HEAD, OPTIONS'],
-      ['DELETE', '/api/topics/news%3Aa', 'GET, HEAD, OPTIONS'],
+      ['PUT', '/api/topics/news%3Aa', 'DELETE, GET, HEAD, OPTIONS'],
       ['PUT', '/api/topics/news%3Aa/messages', 'GET, HEAD, OPTIONS, POST'],
       ['GET', '/api/messages', 'OPTIONS, POST'],
       ['PUT', '/stream', 'GET, HEAD, OPTIONS, POST'],

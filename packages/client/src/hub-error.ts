@@ -18,7 +18,7 @@ export function toHubError(error: unknown): HubError {
 
 /** Errors after which the same request may succeed. */
 export function mayPass({ code }: HubError): boolean {
-  return /^(\w+_unavailable|overloaded|internal|timeout|unreachable|rate_limited|quota_exceeded|too_many_(connections|keys))$/.test(
+  return /^(\w+_unavailable|storage_full|overloaded|internal|timeout|unreachable|rate_limited|quota_exceeded|too_many_(connections|keys))$/.test(
     code,
   );
 }

@@ -33,7 +33,8 @@ export type ErrorCode =
   | 'node_unavailable'
   | 'keys_unavailable'
   | 'overloaded'
-  | 'log_unavailable';
+  | 'log_unavailable'
+  | 'storage_full';
 
 /** Why a request was refused, in acknowledgements and in the `data` of a Socket.IO `connect_error`. */
 export interface ErrorBody {

@@ -9,6 +9,7 @@ const OF_PUBLISHING: readonly ErrorCode[] = [
   'too_large',
   'unsupported_type',
   'log_unavailable',
+  'storage_full',
   'overloaded',
 ];
 

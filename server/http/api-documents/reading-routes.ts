@@ -239,7 +239,7 @@ export const READING_ROUTES: readonly Route[] = [
       'For an `EventSource`, which cannot send headers: valid once, for 30 s, for whatever the token may read.',
     token: 'required',
     answers: [json('The ticket.', schemas.ticket, 201)],
-    errors: ['token_missing', 'overloaded', 'log_unavailable'],
+    errors: ['token_missing', 'overloaded', 'log_unavailable', 'storage_full'],
     example: `curl -s ${BEARER} -X POST '${EXAMPLE_ORIGIN}/api/tickets'`,
   },
 ];

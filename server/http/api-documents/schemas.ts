@@ -128,8 +128,13 @@ export const streams = z.object({ streams: z.array(streamInfo) });
 export const streamTopics = streamInfo.extend({ topics: z.array(topic), moreTopics: z.boolean() });
 
 export const nodeState = z.enum(['ok', 'draining', 'degraded']);
+export const healthCause = z
+  .enum(['redis_unreachable', 'log_not_live', 'redis_full', 'redis_read_only'])
+  .optional()
+  .describe('why it is degraded; with the last two it serves readers, and refuses what must be stored');
 export const health = z.object({
   status: nodeState,
+  cause: healthCause,
   node: z.string(),
   version: z.string(),
   instances: count.describe('nodes that are alive'),
@@ -140,7 +145,7 @@ export const health = z.object({
   uptime_seconds: count,
 });
 export const liveness = z.object({ status: z.literal('ok'), node: z.string() });
-export const readiness = z.object({ status: nodeState, node: z.string() });
+export const readiness = z.object({ status: nodeState, cause: healthCause, node: z.string() });
 
 export const nodeReport = z.object({
   node: z.string(),
