@@ -73,16 +73,21 @@ export class CostBucket {
 
   /** How long work that can wait must wait for what its payer owes, ms. */
   waitMs(key: string): number {
-    const { perSecond } = this.#options;
-    const { balance } = this.#account(key);
-    return Math.max(0, (-balance / perSecond - STOPS_AT_S) * 1000);
+    return Math.max(0, this.#owesMs(key) - STOPS_AT_S * 1000);
   }
 
   /** @throws HubError `rate_limited` if work that can stop must stop */
   check(key: string): void {
     if (this.waitMs(key) === 0) return;
     this.#options.onRefused(this.#options.name);
-    throw this.#refusal((-this.#account(key).balance / this.#options.perSecond) * 1000);
+    throw this.#refusal(this.#owesMs(key));
+  }
+
+  /** How long it takes to earn what is owed, ms. */
+  #owesMs(key: string): number {
+    // Whoever only asks gets no account.
+    if (!this.#accounts.has(key)) return 0;
+    return Math.max(0, (-this.#account(key).balance / this.#options.perSecond) * 1000);
   }
 
   #account(key: string): Account {

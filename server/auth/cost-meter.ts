@@ -24,10 +24,14 @@ export class CostMeter {
   readonly units = new Map<CostName, number>(COST_NAMES.map((name) => [name, 0]));
   readonly #addresses: CostBucket;
   readonly #subjects: CostBucket;
+  /** What subjects pay for publications over HTTP that are refused: apart from what they read. */
+  readonly #publishers: CostBucket;
 
   constructor({ perAddress, perSubject, onRefused }: CostMeterOptions) {
     this.#addresses = new CostBucket({ name: 'requests_per_address', perSecond: perAddress, onRefused });
-    this.#subjects = new CostBucket({ name: 'requests_per_subject', perSecond: perSubject, onRefused });
+    const ofSubjects = { name: 'requests_per_subject', perSecond: perSubject, onRefused } as const;
+    this.#subjects = new CostBucket(ofSubjects);
+    this.#publishers = new CostBucket(ofSubjects);
   }
 
   /**
@@ -65,6 +69,17 @@ export class CostMeter {
   check({ address, subject }: Payer): void {
     if (address !== undefined) this.#addresses.check(address);
     if (subject !== undefined) this.#subjects.check(subject);
+  }
+
+  /** Charges a subject for a publication that was refused. */
+  chargePublisher(subject: string, bytes: number): void {
+    const units = this.#count('publishes_refused', 1) + this.#count('bytes_read', bytes);
+    this.#publishers.charge(subject, units);
+  }
+
+  /** @throws HubError `rate_limited` if a subject owes too much for publications that were refused */
+  checkPublisher(subject: string): void {
+    this.#publishers.check(subject);
   }
 
   /** What a request is charged with. */

@@ -8,7 +8,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TransportName } from '@axiom-streaming/protocol/transports';
 import { HubError } from '../errors.js';
-import type { Meter, Principal } from '../hub/access.js';
+import type { Principal } from '../hub/access.js';
 import { AddressFinder, addressKey, allowsOrigin, isLocalHost, isLoopback, isPrivate } from './addresses.js';
 import { type Bearer, nobody, type ReadAccess } from './claims.js';
 import {
@@ -18,10 +18,11 @@ import {
   END_REASONS,
   type EndReason,
 } from './client-connections.js';
-import { CostMeter, type Payer } from './cost-meter.js';
+import { CostMeter } from './cost-meter.js';
 import type { CostName } from './costs.js';
 import { type Credentials, Identification, type IdentificationCounters } from './identification.js';
 import { LIMITS, type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
+import { RequestCosts } from './request-costs.js';
 import type { Revocation } from './revocations.js';
 
 export interface GateLimits extends ConnectionLimits {
@@ -55,13 +56,13 @@ export interface GateCounters extends IdentificationCounters {
 export class Gate {
   readonly counters: GateCounters;
   readonly connections: ClientConnections;
+  readonly costs: RequestCosts;
   readonly nobody: Principal;
   readonly #options: GateOptions;
   readonly #identification: Identification;
   readonly #addresses: AddressFinder;
   readonly #origins: ReadonlySet<string>;
   readonly #handshakes: Rate;
-  readonly #costs: CostMeter;
   readonly #publishes: Rate;
   readonly #sockets = new Tally();
 
@@ -79,11 +80,12 @@ export class Gate {
       holds: true,
       onRefused,
     });
-    this.#costs = new CostMeter({
+    const costs = new CostMeter({
       perAddress: limits.requestsPerAddress,
       perSubject: limits.requestsPerSubject,
       onRefused,
     });
+    this.costs = new RequestCosts(costs, (request) => this.countedAddress(request));
     this.#publishes = new Rate({
       name: 'publishes_per_subject',
       perSecond: limits.publishesPerSubject,
@@ -98,7 +100,7 @@ export class Gate {
       ...this.#identification.counters,
       refused: new Map(LIMITS.map((limit) => [limit, 0])),
       ended: new Map(END_REASONS.map((reason) => [reason, 0])),
-      costs: this.#costs.units,
+      costs: costs.units,
     };
     this.connections = new ClientConnections({
       node: options.node,
@@ -106,7 +108,7 @@ export class Gate {
       limits: { ...limits, unauthenticatedMs: readsAnything(options) ? 0 : limits.unauthenticatedMs },
       leewayMs: options.leewayMs,
       publishes: this.#publishes,
-      costs: this.#costs,
+      costs,
       revoked: (principal) => options.revocations.revokes(principal),
       banned: (subject, address) => options.revocations.bannedForMs(subject, address) > 0,
       verify: (token, address) => this.identify(token, address),
@@ -210,42 +212,6 @@ export class Gate {
     return addressKey(this.address(request));
   }
 
-  /**
-   * Takes the price of a request or of some work out of the bucket of its address, and of its principal's subject if
-   * that is known. A publication is paid for by {@link spendPublishes} alone.
-   *
-   * @throws HubError `rate_limited`
-   */
-  spendRequest(
-    request: IncomingMessage,
-    name: CostName = 'request',
-    principal?: Principal,
-  ): void | Promise<void> {
-    return this.#costs.take(this.#payerOf(request, principal), name);
-  }
-
-  /** Takes the price of a request out of the bucket of a subject, where its address has paid. */
-  spendSubject({ subject }: Principal, name: CostName = 'request'): void | Promise<void> {
-    return subject === undefined ? undefined : this.#costs.take({ address: undefined, subject }, name);
-  }
-
-  /** Counts a health check. An address that is out of units otherwise may still ask. @throws HubError `rate_limited` */
-  spendHealthCheck(request: IncomingMessage): void | Promise<void> {
-    const { address } = this.#payerOf(request);
-    if (address === undefined) return undefined;
-    return this.#costs.take({ address: `health ${address}`, subject: undefined }, 'health_check');
-  }
-
-  /** Charges for work that a request has caused. */
-  charge(request: IncomingMessage, principal: Principal | undefined, name: CostName, amount: number): void {
-    this.#costs.charge(this.#payerOf(request, principal), name, amount);
-  }
-
-  /** What the hub charges for a request. */
-  meter(request: IncomingMessage, principal: Principal): Meter {
-    return this.#costs.of(this.#payerOf(request, principal));
-  }
-
   /** Counts messages that are published without a connection. @throws HubError `rate_limited`. */
   spendPublishes({ subject }: Principal, count: number): void | Promise<void> {
     return subject === undefined ? undefined : this.#publishes.take(subject, count);
@@ -302,12 +268,6 @@ export class Gate {
 
   socketClosed(address: string): void {
     this.#sockets.remove(addressKey(address));
-  }
-
-  #payerOf(request: IncomingMessage, principal?: Principal): Payer {
-    const key = this.countedAddress(request);
-    // A local proxy that does not forward client addresses would be counted as one client.
-    return { address: isLoopback(key) ? undefined : key, subject: principal?.subject };
   }
 
   #refused(limit: LimitName): void {

@@ -27,7 +27,7 @@ export function administeringRoutes(options: AdministeringOptions): Router {
 
   router.post('/api/tickets', async (request: Request, response: Response) => {
     const principal = principalOf(response);
-    await gate.spendRequest(request, 'tickets', principal);
+    await gate.costs.spend(request, 'tickets', principal);
     const ticket = await gate.issueTicket(principal);
     response.status(201).json({ ticket, expiresInMs: TICKET_LASTS_MS });
   });

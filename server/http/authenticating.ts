@@ -52,7 +52,9 @@ export function authenticating(gate: Gate): RequestHandler {
     const proceed = (principal: Principal): void | Promise<void> => {
       response.locals.principal = principal;
       // A publication is counted as such.
-      const held = hasPaid(response) ? gate.spendSubject(principal) : undefined;
+      const held = hasPaid(response)
+        ? gate.costs.spendSubject(principal)
+        : gate.costs.checkPublisher(principal);
       if (held !== undefined) return held.then(() => next());
       next();
     };

@@ -20,11 +20,11 @@ export function countingRequests(gate: Gate): RequestHandler {
     }
     let held: void | Promise<void>;
     if (HEALTH_CHECKS.has(path)) {
-      held = gate.spendHealthCheck(request);
+      held = gate.costs.spendHealthCheck(request);
     } else {
       response.locals.paid = true;
       chargeBytes(gate, request, response);
-      held = gate.spendRequest(request, method === 'OPTIONS' ? 'preflight' : 'request');
+      held = gate.costs.spend(request, method === 'OPTIONS' ? 'preflight' : 'request');
     }
     // Only a refusal is a promise.
     if (held === undefined) next();
@@ -50,7 +50,7 @@ function chargeBytes(gate: Gate, request: Request, response: Response): void {
   response.on('close', () => {
     const { principal } = response.locals as { principal?: Principal };
     const read = Math.max(bodyBytes(request), socket.bytesRead - bytesRead);
-    gate.charge(request, principal, 'bytes_read', read);
-    gate.charge(request, principal, 'bytes_written', socket.bytesWritten - bytesWritten);
+    gate.costs.charge(request, principal, 'bytes_read', read);
+    gate.costs.charge(request, principal, 'bytes_written', socket.bytesWritten - bytesWritten);
   });
 }

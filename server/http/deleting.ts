@@ -18,7 +18,7 @@ export function deletingRoutes({ hub, gate, logger }: DeletingOptions): Router {
 
   router.delete('/api/topics/:topic', async (request: Request<{ topic: string }>, response: Response) => {
     const principal = requireAdmin(response);
-    await gate.spendRequest(request, 'deletions', principal);
+    await gate.costs.spend(request, 'deletions', principal);
     const deleted = await deleteTopic(hub, request.params.topic, 'topic');
     logger.warn(
       { audit: 'delete', ...deleted, subject: principal.subject, address: gate.address(request) },

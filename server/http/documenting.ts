@@ -19,12 +19,12 @@ export interface DocumentingOptions {
 export function documentingRoutes({ gate, version, basePath }: DocumentingOptions): Router {
   const router = Router(EXACT);
   router.get('/openapi.json', (request: Request, response: Response) => {
-    gate.charge(request, undefined, 'documents', 1);
+    gate.costs.charge(request, undefined, 'documents', 1);
     response.setHeader('Cache-Control', 'no-store');
     response.json(openApi({ version, url: originOf(request) + basePath }));
   });
   router.get('/asyncapi.json', (request: Request, response: Response) => {
-    gate.charge(request, undefined, 'documents', 1);
+    gate.costs.charge(request, undefined, 'documents', 1);
     response.setHeader('Cache-Control', 'no-store');
     response.json(asyncApi({ version, url: originOf(request) + basePath }));
   });

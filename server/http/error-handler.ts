@@ -1,6 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { Gate } from '../auth/gate.js';
 import { describeError, ERRORS, HubError } from '../errors.js';
+import type { Principal } from '../hub/access.js';
 import type { Logger } from '../logger.js';
 import type { ErrorCounts } from '../telemetry/metrics.js';
 import { sendProblem } from '../transports/problem.js';
@@ -33,14 +34,20 @@ export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate, 
       if (known.code === 'rate_limited' && !request.complete) request.socket.destroy();
       return;
     }
-    isWithinLimit(request, gate)
+    limitOf(request, response, gate, known)
       .catch((thrown: unknown) => {
         report(thrown);
-        return true;
+        return undefined;
       })
-      .then((within) => {
-        answer();
-        if (!within) request.socket.destroy();
+      .then((refusal) => {
+        if (refusal === undefined) {
+          answer();
+        } else if (request.method === 'POST') {
+          answer();
+          request.socket.destroy();
+        } else {
+          sendProblem(response, refusal);
+        }
       })
       .catch(next);
   };
@@ -58,16 +65,22 @@ function owes({ method }: Request, response: Response, { code }: HubError): bool
  * A refused request may have an unread body, which must be read to the end before the connection can be used again. An
  * address that keeps sending such bodies waits for its answer, and is cut.
  *
- * @throws whatever hinders the limiter, other than its refusal
+ * @returns the refusal of the limiter, if there is one
+ * @throws whatever else hinders it
  */
-async function isWithinLimit(request: Request, gate: Gate): Promise<boolean> {
+async function limitOf(
+  request: Request,
+  response: Response,
+  gate: Gate,
+  error: HubError,
+): Promise<HubError | undefined> {
   try {
-    gate.charge(request, undefined, 'bytes_read', bodyBytes(request));
-    await gate.spendRequest(request);
-    return true;
-  } catch (error) {
-    if (error instanceof HubError && error.code === 'rate_limited') return false;
-    throw error;
+    const { principal } = response.locals as { principal?: Principal };
+    await gate.costs.spendRefused(request, principal, { error, bytes: bodyBytes(request) });
+    return undefined;
+  } catch (refusal) {
+    if (refusal instanceof HubError && refusal.code === 'rate_limited') return refusal;
+    throw refusal;
   }
 }
 

@@ -41,11 +41,11 @@ export function mcpRoute({ gate, maxMessageBytes, ...parts }: McpRouteOptions): 
     json({ limit: maxMessageBytes + ENVELOPE_BYTES }),
     async (request: Request, response: Response) => {
       const principal = principalOf(response);
-      gate.charge(request, principal, 'calls', Array.isArray(request.body) ? request.body.length : 1);
+      gate.costs.charge(request, principal, 'calls', Array.isArray(request.body) ? request.body.length : 1);
       const { answerMcp } = await load();
       const caller = {
         principal,
-        meter: gate.meter(request, principal),
+        meter: gate.costs.meter(request, principal),
         spendPublishes: (count: number) => gate.spendPublishes(principal, count),
       };
       await answerMcp(options, caller, { request, response, body: request.body });

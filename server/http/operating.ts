@@ -83,7 +83,7 @@ export function operatingRoutes(options: OperatingOptions): Router {
     if (!(await mayMeasure(request))) {
       throw new HubError('not_found', 'metrics are for private networks, or require the metrics token');
     }
-    gate.charge(request, undefined, 'scrapes', 1);
+    gate.costs.charge(request, undefined, 'scrapes', 1);
     response.type(metrics.contentType).send(await metrics.text());
   });
 

@@ -38,7 +38,7 @@ export function readingRoutes({ hub, gate }: ReadingOptions): Router {
     // A principal that may read part of a stream sees that part; one that may not read any does not even see its
     // position.
     if (!principal.sees(name)) requireRead(principal, { stream: name, key: ALL_KEYS }, 'stream');
-    gate.charge(request, principal, 'keys_listed', stream.tail.lastValues.size);
+    gate.costs.charge(request, principal, 'keys_listed', stream.tail.lastValues.size);
     const keys = [...stream.tail.lastValues.keys()]
       .filter((key) => principal.mayRead({ stream: name, key }))
       .sort();
@@ -81,7 +81,7 @@ export function readingRoutes({ hub, gate }: ReadingOptions): Router {
         hub,
         wanted,
         principal,
-        gate.meter(request, principal),
+        gate.costs.meter(request, principal),
       );
       const head = JSON.stringify(history).slice(0, -1);
       response.type('json').send(`${head},"messages":[${messages.map(({ text }) => text).join(',')}]}`);

@@ -35,7 +35,7 @@ export function streamingRoutes({ gate, sse }: StreamingOptions): Router {
     authenticating(gate),
     body,
     async (request: Request, response: Response) => {
-      await gate.spendRequest(request, 'stored_subscriptions', principalOf(response));
+      await gate.costs.spend(request, 'stored_subscriptions', principalOf(response));
       gate.checkPage(request);
       const { subject } = principalOf(response);
       const owner = subject === undefined ? `address ${gate.countedAddress(request)}` : `subject ${subject}`;

@@ -101,6 +101,15 @@ export class Admission {
     }
   }
 
+  /** Refuses an upgrade that no transport takes, which costs as much as a request. */
+  async refuseUnknown(request: IncomingMessage, socket: Duplex, error: HubError): Promise<void> {
+    const paid = async () => {
+      await this.#gate.costs.spend(request);
+      throw error;
+    };
+    await this.upgrade(socket, paid());
+  }
+
   /** Answers a refused upgrade, whose connection ends. */
   refuseUpgrade(socket: Duplex, error: unknown): void {
     this.onRefused(error);

@@ -57,7 +57,8 @@ export function routeUpgrades(
     if (isEnginePath(path)) return;
     if (path === WEBSOCKET_PATH) webSocket.upgrade(request, socket, head);
     else
-      admission.refuseUpgrade(
+      void admission.refuseUnknown(
+        request,
         socket,
         new HubError('not_found', `there is no upgrade of ${path.slice(0, 200)}`),
       );

@@ -1,141 +1,12 @@
-/** Work is paid for: out of a bucket of units for each address, and one for each subject. */
+/** What becomes of clients that cause more work than they may. */
+import { request } from 'node:http';
 import { expect } from 'chai';
-import { CostBucket } from '../../server/auth/cost-bucket.js';
-import { CostMeter } from '../../server/auth/cost-meter.js';
-import { COST_NAMES, unitsOf } from '../../server/auth/costs.js';
-import { HubError } from '../../server/errors.js';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { until } from '../support/wait.js';
 import { WebSocketTestClient } from '../support/websocket-client.js';
 import { ANONYMOUS, bearer, startSecuredApp, token } from './support.js';
 
 const RATE = 10;
-
-/** The refusal of a call that refuses at once. */
-function refusalOf(call: () => unknown): HubError | undefined {
-  try {
-    call();
-    return undefined;
-  } catch (error) {
-    expect(error).to.be.instanceOf(HubError);
-    return error as HubError;
-  }
-}
-
-describe('A bucket of units', () => {
-  let now = 0;
-  let refused: string[] = [];
-  let bucket: CostBucket;
-
-  beforeEach(() => {
-    now = 1_000;
-    refused = [];
-    bucket = new CostBucket({
-      name: 'requests_per_address',
-      perSecond: RATE,
-      onRefused: (limit) => refused.push(limit),
-      now: () => now,
-    });
-  });
-
-  it('gives what it holds, then says when there is more', () => {
-    for (let i = 0; i < RATE; i++) expect(refusalOf(() => bucket.take('a', 1))).to.equal(undefined);
-    const refusal = refusalOf(() => bucket.take('a', 1));
-    expect(refusal).to.include({ code: 'rate_limited', retryAfterMs: 100 });
-    expect(refused).to.deep.equal(['requests_per_address']);
-    expect(
-      refusalOf(() => bucket.take('b', 1)),
-      'another key',
-    ).to.equal(undefined);
-    now += 100;
-    expect(refusalOf(() => bucket.take('a', 1))).to.equal(undefined);
-    expect(refusalOf(() => bucket.take('a', 1))?.retryAfterMs).to.equal(100);
-  });
-
-  it('holds no more than it earns in a second', () => {
-    bucket.take('a', RATE);
-    now += 60_000;
-    bucket.take('a', RATE);
-    expect(refusalOf(() => bucket.take('a', 1))?.retryAfterMs).to.equal(100);
-  });
-
-  it('gives all it holds for what costs more', () => {
-    expect(refusalOf(() => bucket.take('a', 1_000))).to.equal(undefined);
-    expect(refusalOf(() => bucket.take('a', 1))?.retryAfterMs).to.equal(100);
-  });
-
-  it('makes what follows wait for what was charged', () => {
-    bucket.charge('a', 6 * RATE);
-    expect(refusalOf(() => bucket.take('a', 1))?.retryAfterMs).to.equal(5_100);
-    now += 5_100;
-    expect(refusalOf(() => bucket.take('a', 1))).to.equal(undefined);
-  });
-
-  it('stops work that can stop when it owes ten seconds', () => {
-    bucket.charge('a', 11 * RATE);
-    expect(
-      refusalOf(() => bucket.check('a')),
-      'owes ten seconds',
-    ).to.equal(undefined);
-    expect(bucket.waitMs('a')).to.equal(0);
-    bucket.charge('a', 1);
-    expect(refusalOf(() => bucket.check('a'))).to.include({ code: 'rate_limited', retryAfterMs: 10_100 });
-    expect(bucket.waitMs('a')).to.be.closeTo(100, 0.001);
-    now += 100;
-    expect(refusalOf(() => bucket.check('a'))).to.equal(undefined);
-  });
-
-  it('owes no more than twenty seconds, whatever was done', () => {
-    for (let i = 0; i < 100; i++) bucket.charge('a', 1_000 * RATE);
-    expect(refusalOf(() => bucket.take('a', 1))?.retryAfterMs).to.equal(20_100);
-  });
-
-  it('holds refusals back from those who keep asking', async () => {
-    bucket.take('a', RATE);
-    let prompt = 0;
-    while (refusalOf(() => void bucket.take('a', 1)?.catch(() => undefined)) !== undefined) prompt += 1;
-    expect(prompt).to.equal(20);
-  });
-});
-
-describe('The meter of a node', () => {
-  const refused: string[] = [];
-  let meter: CostMeter;
-
-  beforeEach(() => {
-    refused.length = 0;
-    meter = new CostMeter({ perAddress: 5, perSubject: 8, onRefused: (limit) => refused.push(limit) });
-  });
-
-  const payers = {
-    address: { address: '203.0.113.1', subject: undefined },
-    subject: { address: undefined, subject: 'alice' },
-    both: { address: '203.0.113.2', subject: 'bob' },
-    nobody: { address: undefined, subject: undefined },
-  };
-  const takes = (payer: keyof typeof payers) => {
-    let taken = 0;
-    while (taken < 100 && refusalOf(() => meter.take(payers[payer], 'request')) === undefined) taken += 1;
-    return taken;
-  };
-
-  it('lets an address and a subject each pay, and whoever is both by both', () => {
-    expect(takes('address')).to.equal(5);
-    expect(takes('subject')).to.equal(8);
-    expect(takes('both')).to.equal(5);
-    expect(refused).to.deep.equal(['requests_per_address', 'requests_per_subject', 'requests_per_address']);
-    expect(takes('nobody')).to.equal(100);
-  });
-
-  it('counts the units of each kind of work', () => {
-    meter.take(payers.address, 'request');
-    meter.charge(payers.subject, 'messages_read', 5_000);
-    meter.charge(payers.nobody, 'messages_read', 50);
-    expect(meter.units.get('request')).to.equal(1);
-    expect(meter.units.get('messages_read')).to.equal(unitsOf('messages_read', 5_050));
-    expect([...meter.units.keys()]).to.deep.equal(COST_NAMES);
-  });
-});
 
 describe('A client that asks too much', () => {
   let app: RunningNode;
@@ -186,6 +57,8 @@ describe('A client that asks too much', () => {
     ['a call of MCP that is none', 'POST', '/mcp'],
     ['a subscription that is none', 'POST', '/stream/subscriptions'],
     ['a poll of an unknown session', 'GET', '/socket.io/?EIO=4&transport=polling&sid=unknown'],
+    ['a handshake of an old protocol', 'GET', '/socket.io/?EIO=3&transport=polling'],
+    ['an event stream of what is no topic', 'GET', '/stream?topics=none'],
     ['health', 'GET', '/health'],
     ['metrics', 'GET', '/metrics'],
   ];
@@ -202,6 +75,56 @@ describe('A client that asks too much', () => {
       expect(other.status, 'another address').not.to.equal(429);
     });
   }
+
+  it('is refused for now: an upgrade that there is not', async () => {
+    const headers = {
+      'X-Forwarded-For': newAddress(),
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'Sec-WebSocket-Version': '13',
+    };
+    const statuses = await Promise.all(
+      Array.from(
+        { length: 4 * RATE },
+        () =>
+          new Promise<number | undefined>((resolve, reject) => {
+            request(`${app.url}/nowhere`, { headers, agent: false }, (response) => {
+              response.resume();
+              resolve(response.statusCode);
+            })
+              .on('error', reject)
+              .end();
+          }),
+      ),
+    );
+    expect(new Set(statuses)).to.deep.equal(new Set([404, 429]));
+  });
+
+  it('is not read any more where too many of its publications over HTTP were refused', async () => {
+    const headers = bearer(await token({ sub: 'malformed', publish: ['news:*'] }));
+    const post = async (body: string) =>
+      (await ask('/api/topics/news:a/messages', { method: 'POST', headers, body })).status;
+    // Each costs five units, from this machine, whose address is not counted.
+    const malformed = `[${'1,'.repeat(32 * 1024)}`;
+    let read = 0;
+    await until('it is refused before it is read', async () => {
+      const status = await post(malformed);
+      if (status === 400) read += 1;
+      return status === 429;
+    });
+    // Ten seconds of its units, those that it earned meanwhile, and those of the bucket.
+    expect(read).to.be.within(15, 60);
+    expect(await post('1'), 'a good one').to.equal(429);
+    expect((await ask('/api/streams', { headers })).status, 'what it reads').to.equal(200);
+    const other = bearer(await token({ sub: 'wellformed', publish: ['news:*'] }));
+    const { status } = await ask('/api/topics/news:a/messages', {
+      method: 'POST',
+      headers: other,
+      body: '1',
+    });
+    expect(status, 'another subject').to.equal(201);
+  });
 
   it('may ask for its CORS preflights ten times as often', async () => {
     const headers = { 'X-Forwarded-For': newAddress() };

@@ -19,7 +19,7 @@ describe('A POST that is refused', () => {
   let socket: Socket;
 
   before(async () => {
-    const gate = { spendRequest: () => spendRequest(), charge: () => undefined } as unknown as Gate;
+    const gate = { costs: { spendRefused: () => spendRequest() } } as unknown as Gate;
     const logger: Logger = { ...silentLogger, error: (fields) => logged.push(fields as object) };
     const app = express();
     app.post('/', (request) => {

@@ -70,7 +70,10 @@ export class Authentication {
   /** An Engine.IO middleware. It answers refusals itself: Engine.IO would answer them with a bare 400 or 403. */
   readonly handshake = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
     const { _query: query } = request as EngineRequest;
-    if (query.sid === undefined && this.#oldProtocols.refuse(request, query.EIO, response)) return;
+    if (query.sid === undefined && this.#oldProtocols.isOld(query.EIO)) {
+      this.#refuseOld(request as EngineRequest, response);
+      return;
+    }
     const admitted = this.#admit(request as EngineRequest);
     if (request.headers.upgrade === undefined) {
       admitted.then(
@@ -153,8 +156,26 @@ export class Authentication {
     }
     this.#gate.checkPage(request);
     if (!this.#unknown.has(sid)) return;
-    await this.#gate.spendRequest(request);
+    await this.#gate.costs.spend(request);
     throw UNKNOWN_SESSION;
+  }
+
+  /** At the price of a request. */
+  #refuseOld(request: EngineRequest, response: ServerResponse): void {
+    const refuse = () => this.#oldProtocols.refuse(request, request._query.EIO, response);
+    const paid = (async () => this.#gate.costs.spend(request))();
+    if (request.headers.upgrade === undefined) {
+      paid.then(refuse, (error: unknown) => this.#refuse(response, error));
+      return;
+    }
+    void this.#admission
+      .upgrade(
+        request.socket,
+        paid.then(() => true),
+      )
+      .then((isPaid) => {
+        if (isPaid) refuse();
+      });
   }
 
   #refuse(response: ServerResponse, error: unknown): void {

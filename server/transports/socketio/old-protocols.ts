@@ -25,13 +25,16 @@ export class OldProtocols {
     this.#now = now;
   }
 
-  /** Answers a handshake or an upgrade of another protocol than the hub's. @returns whether it did */
-  refuse(request: IncomingMessage, protocol: string | undefined, response: ServerResponse): boolean {
-    if (protocol === PROTOCOL) return false;
+  /** Whether a handshake is of another protocol than the hub's. */
+  isOld(protocol: string | undefined): boolean {
+    return protocol !== PROTOCOL;
+  }
+
+  /** Answers a handshake or an upgrade of another protocol. */
+  refuse(request: IncomingMessage, protocol: string | undefined, response: ServerResponse): void {
     this.#log(protocol, request.headers['user-agent']);
     if (request.headers.upgrade === undefined) response.writeHead(400, HEADERS).end(BODY);
     else answerUpgrade(request.socket, 400, HEADERS, BODY);
-    return true;
   }
 
   /** Such clients reconnect every few seconds, so one line per minute says how many there were. */
