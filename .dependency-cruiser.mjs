@@ -140,12 +140,25 @@ const ROOMS = [
     'node/',
     [
       ...['node/', 'archive/', 'auth/', 'cluster/', 'feeds/', 'http/', 'hub/', 'log/', 'telemetry/'],
-      ...['transports/', 'redis/redis-link.ts', 'errors.ts', 'logger.ts', 'manifest.ts', 'type config/'],
+      ...['transports/', 'redis/', 'errors.ts', 'logger.ts', 'manifest.ts', 'type config/'],
       ...['optional-packages.ts', 'time/'],
     ],
   ],
   // The command line is a client of the hub, and uses the client library as any other would.
-  ['cli/', ['cli/', 'auth/', 'local-cluster/', 'config/', 'main.ts', 'manifest.ts', 'type cluster/']],
+  [
+    'cli/',
+    [
+      'cli/',
+      'auth/',
+      'local-cluster/',
+      'config/',
+      'redis/',
+      'logger.ts',
+      'main.ts',
+      'manifest.ts',
+      'type cluster/',
+    ],
+  ],
   [
     'main.ts',
     [

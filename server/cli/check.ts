@@ -1,18 +1,27 @@
-/** `check`: validates the configuration in the environment without starting anything. */
+/** `check`: validates the configuration in the environment, and the set-up of its Redis, without starting anything. */
 import type { Command } from 'commander';
 import { type Config, ConfigError, readConfig } from '../config/config.js';
 import { type Environment, VARIABLES } from '../config/variables.js';
-import type { Terminal } from './output.js';
+import { silentLogger } from '../logger.js';
+import { RedisLink } from '../redis/redis-link.js';
+import { type SetUpFinding, setUpOf } from '../redis/set-up.js';
+import { CliError, EXIT } from './exit-codes.js';
+import { messageOf, type Terminal } from './output.js';
+
+/** How long Redis may take to connect, ms. */
+const CONNECT_WITHIN_MS = 3_000;
 
 export function addCheck(program: Command, terminal: Terminal, environment: Environment): void {
   program
     .command('check')
-    .description('checks the configuration in the environment and the files that it names')
+    .description(
+      'checks the configuration in the environment, the files that it names, and the set-up of its Redis',
+    )
     .addHelpText(
       'after',
-      '\nExits with 2 and prints one line for each mistake if anything is wrong.\n\nExample:\n  env $(cat hub.env) axiom-streaming check',
+      '\nExits with 2 and prints one line for each mistake if anything is wrong, and with 1 if Redis would lose data. A Redis that\ndoes not answer is only mentioned: it may be out of reach from here.\n\nExample:\n  env $(cat hub.env) axiom-streaming check',
     )
-    .action((_options: object, command: Command) => {
+    .action(async (_options: object, command: Command) => {
       const { json } = command.optsWithGlobals<{ json: boolean }>();
       const mistakes: string[] = [];
       let config: Config | undefined;
@@ -28,8 +37,12 @@ export function addCheck(program: Command, terminal: Terminal, environment: Envi
           .map(([name, { isSecret }]) => [name, isSecret ? '…' : environment[name]!]),
       );
       const streams = config?.streams.map(({ name, class: kind, read }) => ({ name, class: kind, read }));
-      if (json) terminal.print(JSON.stringify({ ok: mistakes.length === 0, mistakes, set, streams }));
+      const redis = config === undefined ? [] : await askRedis(config.redis.url);
+      const dangers = redis.filter(({ level }) => level === 'danger').map(({ text }) => text);
+      const ok = mistakes.length === 0 && dangers.length === 0;
+      if (json) terminal.print(JSON.stringify({ ok, mistakes, set, streams, redis }));
       if (config === undefined) throw new ConfigError(mistakes);
+      if (dangers.length > 0) throw new CliError('redis', dangers.join('\n'), EXIT.refused);
       if (json) return;
       const { paint, stdout } = { paint: terminal.paint.bind(terminal), stdout: terminal.stdout };
       terminal.print(paint(stdout, 'green', 'The configuration is valid.'));
@@ -39,6 +52,7 @@ export function addCheck(program: Command, terminal: Terminal, environment: Envi
         streams!.map((one) => [one.name, one.class, one.read]),
       );
       terminal.print('');
+      for (const { text } of redis) terminal.print(paint(stdout, 'yellow', `Redis: ${text}`));
       if (Object.keys(set).length === 0) terminal.print('Nothing is set: all defaults apply.');
       else terminal.table(['SET', 'TO'], Object.entries(set));
       terminal.print(
@@ -47,4 +61,18 @@ export function addCheck(program: Command, terminal: Terminal, environment: Envi
           : 'Access requires a token.',
       );
     });
+}
+
+/** What is to be said of the set-up of a Redis. @param url '': there is none */
+async function askRedis(url: string): Promise<SetUpFinding[]> {
+  if (url === '') return [];
+  const link = new RedisLink({ url, logger: silentLogger });
+  try {
+    await link.connect(AbortSignal.timeout(CONNECT_WITHIN_MS));
+    return await setUpOf(link);
+  } catch (error) {
+    return [{ level: 'note', text: `its set-up could not be checked: ${messageOf(error)}` }];
+  } finally {
+    await link.close();
+  }
 }

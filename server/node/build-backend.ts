@@ -10,6 +10,7 @@ import { RedisStreamLog } from '../log/redis-stream-log.js';
 import type { StreamLog } from '../log/stream-log.js';
 import type { Logger } from '../logger.js';
 import { RedisLink } from '../redis/redis-link.js';
+import { setUpOf } from '../redis/set-up.js';
 import { streamChannel } from '../transports/socketio/hub-adapter.js';
 import { MemorySessionStore, type SessionStore } from '../transports/socketio/sessions.js';
 
@@ -46,6 +47,7 @@ export async function connectBackend(
   }
   const link = new RedisLink({ url: config.redis.url, logger });
   await link.connect(signal);
+  await tellSetUp(link, logger);
   const log = new RedisStreamLog({ link, streams, channelOf: streamChannel });
   return {
     log,
@@ -55,4 +57,16 @@ export async function connectBackend(
     leases: new RedisLeases(link),
     reports: new RedisNodeReports(link),
   };
+}
+
+/** Warns of a Redis that will lose data, or that the hub cannot use. A node starts all the same: it may be meant so. */
+async function tellSetUp(link: RedisLink, logger: Logger): Promise<void> {
+  try {
+    for (const { level, text } of await setUpOf(link)) {
+      if (level === 'danger') logger.warn({ danger: text }, 'redis: its set-up is dangerous');
+      else logger.info({ note: text }, 'redis: a note on its set-up');
+    }
+  } catch (error) {
+    logger.warn({ error: String(error) }, 'redis: its set-up cannot be checked');
+  }
 }

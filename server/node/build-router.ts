@@ -42,7 +42,7 @@ export function buildRouter(
     metricsToken: config.http.metricsToken,
     nodes: () => membership.nodes,
     redisUp: () => link?.up ?? null,
-    writesRefused: () => link?.writesRefused,
+    writesRefused: () => link?.writes.why,
     publisher,
     logger,
     sse,

@@ -20,13 +20,7 @@ import { type Masters, OneMaster } from './masters.js';
 import { keyOf } from './slots.js';
 import { SubscriberConnection, type TextListener } from './subscriber-connection.js';
 import { parseRedisUrl } from './target.js';
-import {
-  kindOf,
-  passingRefusal,
-  WRITE_REFUSALS,
-  type WriteRefusal,
-  WriteRefusals,
-} from './write-refusals.js';
+import { kindOf, passingRefusal, WriteRefusals } from './write-refusals.js';
 
 const PROBE_EVERY_MS = 1_000;
 /** While all connections answer, the masters are looked up again only after this many probes. */
@@ -76,13 +70,13 @@ export interface RedisLinkOptions {
 export class RedisLink extends EventEmitter<RedisLinkEvents> {
   /** Whether keys are spread over several masters. */
   readonly isCluster: boolean;
+  readonly writes = new WriteRefusals();
   readonly #masters: Masters;
   readonly #subscriber: SubscriberConnection;
   readonly #logger: Logger;
   #probe: NodeJS.Timeout | undefined;
   #probes = 0;
   #closing = false;
-  readonly #refusals = new WriteRefusals();
 
   /** @throws Error if the address cannot be parsed */
   constructor({ url, logger }: RedisLinkOptions) {
@@ -133,16 +127,6 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
   life(key: string): string | undefined {
     const [heard, master] = [this.#subscriber.connection.life, this.#masters.of(key)?.life];
     return heard === undefined || master === undefined ? undefined : `${heard} ${master}`;
-  }
-
-  /** Why writes are refused while reads are answered; undefined: they are taken. */
-  get writesRefused(): WriteRefusal | undefined {
-    return this.#refusals.why;
-  }
-
-  /** Each cause, and whether writes are refused because of it. */
-  get writeRefusals(): readonly (readonly [cause: WriteRefusal, refused: boolean])[] {
-    return WRITE_REFUSALS.map((cause) => [cause, cause === this.writesRefused]);
   }
 
   /** How many times any of the connections had to reconnect. */
@@ -223,7 +207,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
       } catch (error) {
         const [kind, , address = ''] = error instanceof ErrorReply ? error.message.split(' ') : [];
         if (kind !== 'MOVED' && kind !== 'ASK') throw error;
-        if (moves === MAX_MOVES) throw unavailable(kind, error);
+        if (moves === MAX_MOVES) throw passingRefusal('TRYAGAIN', error);
         isAsking = kind === 'ASK';
         if (!isAsking || this.#masters.at(address) === undefined) await this.#refresh();
         // The server that replied may know a newer layout of the cluster than this node does.
@@ -254,6 +238,12 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
       onError,
     });
     return { pubClient: client, subClient: client };
+  }
+
+  /** The answer of every master to `INFO`. @throws as {@link command} */
+  async infos(): Promise<string[]> {
+    const { all } = this.#masters;
+    return (await Promise.all(all.map((master) => this.#once(['INFO'], master, 900)))).map(String);
   }
 
   async close(): Promise<void> {
@@ -309,7 +299,7 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     const kind = kindOf(error);
     // This server is no longer a master; look up the present one.
     if (kind === 'READONLY') connection.renew();
-    this.#refusals.note(kind, args);
+    this.writes.note(kind, args);
     return passingRefusal(kind, error) ?? error;
   }
 
@@ -333,14 +323,10 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
 
   async #runProbe(): Promise<void> {
     await Promise.all(this.#connections().map((connection) => connection.probe()));
-    if (!this.#closing) await this.#refusals.probe((args) => this.command(args));
+    if (!this.#closing) await this.writes.probe((args) => this.command(args));
     this.#probes += 1;
     if (!this.#closing && (!this.up || this.#probes % REFRESH_EVERY_PROBES === 0)) await this.#refresh();
   }
-}
-
-function unavailable(kind: string, cause: unknown): HubError {
-  return new HubError('log_unavailable', `Redis accepts no commands at the moment (${kind})`, { cause });
 }
 
 /**

@@ -3,8 +3,8 @@ import { HubError } from '../errors.js';
 import { keyOf } from './slots.js';
 
 /** Why Redis refuses writes while it goes on to answer reads: no memory is left, or its set-up forbids them for now. */
-export const WRITE_REFUSALS = ['redis_full', 'redis_read_only'] as const;
-export type WriteRefusal = (typeof WRITE_REFUSALS)[number];
+type WriteRefusal = (typeof CAUSES)[number];
+const CAUSES = ['redis_full', 'redis_read_only'] as const;
 
 /** Replies that mean: the command was not executed, and may succeed later. */
 const AWAY = new Set([
@@ -47,6 +47,11 @@ export class WriteRefusals {
   /** Undefined: as far as is known, writes are taken. */
   get why(): WriteRefusal | undefined {
     return this.#refused?.why;
+  }
+
+  /** Each cause, and whether it is the present one. */
+  get causes(): readonly (readonly [cause: WriteRefusal, present: boolean])[] {
+    return CAUSES.map((cause) => [cause, cause === this.why]);
   }
 
   /** A command was refused. */

@@ -115,7 +115,7 @@ function redisReaders(link: RedisLink): Readers {
   return {
     axiom_redis_up: (set) => set({}, link.up ? 1 : 0),
     axiom_redis_writes_refused: (set) => {
-      for (const [cause, refused] of link.writeRefusals) set({ cause }, refused ? 1 : 0);
+      for (const [cause, refused] of link.writes.causes) set({ cause }, refused ? 1 : 0);
     },
     axiom_redis_ping_seconds: (set) => set({}, link.pingMs / 1000),
     axiom_redis_reconnects_total: (set) => set({}, link.reconnects),

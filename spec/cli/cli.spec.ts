@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { storedHash } from '../../server/auth/api-keys.js';
 import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
+import { OwnRedis } from '../log/own-redis.js';
 import { publish } from '../support/http.js';
 import { runCli } from './run-cli.js';
 
@@ -117,6 +118,29 @@ describe('The command line', () => {
     const wrong = await runCli(['check'], { env: { PORT: '99999', FEEDS: 'maybe' } });
     expect(wrong.code).to.equal(2);
     expect(wrong.stderr).to.match(/PORT: .*\nFEEDS: /);
+  });
+
+  it('checks the set-up of its Redis: one that evicts is a problem, one that does not answer is not', async () => {
+    const redis = await OwnRedis.start();
+    try {
+      const env = { REDIS_URL: redis.url };
+      const right = await runCli(['check'], { env });
+      expect(right.code, right.stderr).to.equal(0);
+      expect(right.stdout).to.match(/^Redis: maxmemory is not set/m);
+      const link = await redis.connect();
+      await link.command(['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru']);
+      const wrong = await runCli(['check'], { env });
+      expect(wrong.code).to.equal(1);
+      expect(wrong.stderr).to.match(/maxmemory-policy is allkeys-lru/);
+      const told = (await runCli(['--json', 'check'], { env })).json()[0];
+      expect(told).to.have.nested.property('redis[0].level', 'danger');
+      expect(told).to.include({ ok: false });
+    } finally {
+      await redis.stop();
+    }
+    const away = await runCli(['check'], { env: { REDIS_URL: redis.url } });
+    expect(away.code, away.stderr).to.equal(0);
+    expect(away.stdout).to.match(/^Redis: its set-up could not be checked/m);
   });
 
   it('mints tokens', async () => {
