@@ -28,6 +28,8 @@ export const COSTS = {
   scrapes: { perUnit: 0.04, what: 'an answer of `/metrics`' },
   documents: { perUnit: 0.04, what: '`/openapi.json` or `/asyncapi.json` made for an address' },
   keys_listed: { perUnit: 200, what: 'keys of a stream that are looked at for a list' },
+  topics: { perUnit: 50, what: 'topics that a `subscribe` or `unsubscribe` names' },
+  topics_kept: { perUnit: 500, what: 'topics that its connection reads then' },
   messages_walked: { perUnit: 1_000, what: 'messages in memory that are walked over' },
   messages_read: { perUnit: 50, what: 'messages read from the log' },
   messages_written: {

@@ -35,6 +35,8 @@ export interface NamedPrincipal extends Principal {
 /** Kinds of work of the hub that are paid for by their amount. `auth/costs.ts` has the prices. */
 export type Work =
   | 'keys_listed'
+  | 'topics'
+  | 'topics_kept'
   | 'messages_walked'
   | 'messages_read'
   | 'messages_written'

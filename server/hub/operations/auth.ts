@@ -20,10 +20,10 @@ async function endDenied(hub: Hub, subscriber: Subscriber): Promise<{ ended: str
     for (const reader of [...subscriber.readers.values()]) {
       const { stream } = reader.tail;
       const keys = [...reader.keys];
-      const kept = keys.filter((key) => subscriber.access.principal.mayRead({ stream, key }));
-      if (kept.length === keys.length) continue;
-      ended.push(...keys.filter((key) => !kept.includes(key)).map((key) => topicName(stream, key)));
-      hub.setKeys(subscriber, reader, new Set(kept));
+      const kept = new Set(keys.filter((key) => subscriber.access.principal.mayRead({ stream, key })));
+      if (kept.size === keys.length) continue;
+      ended.push(...keys.filter((key) => !kept.has(key)).map((key) => topicName(stream, key)));
+      hub.setKeys(subscriber, reader, kept);
     }
     if (ended.length > 0) subscriber.position();
     return { ended, topics: subscriber.topics() };

@@ -22,7 +22,7 @@ import { topicVerdict } from '../recovery/verdict.js';
 import { checkConflatable, checkNotRaised, requestedConflation } from './conflation-rules.js';
 import { cursor, topics } from './fields.js';
 import { operation } from './operation.js';
-import { inTurn, tooManyTopics, uniqueTopics } from './subscriptions.js';
+import { chargeTopics, inTurn, tooManyTopics, uniqueTopics } from './subscriptions.js';
 import { READ_WAIT_MS, whenLive } from './when-live.js';
 
 /** Most messages per second and key that a conflated subscription may ask for. */
@@ -131,6 +131,7 @@ async function makeSubscription(
     }),
   );
 
+  chargeTopics(subscriber, topics.length);
   let failure: { readonly error: unknown } | undefined;
   try {
     await onPlanned({

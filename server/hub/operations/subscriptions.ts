@@ -21,6 +21,12 @@ export function uniqueTopics(hub: Hub, texts: readonly string[]): Topic[] {
   return [...topics.values()];
 }
 
+/** Charges for a change of a connection's subscriptions: for the topics it names, and for all that are kept then. */
+export function chargeTopics({ access, topicCount }: Subscriber, named: number): void {
+  access.charge('topics', named);
+  if (topicCount > 0) access.charge('topics_kept', topicCount);
+}
+
 /** The error for a connection that would read more topics than it may. */
 export function tooManyTopics({ limits }: Hub): HubError {
   return new HubError('too_many_topics', `topics: a connection reads at most ${limits.topicsPerConnection}`, {
