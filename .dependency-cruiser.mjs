@@ -118,7 +118,6 @@ const ROOMS = [
         'transports/problem.ts',
         'optional-packages.ts',
         'auth/revocation-request.ts',
-        'auth/tickets.ts',
         'errors.ts',
       ],
       ...['type auth/', 'type cluster/', 'type telemetry/metrics.ts', 'type transports/', 'type logger.ts'],
@@ -126,11 +125,11 @@ const ROOMS = [
   ],
   ['mcp/', ['mcp/', 'hub/', 'time/', 'errors.ts']],
   ['feeds/', ['feeds/', 'hub/', 'errors.ts', 'type cluster/', 'type logger.ts']],
-  ['local-cluster/', ['local-cluster/', 'config/config.ts']],
+  ['local-cluster/', ['local-cluster/', 'config/config.ts', 'stop-signal.ts']],
   [
     'cluster/',
     [
-      ...['cluster/', 'redis/redis-link.ts', 'time/', 'errors.ts', 'auth/revocations.ts', 'type auth/'],
+      ...['cluster/', 'redis/redis-link.ts', 'time/', 'errors.ts', 'auth/listed.ts', 'type auth/'],
       ...['type hub/', 'type transports/socketio/sessions.ts', 'type transports/sse/subscriptions.ts'],
       'type logger.ts',
     ],

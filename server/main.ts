@@ -14,12 +14,15 @@ async function main(): Promise<void> {
   const config = readConfig(process.env);
   const logger = createLogger(config.logging.level, config.node.id, secretsOf(config));
   startWatchdog({ limitMs: config.node.watchdogMs, node: config.node.id }, logger);
-  const stopping = stopSignal(logger, STOP_DEADLINE_MS);
+  let reloadKeys: () => void = () => undefined;
+  const reload = config.access.apiKeysFile === '' ? undefined : () => reloadKeys();
+  const stopping = stopSignal(logger, STOP_DEADLINE_MS, reload);
   const app = await startNode(config, logger, {}, stopping).catch((error: unknown): never => {
     if (!stopping.aborted || error !== stopping.reason) throw error;
     logger.info('node: stopped before it had started');
     process.exit(0);
   });
+  reloadKeys = () => app.reloadKeys();
   stopping.addEventListener('abort', () => {
     app.stop().then(
       () => process.exit(0),
@@ -43,6 +46,7 @@ async function main(): Promise<void> {
       '',
       `  Streams     ${config.streams.map(({ name }) => name).join(', ')}`,
       `  Log         ${log}`,
+      ...(app.revocationsKeptIn === undefined ? [] : [`  Revocations ${app.revocationsKeptIn}`]),
       `  Demo feeds  ${config.feeds.isOn ? 'on (replayed, derived and sample data; FEEDS=off turns them off)' : 'off'}`,
       ...(publishKey === undefined
         ? ['  Access      by token: npm run token -- --help']

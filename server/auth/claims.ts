@@ -33,8 +33,11 @@ export type ReadAccess = ReadonlyMap<string, StreamConfig['read']>;
 /** The data that a principal is made from. Times in ms since the Unix epoch. */
 export interface Identity {
   readonly sub: string;
+  /** Of a key: its stored hash. */
   readonly jti?: string | undefined;
+  /** Of a key: since when this node accepts it. */
   readonly issuedAt: number;
+  /** Undefined for a key, and for a key alone: tokens end. */
   readonly expiresAt?: number | undefined;
   readonly streams: { readonly subscribe: readonly string[]; readonly publish: readonly string[] };
   readonly admin: boolean;

@@ -4,48 +4,24 @@
  * One timer checks all of them. A timer per connection was rejected: most tokens are renewed long before they expire.
  */
 
-import { CLOSE, type CloseCode } from '@axiom-streaming/protocol/close-codes';
 import type { TransportName } from '@axiom-streaming/protocol/transports';
 import { HubError } from '../errors.js';
 import type { Access, NamedPrincipal, Principal, Work } from '../hub/access.js';
 import type { Subscriber } from '../hub/delivery/subscriber.js';
 import { ConnectionCosts } from './connection-costs.js';
+import { CLOSE_OF, type EndReason } from './connection-ends.js';
+import { type ConnectionInfo, describe } from './connection-info.js';
 import type { CostMeter } from './cost-meter.js';
+import type { Lifeline } from './lifeline.js';
 import { type LimitName, type Rate, Tally } from './limits.js';
-
-/** Why the hub ended a connection for reasons of access. */
-export const END_REASONS = ['expired', 'revoked', 'unauthenticated', 'cut', 'banned', 'too_many'] as const;
-export type EndReason = (typeof END_REASONS)[number];
-
-/** What a connection is closed with. */
-const CLOSE_OF: Readonly<Record<EndReason, CloseCode>> = {
-  expired: CLOSE.token,
-  revoked: CLOSE.token,
-  unauthenticated: CLOSE.token,
-  cut: CLOSE.denied,
-  banned: CLOSE.denied,
-  too_many: CLOSE.tooMany,
-};
 
 /** How long before its token expires a connection is warned, ms. */
 const EXPIRES_SOON_MS = 60_000;
 const LOOK_EVERY_MS = 250;
-/** A connection that has no subscriber in the hub after this time was lost during its set-up and is removed. */
-const NEVER_BOUND_MS = 30_000;
+/** How long the subscriptions of a connection are checked once its key allows something else: some may be under way. */
+const CHECK_CHANGED_MS = 60_000;
 /** A connection is ended above this many refused requests without a second free of refusals in between. */
 const MAX_REFUSALS = 100;
-
-/** A connection as operators see it. */
-export interface ConnectionInfo {
-  readonly id: string;
-  readonly node: string;
-  readonly transport: TransportName;
-  readonly address: string;
-  readonly subject: string | null;
-  readonly connectedAt: number;
-  readonly expiresAt: number | null;
-  readonly topics: number;
-}
 
 export interface ConnectionLimits {
   readonly connectionsPerAddress: number;
@@ -65,7 +41,8 @@ export interface ClientConnectionsOptions {
   readonly publishes: Rate;
   /** What addresses and subjects pay, over all their connections. */
   readonly costs: Pick<CostMeter, 'take' | 'charge' | 'check' | 'waitMs'>;
-  readonly revoked: (principal: Principal) => boolean;
+  /** The principal as it is now; undefined if it was revoked. */
+  readonly current: (principal: Principal) => Principal | undefined;
   /** Whether a subject or an address is kept away. */
   readonly banned: (subject: string | undefined, address: string) => boolean;
   /** The principal that a token identifies. @throws HubError */
@@ -82,6 +59,10 @@ export class ClientConnection implements Access {
   readonly connectedAt = Date.now();
   subscriber: Subscriber | undefined;
   warned = false;
+  /** While its subscriptions have to be checked, ms since the Unix epoch. */
+  checkedUntil = 0;
+  /** Set while it is being set up. */
+  #letGo: (() => void) | undefined;
   #second = 0;
   #requests = 0;
   #publishes = 0;
@@ -104,8 +85,15 @@ export class ClientConnection implements Access {
     this.#costs = new ConnectionCosts(connections.options.costs, this);
   }
 
-  /** Says which subscriber in the hub is the connection's. */
+  /** Closes it with what it is set up on, until {@link bind}. */
+  hangOn(lifeline: Lifeline): void {
+    this.#letGo = lifeline.onGone(() => this.close());
+  }
+
+  /** Says which subscriber in the hub is the connection's. It must be closed by whoever calls this from then on. */
   bind(subscriber: Subscriber): void {
+    this.#letGo?.();
+    this.#letGo = undefined;
     this.subscriber = subscriber;
   }
 
@@ -215,14 +203,21 @@ export class ClientConnections {
   }
 
   /**
-   * Opens a connection, which counts towards the limits until it is closed.
+   * Opens a connection, which counts towards the limits until it is closed, or its client leaves during the set-up.
    *
    * @param address the key under which the connection is counted
    * @throws HubError `too_many_connections`
    */
-  open(principal: Principal, address: string, transport: TransportName): ClientConnection {
-    this.#checkSubject(principal);
+  open(
+    principal: Principal,
+    address: string,
+    transport: TransportName,
+    lifeline: Lifeline,
+  ): ClientConnection {
     const connection = new ClientConnection(this, principal, address, transport);
+    if (lifeline.gone) return connection;
+    this.#checkSubject(principal);
+    connection.hangOn(lifeline);
     this.#connections.add(connection);
     this.#addresses.add(address);
     if (principal.subject !== undefined) this.#subjects.add(principal.subject);
@@ -266,7 +261,7 @@ export class ClientConnections {
   /** The connection with this id, if this node has it. */
   find(id: string): ConnectionInfo[] {
     for (const connection of this.#connections)
-      if (connection.subscriber?.id === id) return [this.#describe(connection)];
+      if (connection.subscriber?.id === id) return [describe(connection, this.options.node)];
     return [];
   }
 
@@ -275,14 +270,14 @@ export class ClientConnections {
     const list: ConnectionInfo[] = [];
     for (const connection of this.#connections) {
       if (list.length >= most) break;
-      if (connection.subscriber !== undefined) list.push(this.#describe(connection));
+      if (connection.subscriber !== undefined) list.push(describe(connection, this.options.node));
     }
     return list;
   }
 
   /**
    * Ends connections of banned clients, connections whose token expired or was revoked, and connections that sent no
-   * token and may read nothing.
+   * token and may read nothing. Gives the others what their keys allow now.
    */
   look(): void {
     const now = Date.now();
@@ -290,11 +285,7 @@ export class ClientConnections {
     const { unauthenticatedMs } = limits;
     for (const connection of this.#connections) {
       const { principal, subscriber } = connection;
-      if (subscriber === undefined) {
-        // Its connection was lost while it was being set up.
-        if (now - connection.connectedAt > NEVER_BOUND_MS) this.close(connection);
-        continue;
-      }
+      if (subscriber === undefined) continue;
       const { expiresAt, subject } = principal;
       if (this.options.banned(subject, connection.address)) {
         this.end(connection, 'banned');
@@ -303,9 +294,10 @@ export class ClientConnections {
           this.end(connection, 'unauthenticated');
       } else if (expiresAt !== undefined && expiresAt + leewayMs <= now) {
         this.end(connection, 'expired');
-      } else if (this.options.revoked(principal)) {
-        this.end(connection, 'revoked');
-      } else if (expiresAt !== undefined && !connection.warned && expiresAt - now <= EXPIRES_SOON_MS) {
+      } else {
+        this.#followKey(connection, subscriber, now);
+        if (subscriber.ended || expiresAt === undefined || connection.warned) continue;
+        if (expiresAt - now > EXPIRES_SOON_MS) continue;
         connection.warned = true;
         subscriber.expiring({ expiresInMs: Math.max(0, expiresAt - now) });
       }
@@ -316,17 +308,24 @@ export class ClientConnections {
     clearInterval(this.#timer);
   }
 
-  #describe({ subscriber, principal, address, transport, connectedAt }: ClientConnection): ConnectionInfo {
-    return {
-      id: subscriber?.id ?? '',
-      node: this.options.node,
-      transport,
-      address,
-      subject: principal.subject ?? null,
-      connectedAt,
-      expiresAt: principal.expiresAt ?? null,
-      topics: subscriber?.topicCount ?? 0,
-    };
+  /** Ends a connection whose token or key is no longer accepted, or that reads more than its key allows now. */
+  #followKey(connection: ClientConnection, subscriber: Subscriber, now: number): void {
+    const { principal } = connection;
+    const current = this.options.current(principal);
+    if (current === undefined) {
+      this.end(connection, 'revoked');
+      return;
+    }
+    if (current !== principal) {
+      // Counted under another name, it is another client.
+      if (current.subject !== principal.subject) {
+        this.end(connection, 'changed');
+        return;
+      }
+      connection.principal = current;
+      connection.checkedUntil = now + CHECK_CHANGED_MS;
+    }
+    if (connection.checkedUntil > now && readsMore(subscriber, current)) this.end(connection, 'changed');
   }
 
   #checkSubject({ subject }: Principal): void {
@@ -341,4 +340,12 @@ export class ClientConnections {
       },
     );
   }
+}
+
+/** Whether a subscriber reads what a principal may not. */
+function readsMore({ readers }: Subscriber, principal: Principal): boolean {
+  for (const { tail, keys } of readers.values()) {
+    for (const key of keys) if (!principal.mayRead({ stream: tail.stream, key })) return true;
+  }
+  return false;
 }

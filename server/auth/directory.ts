@@ -1,5 +1,6 @@
 /** The connections of the whole cluster, for operators. */
-import type { ClientConnections, ConnectionInfo } from './client-connections.js';
+import type { ClientConnections } from './client-connections.js';
+import type { ConnectionInfo } from './connection-info.js';
 
 /** The answer to an operator's request for connections. */
 export interface ConnectionList {

@@ -11,19 +11,17 @@ import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
 import { AddressFinder, addressKey, allowsOrigin, isLocalHost, isLoopback, isPrivate } from './addresses.js';
 import { type Bearer, nobody, type ReadAccess } from './claims.js';
-import {
-  type ClientConnection,
-  ClientConnections,
-  type ConnectionLimits,
-  END_REASONS,
-  type EndReason,
-} from './client-connections.js';
+import { type ClientConnection, ClientConnections, type ConnectionLimits } from './client-connections.js';
+import { END_REASONS, type EndReason } from './connection-ends.js';
 import { CostMeter } from './cost-meter.js';
 import type { CostName } from './costs.js';
 import { type Credentials, Identification, type IdentificationCounters } from './identification.js';
+import type { Lifeline } from './lifeline.js';
 import { LIMITS, type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
 import { RequestCosts } from './request-costs.js';
-import type { Revocation } from './revocations.js';
+import type { RevocationRequest } from './revocation-request.js';
+import { type Revoked, revoke } from './revoking.js';
+import type { IssuedTicket } from './tickets.js';
 
 export interface GateLimits extends ConnectionLimits {
   readonly handshakesPerSecond: number;
@@ -41,6 +39,8 @@ export interface GateOptions extends Credentials {
   readonly limits: GateLimits;
   /** How long after its end a token is accepted, ms. */
   readonly leewayMs: number;
+  /** The longest that a token that is accepted may still last, ms. */
+  readonly maxTokenLifeMs: number;
   /** Where the nodes of a cluster share their counts; undefined for a single node. */
   readonly store: LimiterStore | undefined;
 }
@@ -109,7 +109,7 @@ export class Gate {
       leewayMs: options.leewayMs,
       publishes: this.#publishes,
       costs,
-      revoked: (principal) => options.revocations.revokes(principal),
+      current: (principal) => this.#identification.current(principal),
       banned: (subject, address) => options.revocations.bannedForMs(subject, address) > 0,
       verify: (token, address) => this.identify(token, address),
       onEnd: (reason) => this.counters.ended.set(reason, (this.counters.ended.get(reason) ?? 0) + 1),
@@ -230,13 +230,13 @@ export class Gate {
   }
 
   /** As {@link Identification.issueTicket}. */
-  issueTicket(principal: Principal): Promise<string> {
+  issueTicket(principal: Principal): Promise<IssuedTicket> {
     return this.#identification.issueTicket(principal);
   }
 
-  /** Revokes a token, or all tokens of a subject. @throws HubError `overloaded`, `log_unavailable`. */
-  revoke(revocation: Revocation): Promise<void> {
-    return this.#options.revocations.add(revocation);
+  /** As {@link revoke}. */
+  revoke(request: RevocationRequest): Promise<Revoked> {
+    return revoke(request, this.#options);
   }
 
   /** Keeps a subject or an address away for a time. As {@link Revocations.ban}. */
@@ -249,9 +249,14 @@ export class Gate {
     );
   }
 
-  /** Opens an admitted and identified connection. @throws HubError `too_many_connections`. */
-  open(principal: Principal, address: string, transport: TransportName): ClientConnection {
-    return this.connections.open(principal, address, transport);
+  /** Opens an admitted and identified connection. As {@link ClientConnections.open}. */
+  open(
+    principal: Principal,
+    address: string,
+    transport: TransportName,
+    lifeline: Lifeline,
+  ): ClientConnection {
+    return this.connections.open(principal, address, transport, lifeline);
   }
 
   /** Whether another TCP connection from an address is allowed; if so, {@link socketClosed} must be called later. */

@@ -6,7 +6,7 @@ import { isLoopback } from './addresses.js';
 import { type ApiKeys, looksLikeApiKey } from './api-keys.js';
 import { Bearer } from './claims.js';
 import type { Revocations } from './revocations.js';
-import type { Tickets } from './tickets.js';
+import type { IssuedTicket, Tickets } from './tickets.js';
 import type { TokenVerifier } from './verifier.js';
 
 /** What callers are identified with. */
@@ -76,15 +76,33 @@ export class Identification {
   /**
    * The principal that a ticket identifies.
    *
-   * @throws HubError `banned`, `token_invalid`, `token_revoked`, `log_unavailable`.
+   * @throws HubError `banned`, `token_invalid`, `token_expired`, `token_revoked`, `log_unavailable`.
    */
   async redeem(ticket: string, address: string): Promise<Principal> {
     this.#checkBan(undefined, address);
-    return this.#inForce(await this.#credentials.tickets.redeem(ticket), address);
+    const bearer = await this.#credentials.tickets.redeem(ticket);
+    const current = this.#keyNow(bearer);
+    if (current === undefined) throw revoked();
+    return this.#inForce(current, address);
   }
 
-  /** Issues a ticket for a principal. @throws HubError `token_missing`, `overloaded`, `log_unavailable`. */
-  issueTicket(principal: Principal): Promise<string> {
+  /** The principal as it is now: undefined if it was revoked, another one if its key allows something else now. */
+  current(principal: Principal): Principal | undefined {
+    const current = principal instanceof Bearer ? this.#keyNow(principal) : principal;
+    return current !== undefined && this.#credentials.revocations.revokes(current) ? undefined : current;
+  }
+
+  /** The bearer of a key that was removed is undefined, that of a key that was changed another one. */
+  #keyNow(bearer: Bearer): Bearer | undefined {
+    return bearer.expiresAt === undefined ? this.#credentials.apiKeys.current(bearer) : bearer;
+  }
+
+  /**
+   * Issues a ticket for a principal.
+   *
+   * @throws HubError `token_missing`, `token_expired`, `overloaded`, `log_unavailable`.
+   */
+  issueTicket(principal: Principal): Promise<IssuedTicket> {
     if (principal instanceof Bearer) return this.#credentials.tickets.issue(principal);
     throw new HubError('token_missing', 'a ticket requires a token, and none was sent');
   }
@@ -125,9 +143,11 @@ export class Identification {
 
   #inForce(bearer: Bearer, address: string): Bearer {
     this.#checkBan(bearer.subject, address);
-    if (this.#credentials.revocations.revokes(bearer)) {
-      throw new HubError('token_revoked', 'the token was revoked', { field: 'token' });
-    }
+    if (this.#credentials.revocations.revokes(bearer)) throw revoked();
     return bearer;
   }
+}
+
+function revoked(): HubError {
+  return new HubError('token_revoked', 'the token was revoked', { field: 'token' });
 }

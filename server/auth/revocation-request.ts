@@ -3,12 +3,17 @@ import { z } from 'zod';
 const name = z.string().min(1).max(256);
 const expiresAt = z.number().int().positive().optional();
 
-/** The body of `POST /api/revocations`; `expiresAt` in ms since the Unix epoch. */
+/**
+ * The body of `POST /api/revocations`; `expiresAt` in ms since the Unix epoch. That it lies in the future is checked
+ * where the clock is looked at.
+ */
 export const revocationRequest = z
   .strictObject({ jti: name.optional(), sub: name.optional(), expiresAt })
   .refine(({ jti, sub }) => (jti === undefined) !== (sub === undefined), {
     message: 'must have either jti or sub',
   });
+
+export type RevocationRequest = z.output<typeof revocationRequest>;
 
 /** The longest that anybody can be banned at once: 30 days. */
 const MAX_BAN_MS = 30 * 24 * 60 * 60 * 1000;

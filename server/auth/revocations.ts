@@ -7,51 +7,27 @@
 import type { Principal } from '../hub/access.js';
 import type { Logger } from '../logger.js';
 import { Backoff, sleep } from '../time/backoff.js';
+import { type Ban, BanHistory, isBan, type Listed, type Revocation, unionOf } from './listed.js';
 
-/** One token, by its `jti`; or all tokens of a subject that were issued up to now. */
-export interface Revocation {
-  readonly kind: 'jti' | 'sub';
-  readonly value: string;
-  /** When it was revoked, ms since the Unix epoch. */
-  readonly at: number;
-  /** When the last of the revoked tokens will have expired, ms since the Unix epoch. */
-  readonly expiresAt: number;
-}
-
-/** A subject, or an address as connections are counted under, that is kept away with any token and without one. */
-export interface Ban {
-  readonly kind: 'banned_sub' | 'banned_address';
-  readonly value: string;
-  /** When it was decided, ms since the Unix epoch. The newest one counts. */
-  readonly at: number;
-  /** When it ends, ms since the Unix epoch. */
-  readonly until: number;
-  /** Kept until both it and the ban that it replaces have ended, ms since the Unix epoch. */
-  readonly expiresAt: number;
-}
-
-/** What the list has. */
-export type Listed = Revocation | Ban;
-
-/** Where revocations are kept for all nodes. */
+/** Where revocations are kept for all nodes, or over the restarts of a single one. */
 export interface RevocationStore {
-  /** @throws HubError `overloaded` if the maximum number is reached, `log_unavailable`. */
-  add(listed: Listed): Promise<void>;
+  /**
+   * @param needless what `listed` takes the place of; kept or not, nothing changes
+   * @throws HubError `overloaded` if the maximum number is reached, `log_unavailable` if it could not be kept.
+   */
+  add(listed: Listed, needless: readonly Listed[]): Promise<void>;
   /** The revocations and bans in force; undefined if none was added since the last call. */
   changes(): Promise<readonly Listed[] | undefined>;
 }
 
-/** Maximum number of revocations and bans in force at a time. */
-export const MAX_REVOCATIONS = 100_000;
 const LOOK_EVERY_MS = 300;
 
 export class Revocations {
   readonly #store: RevocationStore;
   readonly #logger: Logger;
   readonly #onChange: () => void;
-  readonly #byId = new Map<string, Revocation>();
-  readonly #bySubject = new Map<string, Revocation>();
-  readonly #banned = { sub: new Map<string, Ban>(), address: new Map<string, Ban>() };
+  readonly #revoked = { jti: new Map<string, Revocation>(), sub: new Map<string, Revocation>() };
+  readonly #banned = { sub: new Map<string, BanHistory>(), address: new Map<string, BanHistory>() };
   readonly #stopping = new AbortController();
 
   /** @param options.onChange called when revocations were added, which may affect open connections */
@@ -65,7 +41,7 @@ export class Revocations {
     return this.#lists().reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Reads the list, then keeps polling. @throws HubError if the store is unreachable: nothing may be served then. */
+  /** Reads the list, then keeps polling. @throws Error if the store cannot be read: nothing may be served then. */
   async start(): Promise<void> {
     await this.#look();
     void this.#lookRegularly();
@@ -75,23 +51,41 @@ export class Revocations {
     this.#stopping.abort();
   }
 
-  /** Resolves when this node applies it; the other nodes do within a second. @throws HubError as the store does. */
-  async add(listed: Listed): Promise<void> {
-    await this.#store.add(listed);
-    this.#take(listed);
-    this.#onChange();
+  /**
+   * Resolves when this node applies it; the other nodes do within a second. What was revoked for longer stays so.
+   *
+   * @returns what is in force now
+   * @throws HubError as the store does.
+   */
+  async revoke(added: Revocation): Promise<Revocation> {
+    const known = this.#revoked[added.kind].get(added.value);
+    const revocation = unionOf(known, added);
+    await this.#add(revocation, known === undefined ? [] : [known]);
+    return revocation;
   }
 
   /**
-   * Keeps a subject or an address away for a time from now; zero ends that. As {@link add}.
+   * Keeps a subject or an address away for a time from now, or for longer if it is so already; zero ends that.
    *
    * @returns when it ends, ms since the Unix epoch
+   * @throws HubError as the store does.
    */
   async ban(who: 'sub' | 'address', value: string, forMs: number): Promise<number> {
-    const at = Date.now();
-    const until = at + forMs;
-    const expiresAt = Math.max(until, this.#banned[who].get(value)?.expiresAt ?? 0);
-    await this.add({ kind: `banned_${who}`, value, at, until, expiresAt });
+    const history = this.#banned[who].get(value) ?? new BanHistory();
+    // Later than what another node has decided, whose clock may be ahead.
+    const at = Math.max(Date.now(), history.at + 1);
+    const until = forMs === 0 ? at : Math.max(at + forMs, history.until);
+    const ban: Ban = {
+      kind: `banned_${who}`,
+      value,
+      at,
+      until,
+      expiresAt: Math.max(until, history.expiresAt),
+    };
+    await this.#add(
+      ban,
+      history.bans.filter((known) => !history.with(ban).bans.includes(known)),
+    );
     return until;
   }
 
@@ -106,12 +100,19 @@ export class Revocations {
     return Math.max(0, until - Date.now());
   }
 
-  /** Whether a principal's token was revoked. */
+  /** Whether a principal's token or key was revoked. */
   revokes({ subject, tokenId, issuedAt }: Principal): boolean {
-    if (subject === undefined || this.count === 0) return false;
-    if (tokenId !== undefined && this.#byId.has(tokenId)) return true;
-    const revocation = this.#bySubject.get(subject);
+    const { jti, sub } = this.#revoked;
+    if (subject === undefined || (jti.size === 0 && sub.size === 0)) return false;
+    if (tokenId !== undefined && jti.has(tokenId)) return true;
+    const revocation = sub.get(subject);
     return revocation !== undefined && issuedAt <= revocation.at;
+  }
+
+  async #add(listed: Listed, needless: readonly Listed[]): Promise<void> {
+    await this.#store.add(listed, needless);
+    this.#take(listed);
+    this.#onChange();
   }
 
   async #lookRegularly(): Promise<void> {
@@ -141,13 +142,17 @@ export class Revocations {
   }
 
   #take(listed: Listed): void {
-    if (listed.kind === 'jti') keepNewest(this.#byId, listed);
-    else if (listed.kind === 'sub') keepNewest(this.#bySubject, listed);
-    else keepNewest(this.#banned[listed.kind === 'banned_sub' ? 'sub' : 'address'], listed);
+    if (!isBan(listed)) {
+      const map = this.#revoked[listed.kind];
+      map.set(listed.value, unionOf(map.get(listed.value), listed));
+    } else {
+      const map = this.#banned[listed.kind === 'banned_sub' ? 'sub' : 'address'];
+      map.set(listed.value, (map.get(listed.value) ?? new BanHistory()).with(listed));
+    }
   }
 
-  #lists(): Map<string, Listed>[] {
-    return [this.#byId, this.#bySubject, this.#banned.sub, this.#banned.address] as Map<string, Listed>[];
+  #lists(): Map<string, { readonly expiresAt: number }>[] {
+    return [this.#revoked.jti, this.#revoked.sub, this.#banned.sub, this.#banned.address];
   }
 
   #expire(): void {
@@ -155,21 +160,5 @@ export class Revocations {
     for (const map of this.#lists()) {
       for (const [value, { expiresAt }] of map) if (expiresAt <= now) map.delete(value);
     }
-  }
-}
-
-function keepNewest<T extends Listed>(map: Map<string, T>, listed: T): void {
-  const known = map.get(listed.value);
-  if (known === undefined || known.at <= listed.at) map.set(listed.value, listed);
-}
-
-/** For a single node: the list in {@link Revocations} is the only copy. */
-export class MemoryRevocationStore implements RevocationStore {
-  async add(): Promise<void> {
-    // {@link Revocations}, its only reader, has it already.
-  }
-
-  async changes(): Promise<undefined> {
-    return undefined;
   }
 }

@@ -61,7 +61,8 @@ export interface VerifierOptions extends TokenKey {
   /** Tokens with a longer remaining lifetime are refused, since revocations are kept no longer than this, ms. */
   readonly maxLifeMs: number;
   /**
-   * How far the clocks of those who issue tokens may be from this one, ms: for `nbf`, `exp` and the remaining lifetime.
+   * How far the clocks of those who issue tokens may be from this one, ms: for `nbf`, `iat`, `exp` and the remaining
+   * lifetime.
    */
   readonly leewayMs: number;
   readonly read: ReadAccess;
@@ -117,11 +118,16 @@ export class TokenVerifier {
     }
     const { sub, exp, iat, jti, streams, admin } = claims.data;
     const expiresAt = exp * 1000;
-    if (expiresAt > Date.now() + maxLifeMs + leewayMs) {
+    const now = Date.now();
+    if (expiresAt > now + maxLifeMs + leewayMs) {
       throw invalid(`it is valid for longer than the ${Math.round(maxLifeMs / 1000)} s that are accepted`);
     }
+    // It would count as issued after revocations of its subject that are still to come.
+    const saysIssuedAt = (iat ?? 0) * 1000;
+    if (saysIssuedAt > now + leewayMs) throw invalid('its iat lies in the future');
+    const issuedAt = Math.min(saysIssuedAt, now);
     try {
-      return new Bearer({ sub, jti, issuedAt: (iat ?? 0) * 1000, expiresAt, streams, admin }, read);
+      return new Bearer({ sub, jti, issuedAt, expiresAt, streams, admin }, read);
     } catch (error) {
       if (error instanceof RangeError) throw invalid(`its claim streams is malformed: ${error.message}`);
       throw error;

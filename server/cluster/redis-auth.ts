@@ -1,6 +1,7 @@
 /** What the nodes of a cluster share in Redis about tokens: revocations and tickets. */
 import type { Identity } from '../auth/claims.js';
-import { type Listed, MAX_REVOCATIONS, type RevocationStore } from '../auth/revocations.js';
+import { type Listed, MAX_REVOCATIONS } from '../auth/listed.js';
+import type { RevocationStore } from '../auth/revocations.js';
 import type { TicketStore } from '../auth/tickets.js';
 import { HubError } from '../errors.js';
 import { loadScript, type RedisLink } from '../redis/redis-link.js';
@@ -17,8 +18,9 @@ export class RedisRevocationStore implements RevocationStore {
     this.#link = link;
   }
 
-  async add(listed: Listed): Promise<void> {
+  async add(listed: Listed, needless: readonly Listed[]): Promise<void> {
     const args = ['', JSON.stringify(listed), String(listed.expiresAt), String(MAX_REVOCATIONS)];
+    for (const one of needless) args.push(JSON.stringify(one));
     if ((await this.#link.run(REVOCATIONS, REVOCATION_KEYS, args)) === 1) return;
     throw new HubError('overloaded', `there are ${MAX_REVOCATIONS} revocations in force already`);
   }

@@ -41,6 +41,15 @@ export interface Config {
     /** No kind of token or key is configured: only this machine is served, and it may read everything. */
     readonly development: boolean;
     readonly apiKeys: StoredKeys;
+    /** Where they come from. Empty: there are none. */
+    readonly apiKeysFile: string;
+    /** Where a node without Redis keeps revocations and bans. */
+    readonly revocations: {
+      /** Undefined: in memory alone. */
+      readonly file: string | undefined;
+      /** Whether the file was asked for, so that the node must not start without it. */
+      readonly isChosen: boolean;
+    };
     /** For development. Empty: a new one is made at each start. */
     readonly publishKey: string;
     /** Other origins whose pages may use the hub; `*`: all of them. */
@@ -149,6 +158,11 @@ function inGroups(
     access: {
       development: read.development,
       apiKeys: read.apiKeys,
+      apiKeysFile: values.API_KEYS_FILE,
+      revocations: {
+        file: values.REVOCATIONS_FILE === 'none' ? undefined : values.REVOCATIONS_FILE,
+        isChosen: values.REVOCATIONS_FILE !== VARIABLES.REVOCATIONS_FILE.default,
+      },
       publishKey: values.PUBLISH_KEY,
       allowedOrigins: values.ALLOWED_ORIGINS,
     },

@@ -174,15 +174,24 @@ export const VARIABLES = {
   JWT_AUDIENCE: variable('axiom-streaming', '`aud` that tokens must have.', z.string()),
   JWT_LEEWAY_MS: variable(
     '5000',
-    'How far the clock of the issuer of tokens may be from the hub’s: `nbf` and `exp` are read with it.',
+    'How far the clock of the issuer of tokens may be from the hub’s: `nbf`, `iat` and `exp` are read with it.',
     whole(0, 300_000),
   ),
   TOKEN_MAX_LIFE_MS: variable(
     '604800000',
-    'Longest remaining lifetime of a token that is accepted; revocations are kept for this time.',
+    'Longest remaining lifetime of a token that is accepted; revocations of tokens are kept for this time.',
     whole(60_000, 31_536_000_000),
   ),
-  API_KEYS_FILE: variable('', 'JSON file with the hashed API keys of services.', z.string()),
+  API_KEYS_FILE: variable(
+    '',
+    'JSON file with the hashed API keys of services. It is read again on SIGHUP.',
+    z.string(),
+  ),
+  REVOCATIONS_FILE: variable(
+    'axiom-revocations.json',
+    'File in which a node without Redis keeps revocations and bans, in the folder it runs in unless the path says otherwise; `none`: a restart forgets them.',
+    z.string(),
+  ),
   PUBLISH_KEY: secret(
     '',
     'The publish key, if none of the above is set. Empty: a new one is made and printed at each start.',

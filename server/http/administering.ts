@@ -3,7 +3,6 @@ import { json, type NextFunction, type Request, type Response, Router } from 'ex
 import type { ConnectionDirectory } from '../auth/directory.js';
 import type { Gate } from '../auth/gate.js';
 import { banRequest, revocationRequest } from '../auth/revocation-request.js';
-import { TICKET_LASTS_MS } from '../auth/tickets.js';
 import { HubError } from '../errors.js';
 import { parseRequest } from '../hub/operations/fields.js';
 import { principalOf, requireAdmin } from './authenticating.js';
@@ -12,24 +11,19 @@ import { EXACT } from './exact.js';
 export interface AdministeringOptions {
   readonly gate: Gate;
   readonly connections: ConnectionDirectory;
-  /** The longest that any token remains valid from now, and how long a revocation without an end is kept. */
-  readonly maxTokenLifeMs: number;
-  /** How long after its `exp` a token is accepted. */
-  readonly tokenLeewayMs: number;
 }
 
 const MAX_BODY_BYTES = 4 * 1024;
 const MAX_LISTED = 1_000;
 
 export function administeringRoutes(options: AdministeringOptions): Router {
-  const { gate, connections, maxTokenLifeMs, tokenLeewayMs } = options;
+  const { gate, connections } = options;
   const router = Router(EXACT);
 
   router.post('/api/tickets', async (request: Request, response: Response) => {
     const principal = principalOf(response);
     await gate.costs.spend(request, 'tickets', principal);
-    const ticket = await gate.issueTicket(principal);
-    response.status(201).json({ ticket, expiresInMs: TICKET_LASTS_MS });
+    response.status(201).json(await gate.issueTicket(principal));
   });
 
   router.post(
@@ -40,13 +34,9 @@ export function administeringRoutes(options: AdministeringOptions): Router {
     },
     json({ type: () => true, limit: MAX_BODY_BYTES }),
     async (request: Request, response: Response) => {
-      const { jti, sub, expiresAt } = parseRequest(revocationRequest, request.body);
-      const at = Date.now();
-      const [kind, value] = jti === undefined ? (['sub', sub!] as const) : (['jti', jti] as const);
-      // Until the token is accepted no more, which is a little after its own end.
-      const lasts = Math.min((expiresAt ?? Number.POSITIVE_INFINITY) + tokenLeewayMs, at + maxTokenLifeMs);
-      await gate.revoke({ kind, value, at, expiresAt: lasts });
-      response.status(201).json({ [kind]: value, at, expiresAt: lasts });
+      const revoked = await gate.revoke(parseRequest(revocationRequest, request.body));
+      const { kind, value, at, expiresAt, apiKey } = revoked;
+      response.status(201).json({ [kind]: value, at, expiresAt, apiKey });
     },
   );
 

@@ -13,9 +13,9 @@ import { HubError } from '../errors.js';
 export interface Principal {
   /** The owner of the token or key. Undefined: anonymous. */
   readonly subject: string | undefined;
-  /** `jti` of the token, if it has one. */
+  /** `jti` of the token, if it has one; the stored hash of an API key. */
   readonly tokenId: string | undefined;
-  /** When the token was issued, ms since the Unix epoch; 0 if unknown. */
+  /** When the token was issued, ms since the Unix epoch; 0 if unknown. Of an API key: since when it is accepted. */
   readonly issuedAt: number;
   /** When the token expires, ms since the Unix epoch. Undefined: never. */
   readonly expiresAt: number | undefined;

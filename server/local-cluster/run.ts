@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import { ConfigError, readConfig } from '../config/config.js';
+import { hangUp } from '../stop-signal.js';
 import { LocalCluster, type LocalNode } from './local-cluster.js';
 import { MissingProgram } from './managed-process.js';
 import { isFree } from './ports.js';
@@ -70,6 +71,12 @@ async function main(): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  if (access.apiKeysFile !== '') {
+    const reload = () => {
+      for (const { process: node } of cluster.nodes) if (node.running) node.signal('SIGHUP');
+    };
+    process.on('SIGHUP', hangUp(reload, stop));
+  }
 }
 
 async function keepRunning({ process: node }: LocalNode, isStopping: () => boolean): Promise<void> {

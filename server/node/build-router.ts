@@ -32,9 +32,6 @@ export function buildRouter(
     hub,
     gate,
     connections: directory,
-    // What the verifier accepts at most.
-    maxTokenLifeMs: config.tokens.maxLifeMs + 2 * config.tokens.leewayMs,
-    tokenLeewayMs: config.tokens.leewayMs,
     node: config.node.id,
     version: VERSION,
     basePath: config.http.basePath,

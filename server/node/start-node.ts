@@ -12,7 +12,7 @@ import { Metrics } from '../telemetry/metrics.js';
 import { type Backend, connectBackend } from './build-backend.js';
 import { buildCluster } from './build-cluster.js';
 import { buildFeeds } from './build-feeds.js';
-import { buildGate } from './build-gate.js';
+import { type BuiltGate, buildGate } from './build-gate.js';
 import { buildHub } from './build-hub.js';
 import { buildPast } from './build-past.js';
 import { buildRouter } from './build-router.js';
@@ -34,14 +34,12 @@ const STOP_MS = 15_000;
 export const NODE_STOPS_WITHIN_MS = 34_000;
 
 /** A running node. */
-export interface RunningNode {
+export interface RunningNode extends Omit<BuiltGate, 'gate' | 'revocations'> {
   readonly node: string;
   readonly hub: Hub;
   readonly port: number;
   /** `http://host:port` as a client on this machine reaches it. */
   readonly url: string;
-  /** In development: the key that may publish in this run. */
-  readonly publishKey: string | undefined;
   /**
    * Sends all clients to other nodes and stops.
    *
@@ -68,13 +66,18 @@ export async function startNode(
 ): Promise<RunningNode> {
   const lifecycle = new Lifecycle(logger);
   try {
-    const { hub, publishKey, address } = await buildNode(config, { logger, overrides, lifecycle, signal });
+    const { hub, address, ...access } = await buildNode(config, {
+      logger,
+      overrides,
+      lifecycle,
+      signal,
+    });
     await lifecycle.start({ deadlineMs: START_MS, signal });
     return {
       node: config.node.id,
       hub,
       ...address(),
-      publishKey,
+      ...access,
       stop: async () => {
         logger.info({ connections: hub.subscribers.size }, 'node: draining');
         // The port stays open, so that new clients are told that this node is not ready, and go to another.
@@ -91,7 +94,8 @@ export async function startNode(
   }
 }
 
-interface BuiltNode extends Pick<RunningNode, 'hub' | 'publishKey'> {
+interface BuiltNode extends Omit<BuiltGate, 'gate' | 'revocations'> {
+  readonly hub: Hub;
   /** Set once it listens. */
   address(): Pick<RunningNode, 'port' | 'url'>;
 }
@@ -127,7 +131,7 @@ async function buildNode(
   // Starts after the adapters were built below; they have subscribed to the announcements of the other nodes by then.
   lifecycle.add('announcements', { start: () => inbox.live().then(() => hub.whenLive()) });
 
-  const { gate, revocations, publishKey } = await buildGate(config, link, logger);
+  const { gate, revocations, ...access } = await buildGate(config, link, logger);
   lifecycle.add('revocations', { start: () => revocations.start(), stop: () => revocations.stop() });
   lifecycle.add('client connections', { stop: () => gate.connections.stop() });
 
@@ -164,5 +168,5 @@ async function buildNode(
   lifecycle.add('membership', { start: () => membership.start(), stop: () => membership.stop() });
   const feeds = buildFeeds(config, { ...backend, publisher, reports: () => membership.nodes, logger });
   lifecycle.add('feeds', { start: () => feeds?.start(), drain: () => feeds?.stop() });
-  return { hub, publishKey, address: () => addressOf(server, config.http) };
+  return { hub, ...access, address: () => addressOf(server, config.http) };
 }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { TransportName } from '@axiom-streaming/protocol/transports';
 import type { ClientConnection } from '../auth/client-connections.js';
 import type { Gate } from '../auth/gate.js';
+import type { Lifeline } from '../auth/lifeline.js';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
 import { HandshakeLimiter, type HandshakeLimiterOptions, type OverloadReason } from './handshake-limiter.js';
@@ -66,14 +67,16 @@ export class Admission {
    * Checks the credentials.
    *
    * @param address as {@link admit} returns it
+   * @param lifeline what the connection is set up on: until it is bound to a subscriber, it counts only while that lasts
    * @param check throws if the principal may not do what the connection is for
-   * @returns the connection, to be closed when the connection closes or is never established
+   * @returns the connection, to be closed when it closes once it is bound, or if it is never established
    * @throws HubError as {@link Gate.identify}, {@link Gate.redeem}, {@link Gate.open} and `check`
    */
   async open(
     transport: TransportName,
     address: string,
     { token, ticket }: Credentials,
+    lifeline: Lifeline,
     check?: (principal: Principal) => void,
   ): Promise<ClientConnection> {
     const principal =
@@ -81,7 +84,7 @@ export class Admission {
         ? await this.#gate.redeem(ticket, address)
         : await this.#gate.identify(token, address);
     check?.(principal);
-    return this.#gate.open(principal, address, transport);
+    return this.#gate.open(principal, address, transport, lifeline);
   }
 
   /**

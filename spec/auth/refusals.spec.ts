@@ -1,11 +1,8 @@
 /** What becomes of a connection that goes on where it was told to wait. */
 import { expect } from 'chai';
-import {
-  type ClientConnection,
-  ClientConnections,
-  type EndReason,
-} from '../../server/auth/client-connections.js';
+import { type ClientConnection, ClientConnections } from '../../server/auth/client-connections.js';
 import { OPENING } from '../../server/auth/connection-costs.js';
+import type { EndReason } from '../../server/auth/connection-ends.js';
 import { HubError } from '../../server/errors.js';
 import { HUB_ITSELF } from '../../server/hub/access.js';
 import type { Subscriber } from '../../server/hub/delivery/subscriber.js';
@@ -49,13 +46,16 @@ describe('A connection whose requests are refused as `rate_limited`', () => {
       publishes: unlimited as never,
       costs: { take: () => refusal(), charge: () => undefined, check: () => undefined, waitMs: () => 0 },
       leewayMs: 0,
-      revoked: () => false,
+      current: (principal) => principal,
       banned: () => false,
       verify: () => ({ ...HUB_ITSELF, subject: 'hub' }),
       onEnd: (reason) => ended.push(reason),
       onRefused: () => undefined,
     });
-    connection = connections.open(HUB_ITSELF, '203.0.113.1', 'websocket');
+    connection = connections.open(HUB_ITSELF, '203.0.113.1', 'websocket', {
+      gone: false,
+      onGone: () => () => undefined,
+    });
     const subscriber: Pick<Subscriber, 'id' | 'ended' | 'close'> = {
       id: 'a',
       ended: false,

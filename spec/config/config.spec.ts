@@ -39,7 +39,14 @@ describe('The configuration', () => {
       archive: { url: '' },
       logging: { level: 'info' },
       feeds: { isOn: true, intervalMs: 1_000 },
-      access: { development: true, apiKeys: {}, publishKey: '', allowedOrigins: [] },
+      access: {
+        development: true,
+        apiKeys: {},
+        apiKeysFile: '',
+        revocations: { file: 'axiom-revocations.json', isChosen: false },
+        publishKey: '',
+        allowedOrigins: [],
+      },
       tokens: {
         secret: '',
         publicKey: '',

@@ -54,6 +54,7 @@ export async function fuzz({
       REDIS_URL: redis.url,
       FEEDS: 'off',
       JWT_SECRET: SECRET,
+      REVOCATIONS_FILE: 'none',
       PUBLISH_KEY: '',
       UNAUTHENTICATED_MS: '1000',
       DRAIN_MS: '0',

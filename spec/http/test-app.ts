@@ -15,6 +15,7 @@ export function startTestApp(
     FEEDS: 'off',
     DRAIN_MS: '0',
     PUBLISH_KEY: SPEC_KEY,
+    REVOCATIONS_FILE: 'none',
     ...environment,
   });
   return startNode(config, logger);

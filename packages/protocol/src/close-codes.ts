@@ -13,7 +13,12 @@ export interface CloseCode {
 }
 
 export const CLOSE = {
-  drain: { code: 1012, name: 'drain', meaning: 'the node is being restarted', reconnect: 'yes' },
+  drain: {
+    code: 1012,
+    name: 'drain',
+    meaning: 'the node is being restarted, or what the API key of the connection allows was changed',
+    reconnect: 'yes',
+  },
   slow: {
     code: 4008,
     name: 'slow',

@@ -81,9 +81,15 @@ export const OPERATING_ROUTES: readonly Route[] = [
     id: 'revoke',
     tag: 'Administer',
     summary: 'Revoke a token, or all tokens of a subject',
-    description: 'Within a second every node refuses it and closes its connections. For administrators.',
+    description:
+      'Within a second every node refuses it and closes its connections. With `sub` the answer comes when the second is over, so that a token that is issued after it is good. What is in force is never shortened. For administrators.',
     token: 'required',
-    body: { description: 'Either `jti` or `sub`.', schema: revocationForms, example: { jti: '5f1c' } },
+    body: {
+      description:
+        'Either `jti` or `sub`. `expiresAt`: when the last of the tokens ends, in ms since the Unix epoch; it must lie in the future.',
+      schema: revocationForms,
+      example: { jti: '5f1c' },
+    },
     answers: [json('It is in force.', schemas.revocation, 201)],
     errors: ['token_missing', 'denied', 'too_large', 'unsupported_type', 'overloaded', 'log_unavailable'],
     example: `curl -s ${BEARER} -d '{"jti":"5f1c"}' '${EXAMPLE_ORIGIN}/api/revocations'`,

@@ -177,8 +177,9 @@ export const subscription = z.object({ id: z.string(), expiresInMs: count });
 export const revocation = z.object({
   jti: z.string().optional(),
   sub: z.string().optional(),
-  at: time,
-  expiresAt: time,
+  at: time.describe('tokens of the subject that were issued up to then are revoked'),
+  expiresAt: time.describe('until when it is kept'),
+  apiKey: z.boolean().describe('an API key has this name or hash, and is revoked, too'),
 });
 export const ban = z.object({
   sub: z.string().optional(),

@@ -14,6 +14,7 @@ import { ERRORS, HubError } from '../../errors.js';
 import type { Principal } from '../../hub/access.js';
 import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
+import { lifelineOf } from '../lifeline.js';
 import { endConnection } from './engine-connection.js';
 import type { ConnectAuth, ConnectingConnection } from './namespace-entrance.js';
 import { OldProtocols } from './old-protocols.js';
@@ -145,7 +146,8 @@ export class Authentication {
         : null;
     if (connection.readyState !== 'open') return undefined;
     // Counted only now: a client at its limit still had its old connection until here.
-    return { client: this.#gate.open(principal, address, 'socketio'), session, owner };
+    const lifeline = lifelineOf(connection, ({ readyState }) => readyState === 'closed');
+    return { client: this.#gate.open(principal, address, 'socketio', lifeline), session, owner };
   }
 
   async #admit(request: EngineRequest): Promise<void> {

@@ -27,6 +27,8 @@ export interface EngineConnection {
   readonly writeBuffer: readonly { readonly data?: string | Buffer }[];
   write(packet: string | Buffer, options: EnginePacketOptions): void;
   close(discard?: boolean): void;
+  once(event: 'close', listener: () => void): unknown;
+  off(event: 'close', listener: () => void): unknown;
 }
 
 /** The options that engine.io takes with a packet. It sets `compress` itself if that is missing. */

@@ -21,6 +21,7 @@ import { subscribe, subscribeRequest } from '../../hub/operations/subscribe.js';
 import { tooManyTopics } from '../../hub/operations/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
+import { lifelineOf } from '../lifeline.js';
 import { welcomeInfo } from '../welcome.js';
 import { allowHalfOpen, detachFromHttp, whenHalfClosed } from './detach-from-http.js';
 import { SseSink } from './sse-sink.js';
@@ -86,7 +87,8 @@ export class SseTransport {
     try {
       const { wanted, topics, address } = await this.#admit(request, query, body);
       const credentials = { token: this.#tokenOf(request, wanted), ticket: wanted.ticket };
-      const client = await admission.open('sse', address, credentials, (principal) =>
+      const lifeline = lifelineOf(request.socket, ({ destroyed }) => destroyed);
+      const client = await admission.open('sse', address, credentials, lifeline, (principal) =>
         requireReadAll(principal, topics),
       );
       await this.#begin(request, response, wanted, client);

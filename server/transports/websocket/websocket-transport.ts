@@ -15,6 +15,7 @@ import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
 import type { RequestHandler } from '../../hub/operations/handler.js';
 import type { Admission } from '../admission.js';
+import { lifelineOf } from '../lifeline.js';
 import { welcomeInfo } from '../welcome.js';
 import { GuardedWebSocketServer } from './guarded-server.js';
 import { WebSocketSink } from './websocket-sink.js';
@@ -77,22 +78,16 @@ export class WebSocketTransport {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     void this.#options.admission.upgrade(socket, this.#admit(request)).then((client) => {
       if (client === undefined) return;
-      let connected = false;
       // `ws` itself rejects requests that are not WebSocket handshakes.
-      socket.once('close', () => {
-        if (!connected) client.close();
-      });
-      this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-        connected = true;
-        this.#connect(webSocket, client);
-      });
+      this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#connect(webSocket, client));
     });
   }
 
   async #admit(request: IncomingMessage): Promise<ClientConnection> {
     const { gate, admission } = this.#options;
     const address = await admission.admit(request);
-    return admission.open('websocket', address, { token: gate.bearer(request) });
+    const lifeline = lifelineOf(request.socket, ({ destroyed }) => destroyed);
+    return admission.open('websocket', address, { token: gate.bearer(request) }, lifeline);
   }
 
   close(): void {
