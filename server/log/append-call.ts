@@ -1,6 +1,6 @@
 /** One call of `append.lua`: which appends share it, what is sent, and what comes back. */
-import { createHash } from 'node:crypto';
-import { newEpoch } from './epoch.js';
+import { hash } from 'node:crypto';
+import { loadScript, type Script, scriptOf } from '../redis/redis-link.js';
 import { digestOf, nameOfId } from './publication-ids.js';
 import {
   type AppendEntry,
@@ -9,6 +9,8 @@ import {
   keysOfOneSubject,
   type Retention,
 } from './stream-log.js';
+
+const { source: SOURCE } = loadScript(import.meta.url, 'retaining.lua', 'admitting.lua', 'append.lua');
 
 /** Limits of one script call, during which Redis serves nobody else. */
 const GROUP_MAX_ENTRIES = 512;
@@ -36,29 +38,31 @@ export interface AppendCall {
   readonly args: string[];
 }
 
-/** The call for a group. @param inCluster '1' in a Redis Cluster, otherwise '' */
+/** The script for a stream: its limits are a part of the text. */
+export function appendScript(retention: Retention, isInCluster: boolean): Script {
+  const limits = {
+    MAX_MESSAGES: retention.maxMessages,
+    MAX_AGE_MS: retention.maxAgeMs,
+    MAX_BYTES: retention.maxBytes,
+    MAX_KEYS: retention.maxKeys,
+    MAX_KEYS_OF_ONE: keysOfOneSubject(retention),
+    MAX_BYTES_OF_ONE: retention.maxBytesPerSubject ?? 'nil',
+    IDEMPOTENCY_MS,
+    IN_CLUSTER: isInCluster,
+  };
+  const text = `local ${Object.keys(limits).join(', ')} = ${Object.values(limits).join(', ')}\n`;
+  return scriptOf(text + SOURCE);
+}
+
+/** The call for a group. @param spareEpoch for a log that has none */
 export function appendCall(
   { name, retention, keys, channel }: AppendTarget,
-  inCluster: string,
+  spareEpoch: string,
   group: readonly Waiting[],
 ): AppendCall {
-  const { maxBytesPerSubject } = retention;
   const runs = runsOf(group);
   const idKeys: string[] = [];
-  const args = [
-    channel,
-    newEpoch(),
-    String(retention.maxMessages),
-    String(retention.maxAgeMs),
-    String(retention.maxKeys),
-    String(IDEMPOTENCY_MS),
-    inCluster,
-    tracesOf(group),
-    String(retention.maxBytes),
-    String(keysOfOneSubject(retention)),
-    maxBytesPerSubject === undefined ? '' : String(maxBytesPerSubject),
-    runs.length === 0 ? '' : JSON.stringify(runs),
-  ];
+  const args = [channel, spareEpoch, tracesOf(group), subjectsText(runs)];
   for (const { entries } of group) {
     for (const entry of entries) {
       const { key, data, id, origin } = entry;
@@ -72,8 +76,8 @@ export function appendCall(
       }
     }
   }
-  const usedKeys =
-    maxBytesPerSubject === undefined ? [] : runs.map(([, subject]) => `{${name}}:used:${shortName(subject)}`);
+  const isLimited = retention.maxBytesPerSubject !== undefined;
+  const usedKeys = isLimited ? runs.map(([, subject]) => `{${name}}:used:${shortName(subject)}`) : [];
   return { keys: [...keys, ...idKeys, ...usedKeys], args };
 }
 
@@ -121,7 +125,13 @@ function runsOf(group: readonly Waiting[]): [count: number, subject: string][] {
   return runs.length === 1 && run[1] === '' ? [] : runs;
 }
 
+function subjectsText(runs: readonly [count: number, subject: string][]): string {
+  const [first] = runs;
+  if (first === undefined) return '';
+  return runs.length === 1 ? `=${first[1]}` : JSON.stringify(runs);
+}
+
 /** A subject in the name of a key in Redis: subjects may have any characters. */
 function shortName(subject: string): string {
-  return createHash('sha1').update(subject).digest('base64url').slice(0, 16);
+  return hash('sha1', subject, 'base64url').slice(0, 16);
 }

@@ -30,7 +30,7 @@ for _ = 1, SLICES do
       break
     end
   end
-  redis.call('XTRIM', KEYS[1], 'MINID', whole(cut) .. '-0')
+  redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f-0', cut))
   head = oldest_entry()
 end
 
@@ -39,7 +39,7 @@ if ARGV[1] ~= '0' then
   local entry = redis.call('XRANGE', KEYS[1], ARGV[1] .. '-0', ARGV[1] .. '-0')[1]
   if entry then own = entry[2] end
 end
-sweep(tonumber(meta[3] or ''), now, tonumber(ARGV[2]), 1000)
+retaining().sweep(tonumber(meta[3] or ''), now, tonumber(ARGV[2]), 1000)
 local ended = redis.call('HGET', KEYS[2], 'ended') or '0'
-local first = head and seq_of(head) or whole(tonumber(top) + 1)
-return { meta[1], top, first, own, server, meta[4], whole(oldest), ended }
+local first = head and seq_of(head) or string.format('%.0f', tonumber(top) + 1)
+return { meta[1], top, first, own, server, meta[4], string.format('%.0f', oldest), ended }

@@ -7,7 +7,7 @@ local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
 local keys = redis.call('HLEN', KEYS[3])
 if meta[1] and keys == 0 and redis.call('XLEN', KEYS[1]) == 0 then return { meta[1], 0 } end
 
-forget_all()
+retaining().forget_all()
 redis.call('HSET', KEYS[2], 'epoch', ARGV[2])
 
 local clock = redis.call('TIME')

@@ -1,8 +1,15 @@
 import { randomInt } from 'node:crypto';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const LENGTH = 6;
 
 /** A new epoch: six random letters and digits, 57 billion possibilities. */
 export function newEpoch(): string {
-  return Array.from({ length: 6 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
+  let number = randomInt(ALPHABET.length ** LENGTH);
+  let epoch = '';
+  while (epoch.length < LENGTH) {
+    epoch += ALPHABET[number % ALPHABET.length];
+    number = Math.floor(number / ALPHABET.length);
+  }
+  return epoch;
 }

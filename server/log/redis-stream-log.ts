@@ -10,8 +10,15 @@
  * round trip either way.
  */
 import { HubError } from '../errors.js';
-import { isNotTaken, loadScript, type RedisLink, type Reply } from '../redis/redis-link.js';
-import { type AppendCall, type AppendTarget, appendCall, groups, type Waiting } from './append-call.js';
+import { isNotTaken, loadScript, type RedisLink, type Reply, type Script } from '../redis/redis-link.js';
+import {
+  type AppendCall,
+  type AppendTarget,
+  appendCall,
+  appendScript,
+  groups,
+  type Waiting,
+} from './append-call.js';
 import { newEpoch } from './epoch.js';
 import { decodePayload } from './payload.js';
 import type { PayloadInbox } from './payload-inbox.js';
@@ -27,7 +34,6 @@ import type {
   StreamLog,
 } from './stream-log.js';
 
-const APPEND = loadScript(import.meta.url, 'retaining.lua', 'append.lua');
 const CHECK = loadScript(import.meta.url, 'retaining.lua', 'check.lua');
 const ROTATE = loadScript(import.meta.url, 'retaining.lua', 'rotate.lua');
 const CLEAR = loadScript(import.meta.url, 'retaining.lua', 'clear.lua');
@@ -36,6 +42,7 @@ const CLEAR = loadScript(import.meta.url, 'retaining.lua', 'clear.lua');
 const WAITING_MAX_BYTES = 64 * 1024 * 1024;
 
 interface StreamState extends AppendTarget {
+  readonly script: Script;
   readonly keys: readonly [log: string, meta: string, last: string, marks: string, owners: string];
   /** The value of {@link RedisLink.life} that the follower was last told about. */
   life: string | undefined;
@@ -68,6 +75,7 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
         retention,
         keys: [`${tag}:log`, `${tag}:meta`, `${tag}:last`, `${tag}:marks`, `${tag}:owners`],
         channel: channelOf(name),
+        script: appendScript(retention, link.isCluster),
         life: undefined,
         queue: [],
         scheduled: false,
@@ -196,7 +204,7 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
   async #commit(stream: StreamState, group: readonly Waiting[]): Promise<void> {
     try {
       const [epoch, time, ...replies] = list(
-        await this.#append(stream, appendCall(stream, this.#inCluster, group)),
+        await this.#append(stream, appendCall(stream, newEpoch(), group)),
       );
       const results = replies.map((reply) => appendResult(reply, String(epoch), Number(time)));
       let next = 0;
@@ -230,11 +238,11 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
    */
   async #append(stream: StreamState, { keys, args }: AppendCall): Promise<Reply> {
     try {
-      return await this.#link.runKnown(APPEND, keys, args);
+      return await this.#link.runKnown(stream.script, keys, args);
     } catch (error) {
       if (!isNotTaken(error)) throw error;
       const before = stream.resending ?? Promise.resolve();
-      const again = before.then(() => this.#link.runText(APPEND, keys, args));
+      const again = before.then(() => this.#link.runText(stream.script, keys, args));
       const settled = again.then(nothing, nothing).then(() => {
         if (stream.resending !== settled) return;
         stream.resending = undefined;

@@ -1,4 +1,5 @@
--- What the scripts of the log share about how much a stream keeps; each is loaded with this before it.
+-- What the scripts of the log share about how much a stream keeps; each is loaded with this before it. The functions are
+-- made where they are needed, since most publishes need none of them.
 --
 -- KEYS: 1 log, 2 meta, 3 last values, 4 marks (sorted set: seq -> bytes written before it), 5 owners (hash: key -> digest
 --       of the subject that created it, "#digest" -> number of its keys)
@@ -8,62 +9,67 @@
 --
 -- The bytes of keys and data are counted, and for each message and each last value about what Redis adds to it.
 local ENTRY_BYTES, VALUE_BYTES = 64, 160
--- A slice of a sweep: at most as many last values, and about as many bytes of them.
-local SLICE_VALUES, SLICE_BYTES = 500, 262144
 
-local function whole(number) return string.format('%.0f', number) end
+local function retaining()
+  -- A slice of a sweep: at most as many last values, and about as many bytes of them.
+  local SLICE_VALUES, SLICE_BYTES = 500, 262144
+  local kept = {}
 
--- Empties what a log holds. A full Redis takes this, and then the rest of the script.
-local function forget_all()
-  redis.call('UNLINK', KEYS[1], KEYS[3], KEYS[4], KEYS[5])
-  redis.call('HDEL', KEYS[2], 'bytes', 'values', 'ended', 'sweep', 'tombstone')
-end
-
--- Ends the last value of a key. Who calls this counts its bytes.
-local function end_value(key)
-  redis.call('HDEL', KEYS[3], key)
-  local owner = redis.call('HGET', KEYS[5], key)
-  if not owner then return end
-  redis.call('HDEL', KEYS[5], key)
-  if redis.call('HINCRBY', KEYS[5], '#' .. owner, -1) <= 0 then redis.call('HDEL', KEYS[5], '#' .. owner) end
-end
-
--- Looks at the next slice of the last values, unless that was done less than `pause` ms ago, and ends those from before
--- `now - max_age`. Takes the present `values`, nil where they were never counted, and returns and notes the new ones.
---
--- At the end of a turn `values` is corrected if it is off by more than what was written meanwhile: an older version of
--- the hub, which does not count, may write beside this one.
-local function sweep(counted, now, max_age, pause)
-  local values = counted or 0
-  local keys = redis.call('HLEN', KEYS[3])
-  if keys == 0 then return 0 end
-  local state = redis.call('HMGET', KEYS[2], 'sweep', 'ended')
-  local ended = tonumber(state[2] or '0')
-  local cursor, at, seen, began = string.match(state[1] or '0 0 0 0', '^(%d+) (%d+) (%d+) (%d+)$')
-  if now >= tonumber(at) and now - tonumber(at) < pause then return values end
-  local count = math.floor(SLICE_BYTES / math.max(values / keys, SLICE_BYTES / SLICE_VALUES))
-  local page = redis.call('HSCAN', KEYS[3], cursor, 'COUNT', math.max(count, 4))
-  local items, over, left, gone = page[2], {}, 0, 0
-  for i = 1, #items, 2 do
-    local seq, time = string.match(items[i + 1], '^(%d+) (%d+) ')
-    local bytes = #items[i] + #items[i + 1] + VALUE_BYTES
-    if tonumber(time) < now - max_age then
-      over[#over + 1] = items[i]
-      ended = math.max(ended, tonumber(seq))
-      gone = gone + bytes
-    else
-      left = left + bytes
-    end
+  -- Empties what a log holds. A full Redis takes this, and then the rest of the script.
+  function kept.forget_all()
+    redis.call('UNLINK', KEYS[1], KEYS[3], KEYS[4], KEYS[5])
+    redis.call('HDEL', KEYS[2], 'bytes', 'values', 'ended', 'sweep', 'tombstone')
   end
-  -- Never counted: as many as there are, of the size of these.
-  if not counted and #items > 0 then values = (left + gone) * 2 * keys / #items end
-  if cursor == '0' then seen, began = 0, values end
-  seen, values = tonumber(seen) + left, math.max(values - gone, 0)
-  if page[1] == '0' and math.abs(seen - values) > math.abs(values - tonumber(began)) + values / 16 then values = seen end
-  local place = page[1] .. ' ' .. whole(now) .. ' ' .. whole(seen) .. ' ' .. whole(tonumber(began))
-  -- A full Redis refuses this. Then nothing may end, since that could not be counted either.
-  local noted = redis.pcall('HSET', KEYS[2], 'values', whole(values), 'ended', whole(ended), 'sweep', place)
-  if type(noted) == 'table' and noted.err then return counted or 0 end
-  for i = 1, #over do end_value(over[i]) end
-  return values
+
+  -- Ends the last value of a key. Who calls this counts its bytes.
+  function kept.end_value(key)
+    redis.call('HDEL', KEYS[3], key)
+    local owner = redis.call('HGET', KEYS[5], key)
+    if not owner then return end
+    redis.call('HDEL', KEYS[5], key)
+    if redis.call('HINCRBY', KEYS[5], '#' .. owner, -1) <= 0 then redis.call('HDEL', KEYS[5], '#' .. owner) end
+  end
+
+  -- Looks at the next slice of the last values, unless that was done less than `pause` ms ago, and ends those from before
+  -- `now - max_age`. Takes the present `values`, nil where they were never counted, and returns and notes the new ones.
+  --
+  -- At the end of a turn `values` is corrected if it is off by more than what was written meanwhile: an older version of
+  -- the hub, which does not count, may write beside this one.
+  function kept.sweep(counted, now, max_age, pause)
+    local values = counted or 0
+    local keys = redis.call('HLEN', KEYS[3])
+    if keys == 0 then return 0 end
+    local state = redis.call('HMGET', KEYS[2], 'sweep', 'ended')
+    local ended = tonumber(state[2] or '0')
+    local cursor, at, seen, began = string.match(state[1] or '0 0 0 0', '^(%d+) (%d+) (%d+) (%d+)$')
+    if now >= tonumber(at) and now - tonumber(at) < pause then return values end
+    local count = math.floor(SLICE_BYTES / math.max(values / keys, SLICE_BYTES / SLICE_VALUES))
+    local page = redis.call('HSCAN', KEYS[3], cursor, 'COUNT', math.max(count, 4))
+    local items, over, left, gone = page[2], {}, 0, 0
+    for i = 1, #items, 2 do
+      local seq, time = string.match(items[i + 1], '^(%d+) (%d+) ')
+      local bytes = #items[i] + #items[i + 1] + VALUE_BYTES
+      if tonumber(time) < now - max_age then
+        over[#over + 1] = items[i]
+        ended = math.max(ended, tonumber(seq))
+        gone = gone + bytes
+      else
+        left = left + bytes
+      end
+    end
+    -- Never counted: as many as there are, of the size of these.
+    if not counted and #items > 0 then values = math.floor((left + gone) * 2 * keys / #items) end
+    if cursor == '0' then seen, began = 0, values end
+    seen, began, values = tonumber(seen) + left, tonumber(began), math.max(values - gone, 0)
+    local is_off = math.abs(seen - values) > math.abs(values - began) + values / 16
+    if page[1] == '0' and is_off then values = seen end
+    local place = string.format('%s %.0f %.0f %.0f', page[1], now, seen, began)
+    -- A full Redis refuses this. Then nothing may end, since that could not be counted either.
+    local noted = redis.pcall('HSET', KEYS[2], 'values', values, 'ended', ended, 'sweep', place)
+    if type(noted) == 'table' and noted.err then return counted or 0 end
+    for i = 1, #over do kept.end_value(over[i]) end
+    return values
+  end
+
+  return kept
 end

@@ -4,7 +4,7 @@
 -- Returns: the epoch in force afterwards.
 local epoch = redis.call('HGET', KEYS[2], 'epoch')
 if epoch and epoch ~= ARGV[1] then return epoch end
-if not epoch then forget_all() end
+if not epoch then retaining().forget_all() end
 -- Removed first: even a full Redis takes that, and then the rest of the script. Nobody reads a stream without an epoch.
 redis.call('HDEL', KEYS[2], 'epoch')
 redis.call('HSET', KEYS[2], 'epoch', ARGV[2])
