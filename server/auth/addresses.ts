@@ -135,3 +135,12 @@ export function allowsOrigin(
   const portOf = (named: string | undefined) => named || DEFAULT_PORTS[from];
   return name === hostname && portOf(asked) === portOf(port);
 }
+
+/** Whom something counts for that is bounded by address and by subject. */
+export function accountsOf(address: string, subject: string | undefined): string[] {
+  return [
+    // A proxy on this machine that does not forward the clients' addresses would count as one client.
+    ...(isLoopback(address) ? [] : [`address ${address}`]),
+    ...(subject === undefined ? [] : [`subject ${subject}`]),
+  ];
+}

@@ -8,6 +8,7 @@ import type { TransportName } from '@axiom-streaming/protocol/transports';
 import { HubError } from '../errors.js';
 import type { Access, NamedPrincipal, Principal, Work } from '../hub/access.js';
 import type { Subscriber } from '../hub/delivery/subscriber.js';
+import { accountsOf } from './addresses.js';
 import { ConnectionCosts } from './connection-costs.js';
 import { CLOSE_OF, type EndReason } from './connection-ends.js';
 import { type ConnectionInfo, describe } from './connection-info.js';
@@ -95,6 +96,11 @@ export class ClientConnection implements Access {
     this.#letGo?.();
     this.#letGo = undefined;
     this.subscriber = subscriber;
+  }
+
+  /** Whom it counts for where something is bounded by address and by subject. */
+  get accounts(): readonly string[] {
+    return accountsOf(this.address, this.principal.subject);
   }
 
   /** The connection is gone. */

@@ -16,8 +16,8 @@ export class RedisSessionStore implements SessionStore {
     this.#lastsMs = String(lastsMs);
   }
 
-  async save(pid: string, owner: string, { subject = '', ...session }: StoredSession): Promise<Kept> {
-    return keptOf(await this.#run(pid, 'save', owner, [subject, JSON.stringify({ ...session, subject })]));
+  async save(pid: string, owner: string, session: StoredSession): Promise<Kept> {
+    return keptOf(await this.#run(pid, 'save', owner, [session.subject ?? '', sessionText(session)]));
   }
 
   async take(
@@ -27,8 +27,7 @@ export class RedisSessionStore implements SessionStore {
   ): Promise<StoredSession | 'denied' | null> {
     const reply = await this.#run(pid, 'take', owner, [subject ?? '']);
     if (typeof reply !== 'string') return reply === -1 ? 'denied' : null;
-    const session = JSON.parse(reply) as StoredSession;
-    return { ...session, subject: session.subject === '' ? undefined : session.subject };
+    return readSession(reply);
   }
 
   async renew(sessions: readonly { readonly pid: string; readonly owner: string }[]): Promise<Kept[]> {
@@ -61,6 +60,31 @@ export class RedisSessionStore implements SessionStore {
     const all = [operation, owner, this.#lastsMs, ...args];
     return this.#link.run(SESSION, [`{axiom:${pid}}:session`], all, withinMs);
   }
+}
+
+/** What is stored: the topics by stream, whose name is then there once. */
+interface SessionText extends Omit<StoredSession, 'topics'> {
+  readonly keys?: Readonly<Record<string, readonly string[]>>;
+  /** As nodes before 0.2 wrote it. */
+  readonly topics?: readonly string[];
+}
+
+function sessionText({ topics, ...session }: StoredSession): string {
+  const keys = new Map<string, string[]>();
+  for (const topic of topics) {
+    const at = topic.indexOf(':');
+    const stream = topic.slice(0, at);
+    const its = keys.get(stream) ?? [];
+    keys.set(stream, its);
+    its.push(topic.slice(at + 1));
+  }
+  return JSON.stringify({ ...session, keys: Object.fromEntries(keys) } satisfies SessionText);
+}
+
+function readSession(text: string): StoredSession {
+  const { keys = {}, topics = [], subject, ...session } = JSON.parse(text) as SessionText;
+  const all = Object.entries(keys).flatMap(([stream, its]) => its.map((key) => `${stream}:${key}`));
+  return { ...session, topics: [...topics, ...all], subject: subject === '' ? undefined : subject };
 }
 
 function keptOf(reply: Reply): Kept {

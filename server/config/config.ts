@@ -81,6 +81,8 @@ export interface Config {
     readonly topicsPerEventStream: number;
     /** How long a Socket.IO client may be disconnected and still be recovered. */
     readonly sessionMs: number;
+    /** What the sessions of a node’s clients may take in the store. */
+    readonly sessionsMaxBytes: number;
     readonly pingIntervalMs: number;
     readonly pingTimeoutMs: number;
     /** Whether messages go directly to the socket while the transport’s own buffer is empty. */
@@ -190,6 +192,7 @@ function inGroups(
       connectionBudgetBytes: values.CONNECTION_BUDGET_BYTES,
       windowBytes: values.WINDOW_BYTES,
       topicsPerConnection: values.MAX_TOPICS_PER_CONNECTION,
+      topicsPerAnonymousConnection: values.MAX_TOPICS_PER_ANONYMOUS_CONNECTION,
       recoveryMaxMessages: values.RECOVERY_MAX_MESSAGES,
       topCheckMs: values.TOP_CHECK_MS,
       concurrentBackfills: values.MAX_CONCURRENT_BACKFILLS,
@@ -204,6 +207,7 @@ function inGroups(
       handshakesPerSecond: values.MAX_HANDSHAKES_PER_SECOND,
       topicsPerEventStream: values.MAX_TOPICS_PER_EVENT_STREAM,
       sessionMs: values.SESSION_MS,
+      sessionsMaxBytes: values.SESSIONS_MAX_BYTES,
       pingIntervalMs: values.PING_INTERVAL_MS,
       pingTimeoutMs: values.PING_TIMEOUT_MS,
       direct: values.FAST_PATH,

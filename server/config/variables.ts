@@ -233,6 +233,11 @@ export const VARIABLES = {
     'Most topics that one connection may read.',
     whole(1, 1_000_000),
   ),
+  MAX_TOPICS_PER_ANONYMOUS_CONNECTION: variable(
+    '250',
+    'Most topics that a Socket.IO or WebSocket connection without a token may read.',
+    whole(1, 1_000_000),
+  ),
   MAX_TOPICS_PER_EVENT_STREAM: variable('1000', 'Most topics of one event stream.', whole(1, 10_000)),
   MAX_CONNECTIONS_PER_ADDRESS: variable(
     '1000',
@@ -308,6 +313,11 @@ export const VARIABLES = {
     '120000',
     'How long a Socket.IO client may be disconnected and still be recovered.',
     whole(1_000, 86_400_000),
+  ),
+  SESSIONS_MAX_BYTES: variable(
+    '67108864',
+    'Sessions of Socket.IO clients that a node keeps, in bytes; an address or a subject may have a quarter. Beyond it those of clients that left first go.',
+    whole(MIB, 16 * GIB),
   ),
   TOP_CHECK_MS: variable(
     '3000',

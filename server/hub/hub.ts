@@ -39,6 +39,8 @@ export interface HubLimits {
   /** Bytes of recent messages that a node keeps per stream. */
   readonly windowBytes: number;
   readonly topicsPerConnection: number;
+  /** Of a socket without a token. */
+  readonly topicsPerAnonymousConnection: number;
   /** Messages of a stream that one recovery may walk over. */
   readonly recoveryMaxMessages: number;
   readonly topCheckMs: number;

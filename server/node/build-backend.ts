@@ -26,6 +26,11 @@ export interface Backend {
   readonly reports: NodeReports;
 }
 
+/** How long a session is stored. That of an open connection is renewed after a third of its time: so a third longer. */
+export function sessionLastsMs({ transports }: Pick<Config, 'transports'>): number {
+  return Math.ceil((transports.sessionMs * 4) / 3);
+}
+
 /** @throws Error if Redis does not answer, and the reason of `signal` once it aborts */
 export async function connectBackend(
   config: Config,
@@ -33,14 +38,12 @@ export async function connectBackend(
   signal: AbortSignal | undefined,
 ): Promise<Backend> {
   const streams = new Map(config.streams.map((stream) => [stream.name, stream]));
-  // The session of an open connection is renewed after a third of its time, so it is stored for a third longer.
-  const sessionLastsMs = Math.ceil((config.transports.sessionMs * 4) / 3);
   if (config.redis.url === '') {
     return {
       log: new MemoryStreamLog({ streams }),
       inbox: EMPTY_INBOX,
       link: undefined,
-      sessions: new MemorySessionStore(sessionLastsMs),
+      sessions: new MemorySessionStore(sessionLastsMs(config)),
       leases: new SingleNodeLeases(),
       reports: new SingleNodeReports(),
     };
@@ -53,7 +56,7 @@ export async function connectBackend(
     log,
     inbox: log,
     link,
-    sessions: new RedisSessionStore(link, sessionLastsMs),
+    sessions: new RedisSessionStore(link, sessionLastsMs(config)),
     leases: new RedisLeases(link),
     reports: new RedisNodeReports(link),
   };

@@ -8,6 +8,7 @@ import { isHubPayload } from '../log/payload.js';
 import type { Logger } from '../logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { Admission } from '../transports/admission.js';
+import { SessionBudget } from '../transports/socketio/session-budget.js';
 import {
   JSON_DIALECT,
   MSGPACK_DIALECT,
@@ -24,7 +25,7 @@ import {
 import { routeUpgrades } from '../transports/upgrades.js';
 import { GuardedWebSocketServer } from '../transports/websocket/guarded-server.js';
 import { WebSocketTransport } from '../transports/websocket/websocket-transport.js';
-import type { Backend } from './build-backend.js';
+import { type Backend, sessionLastsMs } from './build-backend.js';
 import type { BuiltHub } from './build-hub.js';
 
 /** How long a Socket.IO client may take to open its namespace, at least: it may have to wait for its session. */
@@ -100,6 +101,10 @@ export function buildTransports(config: Config, parts: TransportParts): Transpor
         httpServer,
         requests,
         sessions: parts.sessions,
+        sessionBudget: new SessionBudget({
+          maxBytes: config.transports.sessionsMaxBytes,
+          lastsMs: sessionLastsMs(config),
+        }),
         logger,
         wsEngine: GuardedWebSocketServer,
         connectTimeoutMs: Math.max(config.rates.unauthenticatedMs, CONNECT_TIMEOUT_MS),

@@ -127,7 +127,7 @@ describe('The session of a living Socket.IO connection', () => {
     await until('the session has it', () =>
       inRedis(async (redis) => {
         const text = await redis.sendCommand(['HGET', `{axiom:${pid}}:session`, 'session']);
-        return String(text).includes('market:*');
+        return String(text).includes('"market":["*"]');
       }),
     );
   });

@@ -227,6 +227,7 @@ export const LIMITS: HubLimits = {
   connectionBudgetBytes: 1_048_576,
   windowBytes: 1_048_576,
   topicsPerConnection: 10,
+  topicsPerAnonymousConnection: 10,
   recoveryMaxMessages: 10_000,
   flushWindowMs: 0,
   concurrentBackfills: 4,

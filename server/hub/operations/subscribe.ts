@@ -9,7 +9,7 @@ import type { SubscribeRequest } from '@axiom-streaming/protocol/requests';
 import { type Topic, topicName } from '@axiom-streaming/protocol/topic';
 import { z } from 'zod';
 import { HubError } from '../../errors.js';
-import { requireRead } from '../access.js';
+import { type Principal, requireRead } from '../access.js';
 import type { StreamReader } from '../delivery/stream-reader.js';
 import type { Subscriber } from '../delivery/subscriber.js';
 import type { Hub } from '../hub.js';
@@ -22,7 +22,7 @@ import { topicVerdict } from '../recovery/verdict.js';
 import { checkConflatable, checkNotRaised, requestedConflation } from './conflation-rules.js';
 import { cursor, topics } from './fields.js';
 import { operation } from './operation.js';
-import { chargeTopics, inTurn, tooManyTopics, uniqueTopics } from './subscriptions.js';
+import { chargeTopics, inTurn, tooManyTopics, topicLimit, uniqueTopics } from './subscriptions.js';
 import { READ_WAIT_MS, whenLive } from './when-live.js';
 
 /** Most messages per second and key that a conflated subscription may ask for. */
@@ -63,6 +63,8 @@ export interface SubscribeOptions {
   readonly waitMs?: number;
   /** By topic: conflation in addition to that of the request, from a resumed session. */
   readonly conflations?: ReadonlyMap<string, Conflation>;
+  /** Most topics in all. Default: of any connection. */
+  readonly maxTopics?: (principal: Principal) => number;
 }
 
 /**
@@ -97,6 +99,7 @@ export const SUBSCRIBE = operation<'subscribe'>({
   run: ({ hub, subscriber, onSubscriptionsChanged, acknowledge }, request) =>
     subscribe(hub, subscriber, request, {
       waitMs: READ_WAIT_MS,
+      maxTopics: (principal) => topicLimit(hub, principal),
       onPlanned: async (result) => {
         await onSubscriptionsChanged(result);
         acknowledge(result);
@@ -109,10 +112,12 @@ async function makeSubscription(
   subscriber: Subscriber,
   topics: readonly Topic[],
   request: PastRequest & { readonly conflation: Conflation | undefined },
-  { onPlanned, waitMs, conflations }: SubscribeOptions,
+  { onPlanned, waitMs, conflations, maxTopics }: SubscribeOptions,
 ): Promise<void> {
   // In its turn: topics that a token renewed meanwhile no longer allows are ended after this.
-  checkMayRead(hub, subscriber, topics, request.conflation);
+  const { principal } = subscriber.access;
+  checkMayRead(subscriber, topics, request.conflation);
+  checkNumber(subscriber, topics, maxTopics?.(principal) ?? hub.limits.topicsPerConnection);
   const byStream = keysByStream(topics);
   // Before it waits for them.
   hub.outages.tell(subscriber, byStream.keys());
@@ -162,9 +167,8 @@ async function makeSubscription(
   subscriber.position();
 }
 
-/** @throws HubError if the subscriber may not read a topic, raise a rate, or read that many topics. */
+/** @throws HubError if the subscriber may not read a topic, or raise a rate */
 function checkMayRead(
-  hub: Hub,
   subscriber: Subscriber,
   topics: readonly Topic[],
   conflation: Conflation | undefined,
@@ -173,11 +177,14 @@ function checkMayRead(
     requireRead(subscriber.access.principal, topic, `topics[${i}]`);
   });
   checkNotRaised(subscriber, topics, conflation);
-  const { topicsPerConnection } = hub.limits;
-  if (subscriber.topicCount + topics.length <= topicsPerConnection) return;
+}
+
+/** @throws HubError if the subscriber would read too many topics */
+function checkNumber(subscriber: Subscriber, topics: readonly Topic[], most: number): void {
+  if (subscriber.topicCount + topics.length <= most) return;
   // Some of them may be read already.
   const all = new Set([...subscriber.topics(), ...topics.map(({ stream, key }) => topicName(stream, key))]);
-  if (all.size > topicsPerConnection) throw tooManyTopics(hub);
+  if (all.size > most) throw tooManyTopics(most, subscriber.access.principal);
 }
 
 /** What happens to a reader when a stream's topics are subscribed to. */

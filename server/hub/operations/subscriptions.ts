@@ -2,6 +2,7 @@
 
 import type { Topic } from '@axiom-streaming/protocol/topic';
 import { HubError } from '../../errors.js';
+import type { Principal } from '../access.js';
 import type { Subscriber } from '../delivery/subscriber.js';
 import type { Hub } from '../hub.js';
 
@@ -27,9 +28,16 @@ export function chargeTopics({ access, topicCount }: Subscriber, named: number):
   if (topicCount > 0) access.charge('topics_kept', topicCount);
 }
 
+/** Most topics that a principal may read with one socket. */
+export function topicLimit({ limits }: Pick<Hub, 'limits'>, { subject }: Pick<Principal, 'subject'>): number {
+  const { topicsPerConnection, topicsPerAnonymousConnection } = limits;
+  return subject === undefined
+    ? Math.min(topicsPerConnection, topicsPerAnonymousConnection)
+    : topicsPerConnection;
+}
+
 /** The error for a connection that would read more topics than it may. */
-export function tooManyTopics({ limits }: Hub): HubError {
-  return new HubError('too_many_topics', `topics: a connection reads at most ${limits.topicsPerConnection}`, {
-    field: 'topics',
-  });
+export function tooManyTopics(most: number, { subject }: Principal): HubError {
+  const who = subject === undefined ? 'a connection without a token' : 'a connection';
+  return new HubError('too_many_topics', `topics: ${who} reads at most ${most}`, { field: 'topics' });
 }

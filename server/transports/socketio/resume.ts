@@ -10,6 +10,7 @@ import { LRUCache } from 'lru-cache';
 import type { Session } from 'socket.io-adapter';
 import { HubError } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
+import { topicLimit } from '../../hub/operations/subscriptions.js';
 import type { Conflation } from '../../hub/queues/conflator.js';
 import { topicVerdict } from '../../hub/recovery/verdict.js';
 import type { Logger } from '../../logger.js';
@@ -97,7 +98,11 @@ export class Resumer {
     const session = await this.#options.sessions.take(pid, owner, subject);
     if (session === null) return this.#refuse(pid, { reason: 'session_expired' });
     if (session === 'denied') return this.#refuse(pid, { reason: 'denied' });
-    if (isOlder(session, offset, this.#options.hub)) return this.#refuse(pid, { reason: 'session_expired' });
+    const { hub } = this.#options;
+    if (isOlder(session, offset, hub)) return this.#refuse(pid, { reason: 'session_expired' });
+    // Only after a limit was lowered.
+    if (session.topics.length > topicLimit(hub, { subject }))
+      return this.#refuse(pid, { reason: 'session_expired' });
     const resumption = plan(this.#options.hub, session, offset);
     if (resumption === null) return this.#refuse(pid, { reason: 'no_position' });
 

@@ -4,9 +4,11 @@
  */
 import { EMPTY_CURSOR, formatCursor, parseCursor } from '@axiom-streaming/protocol/cursor';
 import type { Socket } from 'socket.io';
+import type { ClientConnection } from '../../auth/client-connections.js';
 import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Logger } from '../../logger.js';
 import { Backoff, sleep } from '../../time/backoff.js';
+import { bytesOf, type Evicted, type SessionBudget } from './session-budget.js';
 import type { SessionStore, StoredSession } from './sessions.js';
 
 /** Who has a session, and from where it was taken up. */
@@ -15,12 +17,15 @@ export interface Ownership {
   readonly owner: string;
   /** The cursor from which the session was resumed; a new one has none. */
   readonly since?: string | undefined;
+  /** Whom the session counts for. */
+  readonly client: Pick<ClientConnection, 'accounts'>;
 }
 
 interface Connection {
   readonly socket: Socket;
   readonly subscriber: Subscriber;
   readonly owner: string;
+  readonly client: Pick<ClientConnection, 'accounts'>;
   /**
    * Of the session: a stream that was subscribed before keeps its position, since the client may have seen nothing of
    * it since.
@@ -34,6 +39,7 @@ interface Connection {
 
 export interface SessionKeeperOptions {
   readonly store: SessionStore;
+  readonly budget: SessionBudget;
   readonly logger: Logger;
   /** Time between two renewals, ms. */
   readonly renewEveryMs: number;
@@ -59,11 +65,12 @@ export class SessionKeeper {
   }
 
   /** Takes a connection on. */
-  add(socket: Socket, subscriber: Subscriber, { owner, since }: Ownership): void {
+  add(socket: Socket, subscriber: Subscriber, { owner, since, client }: Ownership): void {
     this.#connections.set(socket, {
       socket,
       subscriber,
       owner,
+      client,
       cursor: since ?? EMPTY_CURSOR,
       begun: false,
       unsaved: false,
@@ -73,12 +80,15 @@ export class SessionKeeper {
   /** From now on each write stores the connection's own topics, not those of the session that it took up. */
   resumed(socket: Socket): void {
     const connection = this.#connections.get(socket);
-    if (connection !== undefined) connection.begun = true;
+    if (connection === undefined) return;
+    connection.begun = true;
+    void this.#makeRoom(connection, sessionOf(connection));
   }
 
   /** The connection is gone; its session waits for its client. */
   drop(socket: Socket): void {
     this.#connections.delete(socket);
+    this.#options.budget.park(privateId(socket));
   }
 
   /** The client is gone for good. */
@@ -86,12 +96,8 @@ export class SessionKeeper {
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
     this.#connections.delete(socket);
-    try {
-      await this.#options.store.remove(privateId(socket), connection.owner);
-    } catch (error) {
-      // It will expire.
-      this.#options.logger.debug({ error: String(error) }, 'socketio: a session could not be removed');
-    }
+    this.#options.budget.release(privateId(socket));
+    await this.#remove({ pid: privateId(socket), owner: connection.owner });
   }
 
   /**
@@ -160,18 +166,12 @@ export class SessionKeeper {
   }
 
   async #write(connection: Connection): Promise<void> {
-    const { socket, subscriber, owner, cursor } = connection;
+    const { socket, owner } = connection;
     // It has ended while others were written.
     if (!this.#connections.has(socket)) return;
-    const conflations = subscriber.conflations();
-    const session: StoredSession = {
-      sid: socket.id,
-      topics: subscriber.topics(),
-      ...(conflations.size === 0 ? {} : { conflations: Object.fromEntries(conflations) }),
-      cursor,
-      subject: subscriber.access.principal.subject,
-    };
+    const session = sessionOf(connection);
     connection.unsaved = false;
+    if (!(await this.#makeRoom(connection, session))) return;
     try {
       if ((await this.#options.store.save(privateId(socket), owner, session)) === 'taken')
         this.#options.endTaken(socket);
@@ -180,6 +180,43 @@ export class SessionKeeper {
       throw error;
     }
   }
+
+  /** @returns whether the session may be written; its client is told `session_expired` otherwise, when it comes back */
+  async #makeRoom({ socket, owner, client }: Connection, session: StoredSession): Promise<boolean> {
+    const pid = privateId(socket);
+    const { fits, evicted } = this.#options.budget.claim({
+      pid,
+      owner,
+      accounts: client.accounts,
+      bytes: bytesOf(session),
+    });
+    await Promise.all(evicted.map((gone) => this.#remove(gone)));
+    if (fits) return true;
+    this.#options.logger.debug({ connection: socket.id }, 'socketio: there is no room for a session');
+    await this.#remove({ pid, owner });
+    return false;
+  }
+
+  /** Removes a session, unless another connection has taken it up. */
+  async #remove({ pid, owner }: Evicted): Promise<void> {
+    try {
+      await this.#options.store.remove(pid, owner);
+    } catch (error) {
+      // It will expire.
+      this.#options.logger.debug({ error: String(error) }, 'socketio: a session could not be removed');
+    }
+  }
+}
+
+function sessionOf({ socket, subscriber, cursor }: Connection): StoredSession {
+  const conflations = subscriber.conflations();
+  return {
+    sid: socket.id,
+    topics: subscriber.topics(),
+    ...(conflations.size === 0 ? {} : { conflations: Object.fromEntries(conflations) }),
+    cursor,
+    subject: subscriber.access.principal.subject,
+  };
 }
 
 /** The id that only the client and its session know. Private in Socket.IO's types. */

@@ -25,6 +25,7 @@ import { socketIoEncoding } from './message-encoding.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
 import { NamespaceEntrance } from './namespace-entrance.js';
 import { Resumer, type Resumption, sessionVerdict } from './resume.js';
+import type { SessionBudget } from './session-budget.js';
 import { SessionKeeper } from './session-keeper.js';
 import type { SessionStore } from './sessions.js';
 import { type HubSocket, SocketSink } from './socket-sink.js';
@@ -56,6 +57,8 @@ export interface SocketIoOptions {
   readonly admission: Admission;
   readonly requests: RequestHandler;
   readonly sessions: SessionStore;
+  /** Shared with the other dialects of the node. */
+  readonly sessionBudget: SessionBudget;
   readonly logger: Logger;
   readonly node: string;
   /** How the adapter recognises and passes on the stream log's payloads. */
@@ -153,6 +156,7 @@ export class SocketIoTransport {
     });
     this.#keeper = new SessionKeeper({
       store: sessions,
+      budget: options.sessionBudget,
       logger,
       renewEveryMs: options.sessionMs / 3,
       endTaken: (socket) => engineConnection(socket).close(true),
@@ -188,7 +192,7 @@ export class SocketIoTransport {
       client,
     );
     client.bind(subscriber);
-    this.#keeper.add(socket, subscriber, { owner, since: resumption?.since });
+    this.#keeper.add(socket, subscriber, { owner, since: resumption?.since, client });
     socket.on('disconnect', (reason) => {
       client.close();
       // Engine.IO ends it without asking the hub.

@@ -18,7 +18,6 @@ import type { Hub } from '../../hub/hub.js';
 import { checkConflatable, requestedConflation } from '../../hub/operations/conflation-rules.js';
 import { parseRequest } from '../../hub/operations/fields.js';
 import { subscribe, subscribeRequest } from '../../hub/operations/subscribe.js';
-import { tooManyTopics } from '../../hub/operations/subscriptions.js';
 import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
 import { lifelineOf } from '../lifeline.js';
@@ -155,11 +154,14 @@ export class SseTransport {
     const { hub, maxTopics } = this.#options;
     const topics = wanted.topics.map((topic, i) => hub.topic(topic, `topics[${i}]`));
     checkConflatable(hub, topics, requestedConflation(wanted));
-    if (topics.length > hub.limits.topicsPerConnection) throw tooManyTopics(hub);
-    if (topics.length > maxTopics) {
-      throw new HubError('too_many_topics', `topics: an event stream has at most ${maxTopics}`, {
-        field: 'topics',
-      });
+    if (topics.length > Math.min(maxTopics, hub.limits.topicsPerConnection)) {
+      throw new HubError(
+        'too_many_topics',
+        `topics: an event stream has at most ${Math.min(maxTopics, hub.limits.topicsPerConnection)}`,
+        {
+          field: 'topics',
+        },
+      );
     }
     return topics;
   }
