@@ -103,7 +103,14 @@ for i = FIRST_ENTRY, #ARGV, 3 do
   end
   if not result then
     seq = seq + 1
-    call('XADD', KEYS[1], text .. '-0', 't', time, 'k', key, 'd', data)
+    if not call('XADD', KEYS[1], 'NOMKSTREAM', text .. '-0', 't', time, 'k', key, 'd', data) then
+      -- A log that was written and is not there was evicted or deleted. What it held is lost, and that is announced.
+      if bytes > 0 then
+        epoch, reply[1] = ARGV[2], ARGV[2]
+        call('HSET', KEYS[2], 'epoch', epoch)
+      end
+      call('XADD', KEYS[1], text .. '-0', 't', time, 'k', key, 'd', data)
+    end
     if data == TOMBSTONE then
       call('HSET', KEYS[2], 'tombstone', text)
     else

@@ -37,6 +37,11 @@ import type {
 const CHECK = loadScript(import.meta.url, 'retaining.lua', 'check.lua');
 const ROTATE = loadScript(import.meta.url, 'retaining.lua', 'rotate.lua');
 const CLEAR = loadScript(import.meta.url, 'retaining.lua', 'clear.lua');
+const RESTORE = loadScript(import.meta.url, 'restore.lua');
+
+/** Last values that one call of a script puts back, during which Redis serves nobody else: bytes, and keys and values. */
+const RESTORED_BYTES = 1024 * 1024;
+const RESTORED_ARGS = 1_024;
 
 /** Bytes that may wait for Redis on one node, over all streams; publishes beyond this are refused. */
 const WAITING_MAX_BYTES = 64 * 1024 * 1024;
@@ -112,7 +117,7 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
       [...keys],
       [String(ownSeq), String(retention.maxAgeMs), this.#inCluster],
     );
-    const [epoch, top, first, own, server, tombstone, oldest, ended] = list(reply);
+    const [epoch, top, first, own, server, tombstone, oldest, ended, keyCount, lost] = list(reply);
     return {
       epoch: epoch === null ? null : String(epoch),
       top: Number(top),
@@ -120,6 +125,8 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
       own: own === null || own === undefined ? null : logEntry(ownSeq, list(own)),
       oldest: Number(oldest),
       ended: Number(ended),
+      keys: Number(keyCount),
+      ...(lost === 'messages' || lost === 'values' ? { lost } : {}),
       ...(tombstone ? { tombstone: Number(tombstone) } : {}),
       ...(server ? { server: String(server) } : {}),
     };
@@ -145,6 +152,27 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
   async lastValues(name: string): Promise<LogEntry[]> {
     const fields = list(await this.#link.command(['HGETALL', this.#stream(name).keys[2]], 5_000));
     return lastValues(fields);
+  }
+
+  async restore(
+    name: string,
+    epoch: string,
+    tombstone: number,
+    values: readonly LogEntry[],
+  ): Promise<number> {
+    const keys = [...this.#stream(name).keys];
+    let restored = 0;
+    let args: string[] = [];
+    let bytes = 0;
+    for (const [i, { key, seq, time, data }] of values.entries()) {
+      args.push(key, `${seq} ${time} ${data}`);
+      bytes += key.length + data.length;
+      if (bytes < RESTORED_BYTES && args.length < RESTORED_ARGS && i < values.length - 1) continue;
+      restored += Number(await this.#link.run(RESTORE, keys, [epoch, String(tombstone), ...args]));
+      args = [];
+      bytes = 0;
+    }
+    return restored;
   }
 
   async clear(name: string): Promise<Cleared> {

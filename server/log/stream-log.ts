@@ -121,6 +121,10 @@ export interface LogTop {
   readonly oldest: number;
   /** The highest seq of a last value that has ended: of keys without one, messages up to here may be unknown. */
   readonly ended: number;
+  /** How many last values there are; missing where none can get lost. */
+  readonly keys?: number;
+  /** All messages, or all last values, are gone, though none of them was trimmed or ended: evicted, or deleted by hand. */
+  readonly lost?: 'messages' | 'values';
   /** The server that answered, where the log may move between several servers; otherwise missing. */
   readonly server?: string;
 }
@@ -189,6 +193,12 @@ export interface StreamLog {
    * entry to make room.
    */
   lastValues(stream: string): Promise<LogEntry[]>;
+
+  /**
+   * Puts last values back that the log has lost, unless the epoch or the newest tombstone (0: none) is another one by now, or
+   * their keys have newer ones. @returns how many
+   */
+  restore(stream: string, epoch: string, tombstone: number, values: readonly LogEntry[]): Promise<number>;
 
   /**
    * Deletes all messages and last values, and begins a new epoch, which is announced. Seqs go on; positions of sources and

@@ -123,6 +123,10 @@ export class ModelLog implements StreamLog {
     stream.last = new Map(stream.entries.map((entry) => [entry.key, entry]));
   }
 
+  async restore(): Promise<number> {
+    return this.#answer(0);
+  }
+
   async clear(name: string): Promise<Cleared> {
     const stream = this.stream(name);
     const keys = stream.last.size;

@@ -7,11 +7,11 @@ import type { StreamMessage } from './stream-message.js';
  * @param ours the message that was received under that seq, if known
  */
 export function holdsOurs(
-  { top, first, own }: LogTop,
+  { top, first, own, lost }: LogTop,
   last: number,
   ours: StreamMessage | undefined,
 ): boolean {
-  if (top < last) return false;
+  if (top < last || lost === 'messages') return false;
   if (last === 0 || last < first || ours === undefined) return true;
   return own !== null && own.key === ours.key && own.time === ours.time && own.data === ours.data;
 }

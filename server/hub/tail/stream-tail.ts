@@ -11,11 +11,12 @@
  * everything, and stays with a restore that did not.
  */
 
-import type { LogBatch, LogEntry } from '../../log/stream-log.js';
+import type { LogBatch, LogEntry, LogTop } from '../../log/stream-log.js';
 import type { Logger } from '../../logger.js';
 import { Backoff, sleep } from '../../time/backoff.js';
 import type { TailCounters } from '../counters.js';
 import { NewestByKey } from './last-values.js';
+import { mendValues } from './missing-values.js';
 import { lastSeq, PendingBatches } from './pending-batches.js';
 import { RecentWindow } from './recent-window.js';
 import { RetiredEpochs } from './retired-epochs.js';
@@ -253,22 +254,23 @@ export class StreamTail implements TailPosition {
       if (top.top > this.#last) await this.#fill(top.top);
       return;
     }
-    if (top.epoch === this.#epoch) {
-      this.#counters.epochRotations += 1;
-      this.#logger.error(
-        { stream: this.stream, epoch: this.#epoch, last: this.#last, top: top.top },
-        'tail: the log has lost messages that were announced; its epoch is rotated',
-      );
-      await this.#log.rotate(this.stream, this.#epoch);
-    }
+    if (top.epoch === this.#epoch) await this.#rotate(top);
     await this.#adopt();
+  }
+
+  async #rotate({ epoch, top, lost }: LogTop): Promise<string> {
+    this.#counters.epochRotations += 1;
+    const state = { stream: this.stream, epoch, last: this.#last, top, ...(lost ? { lost } : {}) };
+    this.#logger.error(state, 'tail: the log has lost messages that were announced; its epoch is rotated');
+    return this.#log.rotate(this.stream, epoch);
   }
 
   /** Takes the log as it is now: its epoch, last values and top. */
   async #adopt(): Promise<void> {
     const before = await this.#log.check(this.stream, 0);
-    const isOver = before.epoch === null || this.#retired.has(before.epoch);
-    const epoch = isOver ? await this.#log.rotate(this.stream, before.epoch) : before.epoch!;
+    let { epoch } = before;
+    if (before.lost !== undefined) epoch = await this.#rotate(before);
+    else if (epoch === null || this.#retired.has(epoch)) epoch = await this.#log.rotate(this.stream, epoch);
     const left = this.#epoch;
     const values = await this.#log.lastValues(this.stream);
     // Usually the newest message is the last value of its key, and tells the top at that moment.
@@ -349,7 +351,7 @@ export class StreamTail implements TailPosition {
     if (!this.#live || epoch !== this.#epoch) return;
     this.lastValues.end(top.oldest, ENDED_AT_ONCE);
     if (top.epoch === epoch && holdsOurs(top, last, own)) {
-      if (top.top <= this.#last) return;
+      if (top.top <= this.#last) return await mendValues(this.#log, this, top, this.#logger);
       await sleep(IN_FLIGHT_MS, this.#stopping.signal);
       if (!this.#live || top.top <= this.#last) return;
       const state = { stream: this.stream, last: this.#last, top: top.top };

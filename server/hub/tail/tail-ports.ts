@@ -3,7 +3,7 @@ import type { StreamLog } from '../../log/stream-log.js';
 import type { StreamMessage } from './stream-message.js';
 
 /** What a tail asks of the stream log. */
-export type TailLog = Pick<StreamLog, 'check' | 'rotate' | 'range' | 'lastValues'>;
+export type TailLog = Pick<StreamLog, 'check' | 'rotate' | 'range' | 'lastValues' | 'restore'>;
 
 /** How far a stream has been followed. */
 export interface TailPosition {
