@@ -6,7 +6,7 @@ import type { TokenKeyConfig } from '../auth/verifier.js';
 import type { HubLimits } from '../hub/hub.js';
 import { DEFAULT_STREAMS, type StreamConfig } from '../hub/streams.js';
 import { checkAccess, readApiKeys, readPublicKey } from './access-config.js';
-import { readStreams } from './streams-file.js';
+import { readStreams, tooSmallFor } from './streams-file.js';
 import { readTracing, type TracingConfig } from './tracing-config.js';
 import { type Environment, readVariables, VARIABLES, type ValuesOf } from './variables.js';
 
@@ -123,6 +123,7 @@ export function readConfig(environment: Environment): Config {
   const values = readVariables(VARIABLES, environment, mistakes);
   const { STREAMS_FILE, API_KEYS_FILE } = environment;
   const streams = STREAMS_FILE ? readStreams(STREAMS_FILE, mistakes) : DEFAULT_STREAMS;
+  mistakes.push(...streams.flatMap((stream) => tooSmallFor(stream, values.MAX_MESSAGE_BYTES)));
   const apiKeys = API_KEYS_FILE ? readApiKeys(API_KEYS_FILE, mistakes) : {};
   const publicKey = readPublicKey(values.JWT_PUBLIC_KEY, mistakes);
   const development = checkAccess(environment, environment.HOST || VARIABLES.HOST.default, mistakes);

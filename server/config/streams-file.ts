@@ -49,3 +49,19 @@ export function readStreams(file: string, mistakes: string[]): StreamConfig[] {
   if (streams.length === 0) mistakes.push(`STREAMS_FILE: ${file} names no stream`);
   return streams;
 }
+
+/** The mistakes in the bounds of a stream that would never take the largest message, however empty it is. */
+export function tooSmallFor(
+  { name, maxBytes, maxBytesPerSubject }: StreamConfig,
+  maxMessageBytes: number,
+): string[] {
+  const bounds = [
+    ['maxBytes', maxBytes, 4],
+    ['maxBytesPerSubject', maxBytesPerSubject, 2],
+  ] as const;
+  return bounds
+    .filter(([, bytes, times]) => bytes !== undefined && bytes < times * maxMessageBytes)
+    .map(
+      ([bound, , times]) => `STREAMS_FILE: ${name} › ${bound}: must be at least ${times} × MAX_MESSAGE_BYTES`,
+    );
+}

@@ -71,7 +71,8 @@ local function admitting(limits, now)
       if before == 0 then return 'U', values end
       -- First of all: even a full Redis takes a removal, and then the rest of the script.
       kept.end_value(key)
-      return nil, values, -(#key + before + VALUE_BYTES)
+      local is_last = redis.call('HLEN', KEYS[3]) == 0
+      return nil, values, is_last and -values or -(#key + before + VALUE_BYTES)
     end
     local owner, refusal
     local subject, place = subject_at(i)

@@ -32,7 +32,10 @@ export function refusalError(
     case 'bytes_of_subject':
       return quota('data', `"${subject}" has as many bytes in "${stream}" as one subject may have`);
     case 'ids_full':
-      return quota('id', `"${stream}" remembers as many ids as it has room for`);
+      return new HubError('overloaded', `id: "${stream}" remembers as many ids as it has room for`, {
+        field: 'id',
+        retryAfterMs: RETRY_AFTER_MS,
+      });
   }
 }
 

@@ -164,7 +164,7 @@ export class MemoryStream {
       const used = this.#bytesOf.get(subject) ?? 0;
       if (used + bytesOf(entry) > maxBytesPerSubject) return 'bytes_of_subject';
     }
-    if (id !== undefined && (this.#ids.size + 1) * ID_BYTES > maxBytes / 2) return 'ids_full';
+    if (id !== undefined && (this.#ids.size + 1) * ID_BYTES > maxBytes) return 'ids_full';
     return undefined;
   }
 

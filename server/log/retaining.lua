@@ -63,6 +63,7 @@ local function retaining()
     seen, began, values = tonumber(seen) + left, tonumber(began), math.max(values - gone, 0)
     local is_off = math.abs(seen - values) > math.abs(values - began) + values / 16
     if page[1] == '0' and is_off then values = seen end
+    if #over >= keys then values = 0 end
     local place = string.format('%s %.0f %.0f %.0f', page[1], now, seen, began)
     -- A full Redis refuses this. Then nothing may end, since that could not be counted either.
     local noted = redis.pcall('HSET', KEYS[2], 'values', values, 'ended', ended, 'sweep', place)

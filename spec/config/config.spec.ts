@@ -272,6 +272,21 @@ describe('The configuration', () => {
       expect(mistakes[3]).to.include('› chat').and.to.include('retention');
     });
 
+    it('takes the shares of a subject, and refuses bounds that the largest message would never fit into', () => {
+      const shares = { maxKeysPerSubject: 10, maxBytesPerSubject: 1_000_000 };
+      const { streams } = readConfig({ STREAMS_FILE: streamsFile({ chat: shares }) });
+      expect(streams[0]).to.include(shares);
+      expect(
+        mistakesOf({
+          STREAMS_FILE: streamsFile({ chat: { maxBytes: 3_999_999, maxBytesPerSubject: 1_999_999 } }),
+          MAX_MESSAGE_BYTES: '1000000',
+        }),
+      ).to.deep.equal([
+        'STREAMS_FILE: chat › maxBytes: must be at least 4 × MAX_MESSAGE_BYTES',
+        'STREAMS_FILE: chat › maxBytesPerSubject: must be at least 2 × MAX_MESSAGE_BYTES',
+      ]);
+    });
+
     it('says how streams are named if a name is invalid', () => {
       const [mistake = ''] = mistakesIn({ 'My Stream': {} });
       expect(mistake).to.include('My Stream').and.to.include('1 to 32 of a-z');

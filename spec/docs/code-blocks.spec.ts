@@ -24,6 +24,7 @@ const RUN_BY: readonly (readonly [document: string, part: string, by: string])[]
   ['SECURITY.md', 'sh', 'spec/auth/life.spec.ts'],
   ['docs/OPERATIONS.md', 'nginx', 'spec/docs/operations.spec.ts'],
   ['docs/OPERATIONS.md', 'redis-cli HSET', 'spec/docs/operations.spec.ts'],
+  ['docs/OPERATIONS.md', 'kill -HUP', 'spec/auth/key-reload.spec.ts'],
   ['docs/OPERATIONS.md', 'OTEL_', 'spec/telemetry/tracing.spec.ts'],
   ['docs/PROTOCOL.md', 'js', 'spec/docs/readme-code.spec.ts'],
   ['docs/PROXIES.md', 'kind: Ingress', 'not run: it needs a Kubernetes'],

@@ -51,6 +51,38 @@ describe('The stream log in memory', () => {
       expect((await log.check('news', 3)).own).to.include({ seq: 3 });
     });
 
+    it('takes no further ids while those that it remembers take the bytes of the stream, and then again', async () => {
+      const log = logWith({ maxBytes: 1_048_576 });
+      const publish = async (id?: string) =>
+        (await log.append('news', [{ key: 'k', data: '1', ...(id === undefined ? {} : { id }) }]))[0]!.status;
+      let taken = 0;
+      while ((await publish(`${taken}`)) === 'appended') taken += 1;
+      expect(taken).to.be.within(2_000, 10_000);
+      expect([await publish(`${taken}`), await publish('0'), await publish()]).to.deep.equal([
+        'ids_full',
+        'duplicate',
+        'appended',
+      ]);
+      now += IDEMPOTENCY_MS;
+      expect(await publish(`${taken}`)).to.equal('appended');
+    });
+
+    it('ends last values a slice at a time', async () => {
+      const log = logWith({ maxAgeMs: 1_000 });
+      await log.append(
+        'news',
+        Array.from({ length: 9_000 }, (_, i) => ({ key: `k${i}`, data: '1' })),
+      );
+      now += 1_001;
+      const left = [];
+      for (let n = 0; n < 7; n++) {
+        await log.check('news', 0);
+        left.push((await log.lastValues('news')).length);
+      }
+      expect(left[0]).to.be.within(1, 8_999);
+      expect(left.at(-1)).to.equal(0);
+    });
+
     it('remembers an id for five minutes', async () => {
       const log = logWith({});
       const [first] = await log.append('news', [{ key: 'k', data: '1', id: 'one' }]);

@@ -1,3 +1,4 @@
+import { TOMBSTONE } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
 import type { Retention } from '../../server/log/stream-log.js';
 import type { RedisLink } from '../../server/redis/redis-link.js';
@@ -104,6 +105,24 @@ describe('The stream log in Redis, within its bytes', () => {
       await log.check('news', 0);
       return Number(await link.command(['HGET', '{news}:meta', 'values'])) > 400 * 600;
     });
+  });
+
+  it('counts nothing where no last value is left, however wrong the count was before', async () => {
+    const { log, link } = await node({ maxAgeMs: 1_000 });
+    const values = () => link.command(['HGET', '{news}:meta', 'values']);
+    await log.append('news', numbered(1));
+    await link.command(['HINCRBY', '{news}:meta', 'values', '5000']);
+    await log.append('news', [{ key: 'k', data: TOMBSTONE }]);
+    expect(await values()).to.equal('0');
+
+    await log.append('news', numbered(1));
+    await link.command(['HINCRBY', '{news}:meta', 'values', '5000']);
+    await until('it has ended', async () => {
+      await log.check('news', 0);
+      return (await log.lastValues('news')).length === 0;
+    });
+    expect(await values()).to.equal('0');
+    expect(await log.check('news', 0)).not.to.have.property('lost');
   });
 
   it('looks through last values a slice at a time, and not at every check', async () => {

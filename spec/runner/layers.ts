@@ -33,6 +33,7 @@ export const LAYERS: readonly (readonly [of: string, layer: Layer])[] = [
   // It starts processes that hang and crash.
   ['runner/run-files.spec.ts', 'quick'],
   ['runner/', 'unit'],
+  ['time/', 'unit'],
   ['wild/accounting.spec.ts', 'unit'],
 
   ['bench/guard.spec.ts', 'full'],

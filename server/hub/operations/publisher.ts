@@ -100,6 +100,11 @@ export function isDeeperThan(json: string, limit: number): boolean {
   return false;
 }
 
+/** Whether a refusal by the log has a counter of its own here. */
+function isCounted(code: string): code is RefusalReason {
+  return REFUSALS.some((reason) => reason === code);
+}
+
 /** Validates and commits publications. */
 export class Publisher {
   readonly counters: PublishCounters = {
@@ -263,7 +268,7 @@ export class Publisher {
         throw new Error(`a publication has no position in a source and deletes nothing: ${result.status}`);
       default: {
         const error = refusalError(stream, entry, result.status);
-        this.#refuse(error.code as RefusalReason);
+        if (isCounted(error.code)) this.#refuse(error.code);
         throw error;
       }
     }
