@@ -10,16 +10,20 @@ const MAX_KEYS = 100_000;
 const STOPS_AT_S = 10;
 /** Nobody owes more, whatever was done, so nobody is shut out for longer. */
 const MAX_DEBT_S = 20;
-/** A refusal is held no longer, ms. */
-const MAX_HOLD_MS = 1_000;
+/** For how long a refusal is held, ms: longer than a unit takes, so that a client that keeps asking gains nothing. */
+const HOLD_MS = 1_000;
+/** Refusals that are held at a time: more than one address has connections. */
+const MAX_HELD = 4_000;
 
 interface Account {
   /** Units; negative: owed. */
   balance: number;
   /** When it was brought up to date, ms. */
   at: number;
-  /** Since something was last taken. */
+  /** Within the second that began at `refusedSince`. */
   refusals: number;
+  /** ms */
+  refusedSince: number;
 }
 
 export interface CostBucketOptions {
@@ -42,7 +46,7 @@ export class CostBucket {
   readonly #options: CostBucketOptions;
   readonly #now: () => number;
   readonly #accounts = new LRUCache<string, Account>({ max: MAX_KEYS });
-  readonly #refusals = new HeldRefusals();
+  readonly #refusals = new HeldRefusals(MAX_HELD);
 
   constructor(options: CostBucketOptions) {
     this.#options = options;
@@ -61,7 +65,6 @@ export class CostBucket {
     const wanted = Math.min(units, perSecond);
     if (account.balance < wanted) return this.#refuse(account, wanted);
     account.balance -= wanted;
-    account.refusals = 0;
     return undefined;
   }
 
@@ -95,7 +98,7 @@ export class CostBucket {
     const now = this.#now();
     let account = this.#accounts.get(key);
     if (account === undefined) {
-      account = { balance: perSecond, at: now, refusals: 0 };
+      account = { balance: perSecond, at: now, refusals: 0, refusedSince: now };
       this.#accounts.set(key, account);
       return account;
     }
@@ -106,10 +109,13 @@ export class CostBucket {
 
   #refuse(account: Account, wanted: number): Promise<never> {
     this.#options.onRefused(this.#options.name);
+    if (account.at - account.refusedSince > HOLD_MS) {
+      account.refusals = 0;
+      account.refusedSince = account.at;
+    }
     account.refusals += 1;
-    const ms = Math.max(1, ((wanted - account.balance) / this.#options.perSecond) * 1000);
-    const held = Math.min(ms, MAX_HOLD_MS);
-    return this.#refusals.refuse(account.refusals, held, (left) => this.#refusal(ms - held + left));
+    const ms = ((wanted - account.balance) / this.#options.perSecond) * 1000;
+    return this.#refusals.refuse(account.refusals, HOLD_MS, (left) => this.#refusal(ms - HOLD_MS + left));
   }
 
   #refusal(ms: number): HubError {

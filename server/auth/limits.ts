@@ -35,6 +35,8 @@ export type LimitName = (typeof LIMITS)[number];
 /** A node takes a second's allowance in this many parts. */
 const PARTS = 20;
 const MAX_KEYS = 100_000;
+/** Refusals of one rate that are held at a time. */
+const MAX_HELD = 1_000;
 
 /** `unknown`: the shared count must be asked. */
 type Outcome = 'taken' | 'refused' | 'unknown';
@@ -71,7 +73,7 @@ export class Rate {
   readonly #part: number;
   readonly #holds: boolean;
   readonly #onRefused: (limit: LimitName) => void;
-  readonly #refusals = new HeldRefusals();
+  readonly #refusals = new HeldRefusals(MAX_HELD);
   readonly #allowances = new LRUCache<string, Allowance>({ max: MAX_KEYS });
 
   /**

@@ -31,7 +31,7 @@ export function problemHandler(logger: Logger, counts: ErrorCounts, gate: Gate, 
     if (!owes(request, response, known)) {
       answer();
       // Its body would have to be read to the end.
-      if (known.code === 'rate_limited' && !request.complete) request.socket.destroy();
+      if (known.code === 'rate_limited' && request.method === 'POST') request.socket.destroy();
       return;
     }
     limitOf(request, response, gate, known)
