@@ -26,7 +26,6 @@ export const COSTS = {
   deletions: { perUnit: 0.1, what: 'a key, or what a stream holds, that is deleted' },
   stored_subscriptions: { perUnit: 0.25, what: 'a subscription of event streams that is created' },
   scrapes: { perUnit: 0.04, what: 'an answer of `/metrics`' },
-  documents: { perUnit: 0.04, what: '`/openapi.json` or `/asyncapi.json` made for an address' },
   keys_listed: { perUnit: 200, what: 'keys of a stream that are looked at for a list' },
   topics: { perUnit: 50, what: 'topics that a `subscribe` or `unsubscribe` names' },
   topics_kept: { perUnit: 500, what: 'topics that its connection reads then' },

@@ -72,7 +72,7 @@ export class Gate {
     this.nobody = nobody(options.read, options.development);
     this.#addresses = new AddressFinder(options.trustedProxies);
     this.#origins = new Set(options.allowedOrigins);
-    const onRefused = (limit: LimitName) => this.#refused(limit);
+    const onRefused = (limit: LimitName) => this.refused(limit);
     this.#handshakes = new Rate({
       name: 'handshakes',
       perSecond: limits.handshakesPerSecond,
@@ -198,7 +198,7 @@ export class Gate {
     if (isLoopback(key)) return key;
     const { connectionsPerAddress } = this.#options.limits;
     if (this.connections.from(key) >= connectionsPerAddress) {
-      this.#refused('connections_per_address');
+      this.refused('connections_per_address');
       throw new HubError('too_many_connections', `at most ${connectionsPerAddress} connections per address`, {
         retryAfterMs: 1_000,
       });
@@ -264,7 +264,7 @@ export class Gate {
     const key = addressKey(address);
     const most = this.#options.limits.connectionsPerAddress * 2;
     if (this.#sockets.of(key) >= most) {
-      this.#refused('sockets_per_address');
+      this.refused('sockets_per_address');
       return false;
     }
     this.#sockets.add(key);
@@ -275,7 +275,8 @@ export class Gate {
     this.#sockets.remove(addressKey(address));
   }
 
-  #refused(limit: LimitName): void {
+  /** Counts a refusal, for metrics. */
+  refused(limit: LimitName): void {
     this.counters.refused.set(limit, (this.counters.refused.get(limit) ?? 0) + 1);
   }
 }

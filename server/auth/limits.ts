@@ -29,6 +29,8 @@ export const LIMITS = [
   'connections_per_address',
   'connections_per_subject',
   'sockets_per_address',
+  'unread_bytes_per_address',
+  'pipelined_per_socket',
 ] as const;
 export type LimitName = (typeof LIMITS)[number];
 

@@ -73,9 +73,14 @@ export class RequestCosts {
     return this.#meter.of(this.#payerOf(request, principal));
   }
 
-  #payerOf(request: IncomingMessage, principal?: Principal): Payer {
+  /** The key under which the address of a request pays; undefined: it does not. */
+  payingAddress(request: IncomingMessage): string | undefined {
     const key = this.#addressOf(request);
     // A local proxy that does not forward client addresses would be counted as one client.
-    return { address: isLoopback(key) ? undefined : key, subject: principal?.subject };
+    return isLoopback(key) ? undefined : key;
+  }
+
+  #payerOf(request: IncomingMessage, principal?: Principal): Payer {
+    return { address: this.payingAddress(request), subject: principal?.subject };
   }
 }

@@ -21,6 +21,7 @@ import { HttpConnections } from './http-connections.js';
 import { addressOf, createHttpServer, listen, stripBasePath } from './http-server.js';
 import { Lifecycle } from './lifecycle.js';
 import { buildTransports } from './transports.js';
+import { UnreadAnswers } from './unread-answers.js';
 
 /** How long requests in progress, and clients that were told to leave, may take once the node has drained. */
 const CLOSE_MS = 3_000;
@@ -143,6 +144,11 @@ async function buildNode(
   const router = buildRouter(config, { link, hub, publisher, ...cluster, sse, gate, metrics, logger });
   const server = createHttpServer(router, gate);
   transports.attach(server);
+  const unread = new UnreadAnswers({
+    addressOf: (request) => gate.costs.payingAddress(request),
+    onRefused: (limit) => gate.refused(limit),
+  });
+  unread.guard(server);
   stripBasePath(server, config.http.basePath);
   const sockets = new HttpConnections(server, () => hub.draining);
   lifecycle.add('metrics', {
@@ -157,6 +163,7 @@ async function buildNode(
         node: config.node.id,
         gate: gate.counters,
         revocations,
+        unread,
       }),
     stop: () => metrics.stop(),
   });

@@ -63,6 +63,11 @@ export const METRICS = {
   axiom_auth_failures_total: counter(['reason'], 'Tokens and keys that were refused, by error code.'),
   axiom_limits_refused_total: counter(['limit'], 'Refusals because of a limit.'),
   axiom_work_units_total: counter(['kind'], 'Work that clients caused, in units of a plain request.'),
+  axiom_unread_answers_bytes: gauge([], 'Bytes of answers over HTTP that their clients have not read.'),
+  axiom_unread_answers_cut_total: counter(
+    [],
+    'Connections that were cut because they did not read their answers.',
+  ),
   axiom_revocations: gauge([], 'Revocations in force.'),
   axiom_http_request_duration_seconds: histogram(
     ['method', 'route', 'status'],

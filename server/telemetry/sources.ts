@@ -18,6 +18,8 @@ export interface MetricSources {
   readonly node: string;
   readonly gate: GateCounters;
   readonly revocations: { readonly count: number };
+  /** Answers over HTTP that their clients do not read. */
+  readonly unread: { readonly bytes: number; readonly cut: number };
 }
 
 /** When the process began, seconds since the Unix epoch. Taken once, because two readings would differ slightly. */
@@ -47,7 +49,7 @@ export function readers(sources: MetricSources, own: OwnSources): Readers {
 }
 
 function hubReaders(sources: MetricSources): Readers {
-  const { hub, admission, publishing, connections, version, node, gate, revocations } = sources;
+  const { hub, admission, publishing, connections, version, node, gate, revocations, unread } = sources;
   return {
     axiom_build_info: (set) => set({ version, node }, 1),
     axiom_connections: (set) => {
@@ -91,6 +93,8 @@ function hubReaders(sources: MetricSources): Readers {
     axiom_auth_failures_total: (set) => each(gate.failures, (reason, count) => set({ reason }, count)),
     axiom_limits_refused_total: (set) => each(gate.refused, (limit, count) => set({ limit }, count)),
     axiom_work_units_total: (set) => each(gate.costs, (kind, units) => set({ kind }, units)),
+    axiom_unread_answers_bytes: (set) => set({}, unread.bytes),
+    axiom_unread_answers_cut_total: (set) => set({}, unread.cut),
     axiom_revocations: (set) => set({}, revocations.count),
     axiom_draining: (set) => set({}, hub.draining ? 1 : 0),
   };

@@ -17,6 +17,8 @@ export interface RewindRequest {
   readonly count: number;
   /** The newest seq that counts. */
   readonly barrier: number;
+  /** Of all of them together, in JSON; one is always given. Default: no limit. */
+  readonly maxBytes?: number;
 }
 
 /**
@@ -42,9 +44,12 @@ class Rewind {
   readonly #missing = new Map<string, number>();
   readonly #found: StreamMessage[] = [];
   readonly #end: number;
+  readonly #maxBytes: number;
+  #bytes = 0;
   #seq: number;
 
-  constructor(tail: StreamTail, { keys, count, barrier }: RewindRequest, pages: LogPages, toll: Toll) {
+  constructor(tail: StreamTail, request: RewindRequest, pages: LogPages, toll: Toll) {
+    const { keys, count, barrier, maxBytes = Number.POSITIVE_INFINITY } = request;
     this.#tail = tail;
     this.#pages = pages;
     this.#toll = toll;
@@ -52,6 +57,7 @@ class Rewind {
       // A key that never had a message is not searched for.
       if (key === ALL_KEYS || tail.mayHave(key)) this.#missing.set(key, count);
     }
+    this.#maxBytes = maxBytes;
     this.#seq = barrier;
     this.#end = Math.max(0, barrier - SCAN_MAX_MESSAGES);
   }
@@ -108,6 +114,13 @@ class Rewind {
   }
 
   #take(message: StreamMessage): void {
+    if (this.#maxBytes !== Number.POSITIVE_INFINITY) {
+      this.#bytes += Buffer.byteLength(message.text);
+      if (this.#bytes > this.#maxBytes && this.#found.length > 0) {
+        this.#missing.clear();
+        return;
+      }
+    }
     this.#found.push(message);
     for (const key of [message.key, ALL_KEYS]) {
       const left = this.#missing.get(key);

@@ -112,6 +112,19 @@ export function bufferedBytes({ transport, writeBuffer }: EngineConnection): num
   return bytes;
 }
 
+/** Of a long buffer the newest packets are added up, and all of them each time that it has grown by a number. */
+const NEWEST_PACKETS = 512;
+const ALL_EVERY = 256;
+
+/** Whether more than some bytes wait. To be asked at each packet, so it may notice a long buffer of small ones later. */
+export function holdsMoreThan({ transport, writeBuffer }: EngineConnection, bytes: number): boolean {
+  const { length } = writeBuffer;
+  const first = length % ALL_EVERY === 0 ? 0 : Math.max(0, length - NEWEST_PACKETS);
+  let held = transport.socket?.bufferedAmount ?? 0;
+  for (let i = length - 1; i >= first && held <= bytes; i--) held += writeBuffer[i]!.data?.length ?? 0;
+  return held > bytes;
+}
+
 /**
  * Ends a connection so that its client reconnects: never by Socket.IO's own disconnect, after which a client does not
  * reconnect; and for a slow client without waiting for its buffer to drain, which may never happen.

@@ -1,6 +1,7 @@
 /**
  * Socket.IO: the hub's operations and events for unmodified Socket.IO clients (docs/PROTOCOL.md).
  */
+import type { EventEmitter } from 'node:events';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Ack, SubscribeAnswer } from '@axiom-streaming/protocol/answers';
 import { CLOSE } from '@axiom-streaming/protocol/close-codes';
@@ -16,9 +17,17 @@ import { isOperation, type RequestHandler } from '../../hub/operations/handler.j
 import { subscribe } from '../../hub/operations/subscribe.js';
 import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
+import { unreadBound } from '../unread-bound.js';
 import { welcomeInfo } from '../welcome.js';
 import { Authentication, type ConnectDecision } from './authentication.js';
-import { dropRequest, endConnection, engineConnection, hasEngineSession } from './engine-connection.js';
+import {
+  dropRequest,
+  type EngineConnection,
+  endConnection,
+  engineConnection,
+  hasEngineSession,
+  holdsMoreThan,
+} from './engine-connection.js';
 import { followForeignEvents } from './foreign-events.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
@@ -133,6 +142,13 @@ export class SocketIoTransport {
       perMessageDeflate: false,
     });
     this.io.engine.use(this.#authentication.handshake);
+    const bound = unreadBound(hub);
+    const transport = this;
+    // One function for all connections. Not only operations are answered: so is a CONNECT to an unknown namespace.
+    function look(this: EngineConnection): void {
+      if (holdsMoreThan(this, bound)) transport.#endUnread(this);
+    }
+    this.io.engine.on('connection', (connection: EventEmitter) => connection.on('packet', look));
     this.#entrance = new NamespaceEntrance(this.io.of('/'), this.#authentication.decide);
     this.io.use((socket, next) => {
       try {
@@ -303,6 +319,14 @@ export class SocketIoTransport {
       if (room !== socket.id && room.includes(':') && !topics.has(room)) void socket.leave(room);
     }
     void socket.join([...topics]);
+  }
+
+  /** Ends a connection whose client asks, and does not read the answers. */
+  #endUnread(connection: EngineConnection): void {
+    for (const socket of this.io.sockets.sockets.values()) {
+      if (engineConnection(socket) === connection) this.#options.hub.subscribers.get(socket.id)?.endSlow();
+    }
+    endConnection(connection, CLOSE.slow);
   }
 
   /** A client reconnected before its old connection was seen to end: two sockets must not share an id. */

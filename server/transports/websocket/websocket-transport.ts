@@ -16,6 +16,7 @@ import type { Hub } from '../../hub/hub.js';
 import type { RequestHandler } from '../../hub/operations/handler.js';
 import type { Admission } from '../admission.js';
 import { lifelineOf } from '../lifeline.js';
+import { unreadBound } from '../unread-bound.js';
 import { welcomeInfo } from '../welcome.js';
 import { GuardedWebSocketServer } from './guarded-server.js';
 import { WebSocketSink } from './websocket-sink.js';
@@ -54,9 +55,11 @@ export class WebSocketTransport {
   readonly #server: GuardedWebSocketServer;
   readonly #connections = new Set<Connection>();
   readonly #heartbeat: NodeJS.Timeout;
+  readonly #unreadBound: number;
 
   constructor(options: WebSocketOptions) {
     this.#options = options;
+    this.#unreadBound = unreadBound(options.hub);
     this.#server = new GuardedWebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -127,6 +130,10 @@ export class WebSocketTransport {
   #receive(connection: Connection, text: string | undefined): void {
     // A frame that had arrived before the connection was ended.
     if (connection.subscriber.ended) return;
+    if (connection.sink.bufferedBytes() > this.#unreadBound) {
+      connection.subscriber.endSlow();
+      return;
+    }
     const frame = text === undefined ? undefined : parseFrame(text);
     const refusal =
       frame === undefined
