@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { TOMBSTONE } from '@axiom-streaming/protocol/message';
 import { TRANSPORTS } from '@axiom-streaming/protocol/transports';
 import { expect } from 'chai';
 import type pg from 'pg';
@@ -58,6 +59,7 @@ describe('The archive in PostgreSQL', () => {
     const streams = streamsFile({
       ledger: { class: 'ledger', maxMessages: WINDOW, archive: true },
       other: { class: 'ledger', maxMessages: WINDOW },
+      emptied: { class: 'ledger', maxMessages: WINDOW, archive: true },
       killed: { class: 'ledger', maxMessages: 100_000, archive: true },
     });
     platform = await Platform.start(
@@ -193,6 +195,34 @@ describe('The archive in PostgreSQL', () => {
     const back = await subscribeOver('websocket', { url: platform.app.url }, { topics: ['ledger:*'], since });
     expect(back.verdicts).to.deep.equal([{ topic: 'ledger:*', recovered: false, reason: 'trimmed' }]);
     back.close();
+  });
+
+  it('keeps a deletion, which reads as it was told, and what was there before a stream was emptied', async () => {
+    const { log } = platform.app.hub;
+    await publishMany('emptied', 1, 1, () => 'gone');
+    await log.append('emptied', [{ key: 'gone', data: TOMBSTONE }]);
+    const { epoch } = await log.check('emptied', 0);
+    for (let n = 1; n <= 1_000; n += 100) {
+      await publishMany('emptied', n, n + 99);
+      await until('it is archived', async () => (await archived('emptied')) >= n + 101);
+    }
+    expect((await log.check('emptied', 0)).first).to.be.above(2);
+    const client = await subscribeOver(
+      'websocket',
+      { url: platform.app.url },
+      { topics: ['emptied:gone'], since: `emptied.${epoch}.1` },
+    );
+    await until('it is here', () => client.seen.messages.length === 1);
+    expect(client.seen.messages[0]).to.include({ topic: 'emptied:gone', seq: 2, data: null, deleted: true });
+    const { rows } = await db.query(
+      "SELECT data::jsonb AS data FROM hub.archive WHERE stream = 'emptied' AND key = 'gone' ORDER BY seq",
+    );
+    expect(rows[1]).to.deep.equal({ data: null });
+
+    await log.clear('emptied');
+    await publishMany('emptied', 1, 1);
+    await until('it goes on in the new epoch', async () => (await archived('emptied')) === 1_003);
+    client.close();
   });
 
   it(`archives each message once when it is killed ${KILLS} times under load`, async () => {

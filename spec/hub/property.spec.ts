@@ -1,9 +1,10 @@
 /**
  * Delivery against a model, over random schedules: clients subscribe, unsubscribe, break off in the middle of anything
- * and come back with the last cursor that they were given, while messages are published, the log takes its time, and
- * announcements are late, doubled or lost.
+ * and come back with the last cursor that they were given, while messages are published, keys are deleted, the log takes
+ * its time, and announcements are late, doubled or lost.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { TOMBSTONE } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Subscriber } from '../../server/hub/delivery/subscriber.js';
@@ -26,6 +27,7 @@ type Step =
 
 type LogStep =
   | { readonly do: 'publish'; readonly keys: readonly string[] }
+  | { readonly do: 'delete'; readonly keys: readonly string[] }
   | { readonly do: 'pause'; readonly turns: number }
   | { readonly do: 'interrupt'; readonly turns: number };
 
@@ -62,6 +64,13 @@ const schedule: fc.Arbitrary<Schedule> = fc.record({
         arbitrary: fc.record({
           do: fc.constant('publish' as const),
           keys: fc.array(fc.constantFrom(...KEYS), { minLength: 1, maxLength: 5 }),
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          do: fc.constant('delete' as const),
+          keys: fc.array(fc.constantFrom(...KEYS), { minLength: 1, maxLength: 2 }),
         }),
       },
       { weight: 4, arbitrary: fc.record({ do: fc.constant('pause' as const), turns }) },
@@ -236,10 +245,10 @@ function disturb(test: TestHub, { delays, announcements }: Schedule): { interrup
 async function publishAll(test: TestHub, steps: readonly LogStep[], state: { interrupted: boolean }) {
   const published: { key: string; seq: number }[] = [];
   for (const step of steps) {
-    if (step.do === 'publish') {
+    if (step.do === 'publish' || step.do === 'delete') {
       const results = await test.log.append(
         'news',
-        step.keys.map((key) => ({ key, data: '0' })),
+        step.keys.map((key) => ({ key, data: step.do === 'publish' ? '0' : TOMBSTONE })),
       );
       results.forEach((result, i) => {
         if ('seq' in result) published.push({ key: step.keys[i]!, seq: result.seq });
