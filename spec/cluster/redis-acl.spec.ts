@@ -7,8 +7,10 @@ import { expect } from 'chai';
 import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { freePorts } from '../../server/local-cluster/ports.js';
 import { redisServer } from '../../server/local-cluster/redis-server.js';
+import { silentLogger } from '../../server/logger.js';
 import type { RunningNode } from '../../server/node/start-node.js';
-import { bearer, startSecuredApp, token } from '../auth/support.js';
+import { bearer, SECRET, token } from '../auth/support.js';
+import { startTestApp } from '../http/test-app.js';
 import { call } from '../support/http.js';
 import { connectSocketIo } from '../support/socketio-client.js';
 import { until } from '../support/wait.js';
@@ -19,6 +21,9 @@ describe('A Redis user with the rights in SECURITY.md', () => {
   const dir = mkdtempSync(join(tmpdir(), 'axiom-spec-acl-'));
   let redis: ManagedProcess | undefined;
   const apps: RunningNode[] = [];
+  const lines: string[] = [];
+  const keep = (fields: object | string, message = '') => lines.push(`${message} ${JSON.stringify(fields)}`);
+  const logger = { ...silentLogger, info: keep, warn: keep, error: keep };
 
   before(async () => {
     const port = await freePorts(1);
@@ -31,7 +36,8 @@ describe('A Redis user with the rights in SECURITY.md', () => {
     await admin.sendCommand(['ACL', 'SETUSER', 'default', 'off']);
     await admin.close();
     for (const NODE_ID of ['one', 'two']) {
-      apps.push(await startSecuredApp({ NODE_ID, REDIS_URL: `redis://axiom:password@127.0.0.1:${port}` }));
+      const environment = { NODE_ID, REDIS_URL: `redis://axiom:password@127.0.0.1:${port}` };
+      apps.push(await startTestApp({ JWT_SECRET: SECRET, PUBLISH_KEY: '', ...environment }, logger));
     }
   });
 
@@ -70,5 +76,11 @@ describe('A Redis user with the rights in SECURITY.md', () => {
     } finally {
       client.close();
     }
+  });
+
+  it('lets them judge the set-up of Redis', () => {
+    expect(lines.join('\n'))
+      .to.match(/maxmemory is not set/)
+      .and.not.match(/cannot be checked|NOPERM/);
   });
 });
