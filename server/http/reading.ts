@@ -9,6 +9,7 @@ import { requireRead } from '../hub/access.js';
 import type { Hub, HubStream } from '../hub/hub.js';
 import { parseRequest } from '../hub/operations/fields.js';
 import { historyRequest, readHistory } from '../hub/operations/history.js';
+import { listKeys } from '../hub/operations/key-list.js';
 import type { LastValues } from '../hub/tail/last-values.js';
 import type { StreamMessage } from '../hub/tail/stream-message.js';
 import { principalOf } from './authenticating.js';
@@ -31,21 +32,23 @@ export function readingRoutes({ hub, gate }: ReadingOptions): Router {
     response.json({ streams: streams.map(describeStream) });
   });
 
-  router.get('/api/streams/:stream', (request: Request<{ stream: string }>, response: Response) => {
+  router.get('/api/streams/:stream', async (request: Request<{ stream: string }>, response: Response) => {
     const principal = principalOf(response);
     const stream = hub.stream(request.params.stream, 'stream');
     const { name } = stream.config;
     // A principal that may read part of a stream sees that part; one that may not read any does not even see its
     // position.
     if (!principal.sees(name)) requireRead(principal, { stream: name, key: ALL_KEYS }, 'stream');
-    gate.costs.charge(request, principal, 'keys_listed', stream.tail.lastValues.size);
-    const keys = [...stream.tail.lastValues.keys()]
-      .filter((key) => principal.mayRead({ stream: name, key }))
-      .sort();
+    const accepts = (key: string) => principal.mayRead({ stream: name, key });
+    const { keys, more } = await listKeys(
+      stream.tail.lastValues,
+      { count: LIST_MAX_TOPICS, accepts },
+      gate.costs.meter(request, principal),
+    );
     response.json({
       ...describeStream(stream),
-      topics: keys.slice(0, LIST_MAX_TOPICS).map((key) => topicName(stream.config.name, key)),
-      moreTopics: keys.length > LIST_MAX_TOPICS,
+      topics: keys.map((key) => topicName(name, key)),
+      moreTopics: more,
     });
   });
 

@@ -2,7 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { type Caller, createMcpServer, type McpOptions } from './tools.js';
+import type { Caller } from './caller.js';
+import { createMcpServer, type McpOptions } from './tools.js';
 
 /** Answers a request whose body has been parsed, and whose caller is known. */
 export async function answerMcp(

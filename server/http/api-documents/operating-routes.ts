@@ -200,7 +200,7 @@ export const OPERATING_ROUTES: readonly Route[] = [
       { status: 202, description: 'A notification was accepted.' },
       json('`Accept` does not name both types.', schemas.jsonRpcAnswer, 406),
     ],
-    errors: ['too_large', 'origin_denied', 'unsupported_type'],
+    errors: ['bad_json', 'too_large', 'origin_denied', 'unsupported_type'],
     example: `curl -s -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\
   -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' '${EXAMPLE_ORIGIN}/mcp'`,
   },
