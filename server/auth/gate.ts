@@ -9,7 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TransportName } from '@axiom-streaming/protocol/transports';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
-import { AddressFinder, addressKey, allowsOrigin, isLocalHost, isLoopback, isPrivate } from './addresses.js';
+import { AddressFinder, addressKey, allowsOrigin, isLoopback, isPrivate } from './addresses.js';
 import { type Bearer, nobody, type ReadAccess } from './claims.js';
 import { type ClientConnection, ClientConnections, type ConnectionLimits } from './client-connections.js';
 import { END_REASONS, type EndReason } from './connection-ends.js';
@@ -18,6 +18,7 @@ import type { CostName } from './costs.js';
 import { type Credentials, Identification, type IdentificationCounters } from './identification.js';
 import type { Lifeline } from './lifeline.js';
 import { LIMITS, type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
+import { whyNotLocal } from './local-only.js';
 import { RequestCosts } from './request-costs.js';
 import type { RevocationRequest } from './revocation-request.js';
 import { type Revoked, revoke } from './revoking.js';
@@ -35,6 +36,8 @@ export interface GateOptions extends Credentials {
   readonly node: string;
   readonly read: ReadAccess;
   readonly trustedProxies: readonly string[];
+  /** Whether they were named, and are not the default. */
+  readonly behindProxy: boolean;
   readonly allowedOrigins: readonly string[];
   readonly limits: GateLimits;
   /** How long after its end a token is accepted, ms. */
@@ -160,18 +163,20 @@ export class Gate {
   }
 
   /**
-   * Checks that hold for every caller: in development mode, only this machine is served. The host name in the request
-   * is checked too, since a page could otherwise reach the hub through a domain of its own that resolves to this
-   * machine.
+   * Checks that hold for every caller: in development mode, only this machine is served, and no proxy or tunnel on it
+   * for others. The host name in the request is checked too, since a page could otherwise reach the hub through a domain
+   * of its own that resolves to this machine.
    *
    * @throws HubError `denied`.
    */
   checkLocal(request: IncomingMessage): void {
-    if (!this.#options.development) return;
-    if (isLoopback(this.address(request)) && isLocalHost(request.headers.host ?? '')) return;
+    const { development, behindProxy } = this.#options;
+    if (!development) return;
+    const why = whyNotLocal(request, this.address(request), behindProxy);
+    if (why === undefined) return;
     throw new HubError(
       'denied',
-      'no secret is configured, so only this machine is served; set JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL or API_KEYS_FILE',
+      `no secret is configured, so only this machine is served, and ${why}; set JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL or API_KEYS_FILE`,
     );
   }
 

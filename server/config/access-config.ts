@@ -1,6 +1,6 @@
 /** The part of the configuration that says who may read and write. */
 import { readFileSync } from 'node:fs';
-import { isLoopback } from '../auth/addresses.js';
+import { isLocalHost, isLoopback } from '../auth/addresses.js';
 import { readKeysFile, type StoredKeys } from '../auth/api-keys.js';
 import type { Environment } from './variables.js';
 
@@ -20,6 +20,11 @@ export function checkAccess(environment: Environment, host: string, mistakes: st
       'JWT_ISSUER: must be set with JWKS_URL, because its keys may also sign tokens of other issuers',
     );
   }
+  if (isReadableOnItsWay(environment.JWKS_URL) && environment.JWKS_INSECURE !== 'on') {
+    mistakes.push(
+      'JWKS_URL: is fetched in clear from another machine, so whoever is on the way can choose the keys that tokens are checked with; use https, or set JWKS_INSECURE=on',
+    );
+  }
   if (!development && environment.PUBLISH_KEY) {
     mistakes.push('PUBLISH_KEY: is for development; tokens or API_KEYS_FILE are configured, so leave it out');
   }
@@ -29,6 +34,13 @@ export function checkAccess(environment: Environment, host: string, mistakes: st
     );
   }
   return development;
+}
+
+/** Whether the keys of tokens can be read, and exchanged, on their way. */
+function isReadableOnItsWay(url: string | undefined): boolean {
+  if (url === undefined || !URL.canParse(url)) return false;
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'http:' && !isLocalHost(hostname);
 }
 
 /** Reads the file of API keys and reports its mistakes. */

@@ -27,6 +27,8 @@ export interface Config {
     readonly basePath: string;
     /** Proxies whose X-Forwarded-For is trusted: `loopback`, `uniquelocal`, addresses, networks. */
     readonly trustedProxies: readonly string[];
+    /** Whether they were named, and are not the default. */
+    readonly behindProxy: boolean;
     /** Bearer token that `/metrics` requires. Empty: it is open to private networks and administrators. */
     readonly metricsToken: string;
   };
@@ -56,6 +58,8 @@ export interface Config {
     readonly allowedOrigins: readonly string[];
   };
   readonly tokens: TokenKeyConfig & {
+    /** Whether the key set may be fetched in clear from another machine. */
+    readonly jwksInsecure: boolean;
     readonly audience: string;
     /** Empty: any. */
     readonly issuer: string;
@@ -151,7 +155,8 @@ function inGroups(
       host: values.HOST,
       port: values.PORT,
       basePath: values.BASE_PATH,
-      trustedProxies: values.TRUST_PROXY,
+      trustedProxies: values.TRUST_PROXY.length > 0 ? values.TRUST_PROXY : ['loopback'],
+      behindProxy: values.TRUST_PROXY.length > 0,
       metricsToken: values.METRICS_TOKEN,
     },
     redis: { url: values.REDIS_URL },
@@ -173,6 +178,7 @@ function inGroups(
       secret: values.JWT_SECRET,
       publicKey: read.publicKey,
       jwksUrl: values.JWKS_URL,
+      jwksInsecure: values.JWKS_INSECURE,
       issuer: values.JWT_ISSUER,
       audience: values.JWT_AUDIENCE,
       maxLifeMs: values.TOKEN_MAX_LIFE_MS,

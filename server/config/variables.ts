@@ -134,8 +134,8 @@ export const VARIABLES = {
     z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
   ),
   TRUST_PROXY: variable(
-    'loopback',
-    'Proxies whose X-Forwarded-For is trusted: `loopback`, `uniquelocal`, addresses or networks, comma-separated.',
+    '',
+    'Proxies whose X-Forwarded-For is trusted: `loopback`, `uniquelocal`, addresses or networks, comma-separated. Empty: `loopback`, and a hub without a secret refuses what came through a proxy.',
     z
       .string()
       .transform((list) =>
@@ -163,8 +163,13 @@ export const VARIABLES = {
   ),
   JWKS_URL: variable(
     '',
-    'URL of the key set (JWKS) of RS256, ES256 or EdDSA tokens.',
+    'URL of the key set (JWKS) of RS256, ES256 or EdDSA tokens; https, unless it is on this machine. Redirects are not followed.',
     z.string().regex(/^$|^https?:\/\/.+/, 'must begin with http:// or https://'),
+  ),
+  JWKS_INSECURE: variable(
+    'off',
+    'Allows a `JWKS_URL` of another machine without https, `on` or `off`: only for a network in which nobody can change what is fetched.',
+    onOff,
   ),
   JWT_ISSUER: variable(
     '',
@@ -212,7 +217,7 @@ export const VARIABLES = {
   ),
   METRICS_TOKEN: secret(
     '',
-    'Bearer token that `/metrics` requires. Empty: it is open to private networks and administrators.',
+    'Bearer token that `/metrics` and the details of `/health` require. Empty: they are open to private networks and administrators.',
     z.string(),
   ),
   DRAIN_MS: variable(

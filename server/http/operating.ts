@@ -1,28 +1,23 @@
 /** Health, nodes and metrics, for operators and load balancers. */
 
-import { timingSafeEqual } from 'node:crypto';
 import type { NodeReport } from '@axiom-streaming/protocol/node-report';
 import { ALL_KEYS } from '@axiom-streaming/protocol/topic';
 import { type Request, type Response, Router } from 'express';
-import type { Gate } from '../auth/gate.js';
-import { ERRORS, HubError } from '../errors.js';
-import { requireRead } from '../hub/access.js';
+import { HubError } from '../errors.js';
 import type { Hub } from '../hub/hub.js';
 import type { Metrics } from '../telemetry/metrics.js';
-import { principalOf } from './authenticating.js';
+import { principalOf, requireAdmin } from './authenticating.js';
 import { EXACT } from './exact.js';
+import { Operators, type OperatorsOptions } from './operators.js';
 
 /** The stream in which nodes publish their reports. */
 const REPORTS = { stream: 'system', key: ALL_KEYS };
 
-export interface OperatingOptions {
+export interface OperatingOptions extends OperatorsOptions {
   readonly hub: Hub;
   readonly node: string;
   readonly version: string;
   readonly metrics: Metrics;
-  readonly gate: Gate;
-  /** The bearer token for `/metrics`. Empty: only private networks and administrators may read it. */
-  readonly metricsToken: string;
   /** The living nodes, this one among them. */
   readonly nodes: () => readonly NodeReport[];
   /** Null: embedded, without Redis. */
@@ -38,15 +33,22 @@ export interface OperatingOptions {
 export type HealthCause = 'redis_unreachable' | 'log_not_live' | 'redis_full' | 'redis_read_only';
 
 export function operatingRoutes(options: OperatingOptions): Router {
-  const { hub, gate, node, version, metrics, metricsToken, nodes, redisUp } = options;
+  const { hub, gate, node, version, metrics, nodes, redisUp } = options;
+  const operators = new Operators(options);
   const router = Router(EXACT);
   const readinessNow = () => readiness(hub, redisUp(), options.writesRefused());
 
-  router.get('/health', (request: Request, response: Response) => {
+  router.get('/health', async (request: Request, response: Response) => {
+    const isOperator = operators.isNear(request) || (await operators.isNamed(request));
     const { serves, ...state } = readinessNow();
+    response.status(serves ? 200 : 503);
+    if (!isOperator) {
+      response.json(state);
+      return;
+    }
     const total = (count: (report: NodeReport) => number) =>
       nodes().reduce((sum, report) => sum + count(report), 0);
-    response.status(serves ? 200 : 503).json({
+    response.json({
       ...state,
       node,
       version,
@@ -72,34 +74,21 @@ export function operatingRoutes(options: OperatingOptions): Router {
     response.status(serves ? 200 : 503).json({ ...state, node });
   });
 
-  router.get('/api/nodes', (_request: Request, response: Response) => {
-    // The same is published in the feed of reports, for those who may read it.
-    const principal = principalOf(response);
-    if (!principal.admin) requireRead(principal, REPORTS, 'system');
+  router.get('/api/nodes', (request: Request, response: Response) => {
+    // The same is published in the feed of reports, for those whom it is granted to.
+    const isGranted = !gate.nobody.mayRead(REPORTS) && principalOf(response).mayRead(REPORTS);
+    if (!isGranted && !operators.isNear(request)) requireAdmin(response);
     response.json({ node, nodes: nodes() });
   });
 
   router.get('/metrics', async (request: Request, response: Response) => {
-    if (!(await mayMeasure(request))) {
+    const isAnonymous = request.get('Authorization') === undefined;
+    if (!(isAnonymous ? operators.isNear(request) : await operators.isNamed(request))) {
       throw new HubError('not_found', 'metrics are for private networks, or require the metrics token');
     }
     gate.costs.charge(request, undefined, 'scrapes', 1);
     response.type(metrics.contentType).send(await metrics.text());
   });
-
-  /** The address alone grants access only while no token is configured. */
-  async function mayMeasure(request: Request): Promise<boolean> {
-    const given = request.get('Authorization');
-    if (given === undefined) return metricsToken === '' && gate.isPrivate(request);
-    if (metricsToken !== '' && sameText(given, `Bearer ${metricsToken}`)) return true;
-    try {
-      return (await gate.identify(gate.bearer(request), gate.countedAddress(request))).admin;
-    } catch (error) {
-      // Whatever is wrong with the token, it does not grant metrics.
-      if (error instanceof HubError && ERRORS[error.code].status === 401) return false;
-      throw error;
-    }
-  }
   return router;
 }
 
@@ -114,9 +103,4 @@ function readiness(
   if (!hub.live) return { status: 'degraded', cause: 'log_not_live', serves: false };
   if (writesRefused !== undefined) return { status: 'degraded', cause: writesRefused, serves: true };
   return { status: 'ok', serves: true };
-}
-
-function sameText(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
 }

@@ -27,7 +27,7 @@ export interface LocalClusterOptions {
   readonly nodeArgs?: readonly string[];
   /** Options of the cluster's own Redis. Default: nothing is saved to disk. */
   readonly redisArgs?: readonly string[];
-  /** Addresses whose X-Forwarded-For NGINX trusts, so that one spec can appear as many clients. Default none. */
+  /** Addresses whose X-Forwarded-For NGINX trusts, so that one spec can appear as many clients. Default: this machine. */
   readonly realIpFrom?: readonly string[];
   /** TLS with HTTP/2 on another port of NGINX. Default none. */
   readonly tls?: NginxTls;
@@ -42,6 +42,9 @@ export interface LocalNode {
   readonly url: string;
   readonly process: ManagedProcess;
 }
+
+/** A proxy or a tunnel in front of NGINX must say for whom it asks: without a secret only this machine is served. */
+const OWN_MACHINE: readonly string[] = ['127.0.0.1'];
 
 export class LocalCluster {
   /** Where clients connect: NGINX. */
@@ -81,7 +84,15 @@ export class LocalCluster {
    * @throws Error that names what failed to start; nothing is left running.
    */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
-    const { nodes: count = 3, env, nodeArgs = [], redisArgs, onLine, realIpFrom = [], tls } = options;
+    const {
+      nodes: count = 3,
+      env,
+      nodeArgs = [],
+      redisArgs,
+      onLine,
+      realIpFrom = OWN_MACHINE,
+      tls,
+    } = options;
     const port = options.port ?? (await freePorts(count + 2));
     const redisPort = options.port === undefined ? port + count + 1 : await freePorts(1);
     const redisUrl = options.redisUrl ?? `redis://127.0.0.1:${redisPort}`;
@@ -174,7 +185,15 @@ function localNode(options: {
     name,
     command: process.execPath,
     args: [...nodeArgs, '--enable-source-maps', MAIN],
-    env: { ...env, NODE_ID: name, HOST: '127.0.0.1', PORT: String(port), REDIS_URL: redisUrl },
+    // NGINX is the proxy; whom it serves it says in X-Forwarded-For.
+    env: {
+      TRUST_PROXY: 'loopback',
+      ...env,
+      NODE_ID: name,
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      REDIS_URL: redisUrl,
+    },
     ready: () => answers(`${url}/health/ready`),
     ...(onLine === undefined ? {} : { onLine: (line: string) => onLine(name, line) }),
   });

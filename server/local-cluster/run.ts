@@ -34,7 +34,11 @@ async function main(): Promise<void> {
     nodes,
     port,
     ...(redis.url === '' ? {} : { redisUrl: redis.url }),
-    env: { LOG_LEVEL: process.env.LOG_LEVEL || 'warn', PUBLISH_KEY: publishKey },
+    env: {
+      LOG_LEVEL: process.env.LOG_LEVEL || 'warn',
+      PUBLISH_KEY: publishKey,
+      TRUST_PROXY: http.trustedProxies.join(','),
+    },
     onLine: (name, line) => {
       if (line.startsWith('{')) process.stderr.write(`${name}  ${line}\n`);
     },

@@ -38,6 +38,9 @@ export async function buildGate(
   const read: ReadAccess = new Map(config.streams.map((stream) => [stream.name, stream.read]));
   const { access, tokens } = config;
   const key = await tokenKey(tokens);
+  if (tokens.jwksInsecure && tokens.jwksUrl.startsWith('http:')) {
+    logger.warn('auth: JWKS_INSECURE is on: whoever is on the way to JWKS_URL can choose the keys of tokens');
+  }
   const publishKey = access.development
     ? access.publishKey || randomBytes(18).toString('base64url')
     : undefined;
@@ -58,6 +61,7 @@ export async function buildGate(
     revocations,
     tickets: new Tickets(link === undefined ? new MemoryTicketStore() : new RedisTicketStore(link), read),
     trustedProxies: config.http.trustedProxies,
+    behindProxy: config.http.behindProxy,
     allowedOrigins: access.allowedOrigins,
     limits: config.rates,
     leewayMs: tokens.leewayMs,

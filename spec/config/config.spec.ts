@@ -34,7 +34,14 @@ describe('The configuration', () => {
   it('has a default for everything', () => {
     const { node, streams, ...config } = readConfig({});
     expect(config).to.deep.equal({
-      http: { host: '127.0.0.1', port: 8001, basePath: '', trustedProxies: ['loopback'], metricsToken: '' },
+      http: {
+        host: '127.0.0.1',
+        port: 8001,
+        basePath: '',
+        trustedProxies: ['loopback'],
+        behindProxy: false,
+        metricsToken: '',
+      },
       redis: { url: '' },
       archive: { url: '' },
       logging: { level: 'info' },
@@ -51,6 +58,7 @@ describe('The configuration', () => {
         secret: '',
         publicKey: '',
         jwksUrl: '',
+        jwksInsecure: false,
         issuer: '',
         audience: 'axiom-streaming',
         maxLifeMs: 604_800_000,

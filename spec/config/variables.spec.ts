@@ -82,6 +82,7 @@ describe('The table of variables', () => {
     };
     if (own[name] !== undefined) return own[name];
     if (text === 'on') return 'off';
+    if (text === 'off') return 'on';
     return /^\d+$/.test(text) ? String(Number(text) - 1) : 'else';
   }
 

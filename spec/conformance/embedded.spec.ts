@@ -25,6 +25,7 @@ describe('One node with its log in memory', () => {
         FEEDS: 'off',
         LOG_LEVEL: 'silent',
         PUBLISH_KEY: SPEC_KEY,
+        TRUST_PROXY: 'loopback',
       },
       ready: () => answers(`${url}/health/ready`),
     });

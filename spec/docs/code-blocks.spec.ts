@@ -50,6 +50,7 @@ const RUN_BY: readonly (readonly [document: string, part: string, by: string])[]
   ['docs/integrations/socketio-clients.md', 'python', 'spec/wild/python.spec.ts'],
   ['docs/integrations/socketio-clients.md', 'swift', 'not run: there is no Swift here'],
   ['docs/integrations/socketio-clients.md', 'csharp', 'not run: there is no .NET here'],
+  ['docs/OPERATIONS.md', 'kill -HUP', 'spec/auth/key-reload.spec.ts'],
   ['monitoring/RUNBOOK.md', 'docker compose ps', 'not run: it needs a Docker engine'],
   ['packages/client/README.md', 'js', 'spec/docs/readme-code.spec.ts'],
   ['packages/protocol/README.md', 'js', 'spec/docs/readme-code.spec.ts'],

@@ -87,7 +87,7 @@ describe('docs/OPERATIONS.md', () => {
       address: string,
       cookie = '',
     ): Promise<{ node: string; cookie: string }> {
-      const response = await fetch(`${url}/health`, {
+      const response = await fetch(`${url}/health/ready`, {
         headers: { 'X-Forwarded-For': address, Cookie: cookie },
       });
       expect(response.status).to.equal(200);

@@ -16,6 +16,8 @@ export function startTestApp(
     DRAIN_MS: '0',
     PUBLISH_KEY: SPEC_KEY,
     REVOCATIONS_FILE: 'none',
+    // Clients of specs say in X-Forwarded-For where they appear to be.
+    TRUST_PROXY: 'loopback',
     ...environment,
   });
   return startNode(config, logger);

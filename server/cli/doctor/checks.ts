@@ -9,10 +9,10 @@ import type { Finding } from './finding.js';
 export interface Patient {
   readonly url: string;
   readonly token: string | undefined;
-  /** Number of nodes in the cluster. */
-  readonly instances: number;
-  /** Whether a proxy forwards the client's address. */
-  readonly behindProxy: boolean;
+  /** Number of nodes in the cluster. Undefined: the hub tells only operators. */
+  readonly instances: number | undefined;
+  /** Whether a proxy forwards the client's address. Undefined: the hub tells only operators. */
+  readonly behindProxy: boolean | undefined;
   /** How long idle connections are watched, ms. */
   readonly waitMs: number;
   /** A stream that may be read; undefined if there is none. */
@@ -187,7 +187,8 @@ const webSocket: Check = async (patient) => {
 
 const stickiness: Check = async (patient) => {
   const check = 'stickiness';
-  if (patient.instances < 2) return { check, state: 'skipped', what: ALONE };
+  if (patient.instances !== undefined && patient.instances < 2)
+    return { check, state: 'skipped', what: ALONE };
   const address = `${patient.url}/socket.io/?EIO=4&transport=polling`;
   try {
     const opened = await exchange({ url: address });
@@ -220,6 +221,12 @@ const stickiness: Check = async (patient) => {
 
 const forwarded: Check = async ({ behindProxy, instances }) => {
   const check = 'client-address';
+  if (instances === undefined || behindProxy === undefined)
+    return {
+      check,
+      state: 'skipped',
+      what: 'the hub tells only operators: give the token of an administrator',
+    };
   if (behindProxy) return { check, state: 'ok', what: 'the proxy forwards client addresses' };
   if (instances < 2)
     return { check, state: 'skipped', what: 'there is no proxy, or it does not forward client addresses' };

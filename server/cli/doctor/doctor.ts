@@ -17,8 +17,10 @@ const MARKS = {
 } as const;
 
 interface Health {
-  readonly instances: number;
-  readonly load_balancer: boolean;
+  readonly status?: string;
+  /** For operators, as the next one. */
+  readonly instances?: number;
+  readonly load_balancer?: boolean;
 }
 
 export function addDoctor(program: Command, surroundings: Surroundings): void {
@@ -42,10 +44,7 @@ Examples:
       const options = { ...global, url: (url ?? global.url).replace(/\/+$/, '') };
       const { terminal } = surroundings;
       const patient = await examine(options, wait * 1000);
-      if (!options.json)
-        terminal.print(
-          `${options.url}: ${patient.instances} node${patient.instances === 1 ? '' : 's'}, watched for ${wait} s`,
-        );
+      if (!options.json) terminal.print(`${options.url}: ${nodes(patient.instances)}, watched for ${wait} s`);
       // All in parallel: the longest ones only wait.
       const findings = (await Promise.all(CHECKS.map((check) => check(patient)))).flat();
       for (const finding of findings) show(terminal, finding, options.json);
@@ -63,12 +62,15 @@ async function examine(
   options: { url: string; token: string | undefined; json: boolean },
   waitMs: number,
 ): Promise<Patient> {
-  const { instances, load_balancer: behindProxy } = await getJson<Health>('/health', options);
-  if (instances === undefined)
-    throw new CliError('no_hub', `${options.url}/health was not answered by a hub`);
+  const { status, instances, load_balancer: behindProxy } = await getJson<Health>('/health', options);
+  if (status === undefined) throw new CliError('no_hub', `${options.url}/health was not answered by a hub`);
   const { streams } = await getJson<{ streams: { name: string }[] }>('/api/streams', options);
   const { url, token } = options;
   return { url, token, instances, behindProxy, waitMs, stream: streams[0]?.name };
+}
+
+function nodes(count: number | undefined): string {
+  return count === undefined ? 'a hub' : `${count} node${count === 1 ? '' : 's'}`;
 }
 
 function show(terminal: Terminal, finding: Finding, json: boolean): void {

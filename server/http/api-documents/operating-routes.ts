@@ -18,7 +18,9 @@ export const OPERATING_ROUTES: readonly Route[] = [
     id: 'health',
     tag: 'Operate',
     summary: 'The state of the hub',
-    token: 'none',
+    description:
+      'Everybody is told `status` and `cause`. The rest is for administrators, the bearer of `METRICS_TOKEN`, and private networks while that is not set.',
+    token: 'optional',
     answers: [
       json('It serves.', schemas.health),
       json('It drains, or Redis is unreachable.', schemas.health, 503),
@@ -57,6 +59,8 @@ export const OPERATING_ROUTES: readonly Route[] = [
     id: 'nodes',
     tag: 'Operate',
     summary: 'The nodes of the cluster',
+    description:
+      'For administrators, for whom `system:*` is granted where it is not public, and for private networks while `METRICS_TOKEN` is not set.',
     token: 'optional',
     answers: [json('The report of each node about itself.', schemas.nodes)],
     errors: ['token_missing', 'denied'],

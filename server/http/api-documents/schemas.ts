@@ -132,9 +132,8 @@ export const healthCause = z
   .enum(['redis_unreachable', 'log_not_live', 'redis_full', 'redis_read_only'])
   .optional()
   .describe('why it is degraded; with the last two it serves readers, and refuses what must be stored');
-export const health = z.object({
-  status: nodeState,
-  cause: healthCause,
+/** What only operators are told, all of it or nothing. */
+const healthDetails = z.object({
   node: z.string(),
   version: z.string(),
   instances: count.describe('nodes that are alive'),
@@ -144,6 +143,9 @@ export const health = z.object({
   log: z.enum(['memory', 'redis']),
   uptime_seconds: count,
 });
+export const health = z
+  .object({ status: nodeState, cause: healthCause })
+  .extend(healthDetails.partial().shape);
 export const liveness = z.object({ status: z.literal('ok'), node: z.string() });
 export const readiness = z.object({ status: nodeState, cause: healthCause, node: z.string() });
 
