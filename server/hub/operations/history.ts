@@ -50,8 +50,10 @@ export async function readHistory(
   requireRead(principal, { stream, key }, 'topic');
   const { tail } = hub.stream(stream);
   await whenLive(tail, READ_WAIT_MS);
-  const history = await read(hub, { ...request, stream, key }, Toll.strict(meter));
-  meter.charge('messages_written', history.messages.length);
+  const toll = Toll.strict(meter);
+  const history = await read(hub, { ...request, stream, key }, toll);
+  const wait = toll.found(history.messages.length);
+  if (wait !== undefined) await wait;
   return history;
 }
 

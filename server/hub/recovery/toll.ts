@@ -1,10 +1,25 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Access, Meter } from '../access.js';
 
-/** The rest of the node has a turn after this many messages were walked over, or written. */
+/** The rest of the node has a turn after a walk has passed this many messages, or written some. */
 export const SLICE_MESSAGES = 2_000;
 /** Writing a message takes about as long as walking over this many. */
 const WRITTEN_COUNTS = 8;
+
+/** Walks that wait for a turn of the event loop, which is one for the whole process. */
+const waiting: (() => void)[] = [];
+
+/** Resolves in a turn in which no other walk goes on that has waited for one: many walks at once make no long turn. */
+function ownTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    if (waiting.length === 1) setImmediate(nextWalk);
+  });
+}
+
+function nextWalk(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(nextWalk);
+}
 
 /** What a walk over a stream did since it last paid: numbers of messages. */
 export interface Walked {
@@ -52,11 +67,17 @@ export class Toll {
     return this.#mayGoOn() ?? this.#giveWay(count * WRITTEN_COUNTS);
   }
 
+  /** Charges for messages that are found, and are about to be written in an answer. */
+  found(count: number): void | Promise<void> {
+    this.#meter.charge('messages_written', count);
+    return this.#giveWay(count * WRITTEN_COUNTS);
+  }
+
   #giveWay(messages: number): void | Promise<void> {
     this.#sinceTurn += messages;
     if (this.#sinceTurn < SLICE_MESSAGES) return undefined;
     this.#sinceTurn = 0;
     this.turns += 1;
-    return nextTurn();
+    return ownTurn();
   }
 }

@@ -136,6 +136,37 @@ describe('Walking over a stream', () => {
     });
   });
 
+  it('shares no turn with other walks, however many there are at once', async () => {
+    test = await TestHub.start({ limits: { windowBytes: 64 * 1024 * 1024 } });
+    await fill(test.log);
+    await test.reached('news', rareSeqs.at(-1)!);
+    let mostInOneTurn = 0;
+    let inThisTurn = 0;
+    const meter: Meter = {
+      charge: (work, amount) => {
+        if (work === 'messages_walked') inThisTurn += amount;
+      },
+      check: () => undefined,
+    };
+    let goesOn = true;
+    const turn = () => {
+      mostInOneTurn = Math.max(mostInOneTurn, inThisTurn);
+      inThisTurn = 0;
+      if (goesOn) setImmediate(turn);
+    };
+    const walks = 20;
+    const walking = Array.from({ length: walks }, () => newest(meter, 2));
+    // All of them begin in one turn, each with a slice.
+    await undefined;
+    setImmediate(turn);
+    setImmediate(() => {
+      mostInOneTurn = 0;
+    });
+    for (const seqs of await Promise.all(walking)) expect(seqs).to.deep.equal(rareSeqs.slice(1));
+    goesOn = false;
+    expect(mostInOneTurn).to.be.within(1, 2 * SLICE_MESSAGES + 2 * 1_024);
+  });
+
   it('in memory costs little, and gives way as well', async () => {
     test = await TestHub.start({ limits: { windowBytes: 64 * 1024 * 1024 } });
     await fill(test.log);
