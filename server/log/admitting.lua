@@ -1,9 +1,10 @@
 -- Whether a message is taken that is not merely the next one of a known key: append.lua is loaded with this, and with
 -- retaining.lua, before it.
 --
--- admitting(limits, now) returns two functions: `judge`, which tells for an entry what refuses it, and `note`, which
--- counts an entry that was appended.
-local function admitting(limits, now)
+-- admitting(limits, tombstone, first_entry, now), with the limits age, bytes, bytes_of_one, keys and keys_of_one, returns
+-- three functions: `judge`, which tells for an entry what refuses it, `note`, which counts an entry that was appended, and
+-- `owner_at`, the digest of the subject of the entry at ARGV i, or nil.
+local function admitting(limits, tombstone, first_entry, now)
   local kept = retaining()
   -- A new key is refused a little earlier, so that the values of the others have room to grow.
   local room, room_of_new = limits.bytes / 2, limits.bytes * 15 / 32
@@ -17,7 +18,7 @@ local function admitting(limits, now)
   end
 
   -- Reads the runs of subjects up to the entry at ARGV i. Returns: its subject or nil, and what of KEYS is the subject's.
-  local runs, run, left_in_run, run_at = nil, 0, 0, limits.first_entry - 3
+  local runs, run, left_in_run, run_at = nil, 0, 0, first_entry - 3
   local function subject_at(i)
     local all = ARGV[4]
     if all == '' then return nil end
@@ -30,6 +31,11 @@ local function admitting(limits, now)
     local subject = runs[run][2]
     if subject == '' then return nil end
     return subject, KEYS[#KEYS - #runs + run]
+  end
+
+  local function owner_at(i)
+    local subject = subject_at(i)
+    return subject and string.sub(redis.sha1hex(subject), 1, 16)
   end
 
   local function has_too_many_keys(owner)
@@ -67,7 +73,7 @@ local function admitting(limits, now)
   -- Returns: the letter of a refusal or nil, `values`, by how much the last value grows, and what `note` needs.
   local function judge(i, before, growth, size, values, seq)
     local key, data = ARGV[i], ARGV[i + 1]
-    if data == limits.tombstone then
+    if data == tombstone then
       if before == 0 then return 'U', values end
       -- First of all: even a full Redis takes a removal, and then the rest of the script.
       kept.end_value(key)
@@ -78,7 +84,7 @@ local function admitting(limits, now)
     local subject, place = subject_at(i)
     if before == 0 then
       growth = growth + #key + VALUE_BYTES
-      owner = subject and string.sub(redis.sha1hex(subject), 1, 16)
+      owner = owner_at(i)
       refusal, values = refusal_of_key(owner, values)
       if refusal then return refusal, values end
     end
@@ -106,5 +112,5 @@ local function admitting(limits, now)
     redis.call('PEXPIRE', place, limits.age)
   end
 
-  return judge, note
+  return judge, note, owner_at
 end

@@ -10,7 +10,13 @@ import {
   type Retention,
 } from './stream-log.js';
 
-const { source: SOURCE } = loadScript(import.meta.url, 'retaining.lua', 'admitting.lua', 'append.lua');
+const { source: SOURCE } = loadScript(
+  import.meta.url,
+  'retaining.lua',
+  'admitting.lua',
+  'remembering.lua',
+  'append.lua',
+);
 
 /** Limits of one script call, during which Redis serves nobody else. */
 const GROUP_MAX_ENTRIES = 512;
@@ -40,18 +46,26 @@ export interface AppendCall {
 
 /** The script for a stream: its limits are a part of the text. */
 export function appendScript(retention: Retention, isInCluster: boolean): Script {
-  const limits = {
-    MAX_MESSAGES: retention.maxMessages,
-    MAX_AGE_MS: retention.maxAgeMs,
-    MAX_BYTES: retention.maxBytes,
-    MAX_KEYS: retention.maxKeys,
-    MAX_KEYS_OF_ONE: keysOfOneSubject(retention),
-    MAX_BYTES_OF_ONE: retention.maxBytesPerSubject ?? 'nil',
+  const { maxMessages, maxAgeMs, maxBytes, maxKeys, maxBytesPerSubject = 'nil' } = retention;
+  const fixed = {
+    MAX_MESSAGES: maxMessages,
+    MAX_AGE_MS: maxAgeMs,
+    MAX_BYTES: maxBytes,
+    MAX_BYTES_OF_ONE: maxBytesPerSubject,
     IDEMPOTENCY_MS,
     IN_CLUSTER: isInCluster,
   };
-  const text = `local ${Object.keys(limits).join(', ')} = ${Object.values(limits).join(', ')}\n`;
-  return scriptOf(text + SOURCE);
+  const limits = Object.entries({
+    age: maxAgeMs,
+    bytes: maxBytes,
+    bytes_of_one: maxBytesPerSubject,
+    keys: maxKeys,
+    keys_of_one: keysOfOneSubject(retention),
+  }).map(([name, value]) => `${name} = ${value}`);
+  return scriptOf(
+    `local ${Object.keys(fixed).join(', ')} = ${Object.values(fixed).join(', ')}\n` +
+      `local function limits() return { ${limits.join(', ')} } end\n${SOURCE}`,
+  );
 }
 
 /** The call for a group. @param spareEpoch for a log that has none */
@@ -78,6 +92,7 @@ export function appendCall(
   }
   const isLimited = retention.maxBytesPerSubject !== undefined;
   const usedKeys = isLimited ? runs.map(([, subject]) => `{${name}}:used:${shortName(subject)}`) : [];
+  if (idKeys.length > 0) idKeys.unshift(`{${name}}:ids`);
   return { keys: [...keys, ...idKeys, ...usedKeys], args };
 }
 

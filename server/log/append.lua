@@ -1,12 +1,13 @@
 -- The commit point of a publish: either all of it happens or none of it.
 --
--- Loaded after retaining.lua, admitting.lua and the limits of the stream as numbers: MAX_MESSAGES, MAX_AGE_MS, MAX_BYTES,
--- MAX_KEYS, MAX_KEYS_OF_ONE (subject), MAX_BYTES_OF_ONE (or nil), IDEMPOTENCY_MS, IN_CLUSTER (a boolean). As arguments
--- they would have to be sent and read with every call.
+-- Loaded after retaining.lua, admitting.lua, remembering.lua and what is fixed for the stream, which as arguments would have
+-- to be sent and read with every call: MAX_MESSAGES, MAX_AGE_MS, MAX_BYTES, MAX_BYTES_OF_ONE (subject, or nil),
+-- IDEMPOTENCY_MS, IN_CLUSTER (a boolean), and limits(), which makes the table that admitting.lua takes.
 --
 -- KEYS: 1 log (stream of <seq>-0), 2 meta (hash: epoch, seq and the fields in retaining.lua), 3 last values (hash:
---       key -> "seq time data"), 4 marks, 5 owners, 6… one idempotency key for each entry that has an id, in order; then,
---       if MAX_BYTES_OF_ONE is set, what each of ARGV 4 has in the log
+--       key -> "seq time data"), 4 marks, 5 owners; if an entry has an id: 6 what remembering.lua counts, 7… one
+--       idempotency key for each of these entries, in order; then, if MAX_BYTES_OF_ONE is set, what each subject of
+--       ARGV 4 has in the log
 -- ARGV: 1 channel, 2 epoch to use where the log has none, 3 the traces of the entries ('-' for none), separated by
 --       spaces; '' if no entry has one, 4 the subjects of the entries: '' if no entry has one, '=' and the subject if all
 --       have the same, otherwise JSON: for each run of entries their number and their subject ('' for none),
@@ -14,7 +15,8 @@
 --       id), or "@source position"; the last position of each source is a field "@source" of meta
 -- Returns: epoch, time in ms, then for each entry its seq, or "seq epoch time" of an earlier one, or one letter: 'C' its
 --       id is in use, 'P' its position has been passed, 'K' no further key, 'V' no room for this last value, 'S' no
---       further key of this subject, 'B' no further bytes of this subject, 'U' there is no value to delete.
+--       further key of this subject, 'B' no further bytes of this subject, 'U' there is no value to delete,
+--       'I' no room for further ids.
 -- The data of an entry that deletes its key; the same as in `message.ts` of the protocol.
 local TOMBSTONE = ' null'
 local FIRST_ENTRY = 5
@@ -33,7 +35,7 @@ local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local time = format('%.0f', now)
 local reply, answered = { epoch, time }, 2
 local fields, count = {}, 0
-local id_key = 5
+local id_key = 6
 local first = seq + 1
 local given, traces = {}, {}
 local is_traced = ARGV[3] ~= ''
@@ -62,7 +64,7 @@ if not values then values = retaining().sweep(nil, now, MAX_AGE_MS, 0) end
 
 local next_mark = (math.floor(bytes / part) + 1) * part
 local room = MAX_BYTES / 2
-local judge, note
+local judge, note, owner_at, has_room_for_id, note_id
 for i = FIRST_ENTRY, #ARGV, 3 do
   local key, data, digest = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local size = #key + #data + ENTRY_BYTES
@@ -81,24 +83,20 @@ for i = FIRST_ENTRY, #ARGV, 3 do
       end
     end
   end
-  local text, growth, owner, place
+  local text, growth, owner, place, publisher
   if not result then
     text = format('%.0f', seq + 1)
     local before = call('HSTRLEN', KEYS[3], key)
     growth = #text + #time + #data + 2 - before
     if before == 0 or values + growth > room or data == TOMBSTONE or MAX_BYTES_OF_ONE then
-      if not judge then
-        judge, note = admitting({
-          age = MAX_AGE_MS,
-          bytes = MAX_BYTES,
-          keys = MAX_KEYS,
-          keys_of_one = MAX_KEYS_OF_ONE,
-          bytes_of_one = MAX_BYTES_OF_ONE,
-          tombstone = TOMBSTONE,
-          first_entry = FIRST_ENTRY,
-        }, now)
-      end
+      if not judge then judge, note, owner_at = admitting(limits(), TOMBSTONE, FIRST_ENTRY, now) end
       result, values, growth, owner, place = judge(i, before, growth, size, values, seq)
+    end
+    if not result and digest ~= '' and not source then
+      if not judge then judge, note, owner_at = admitting(limits(), TOMBSTONE, FIRST_ENTRY, now) end
+      if not note_id then has_room_for_id, note_id = remembering(MAX_BYTES, IDEMPOTENCY_MS, now) end
+      publisher = owner_at(i)
+      if not has_room_for_id(publisher) then result = 'I' end
     end
   end
   if not result then
@@ -128,6 +126,7 @@ for i = FIRST_ENTRY, #ARGV, 3 do
       call('HSET', KEYS[2], source, position)
     elseif digest ~= '' then
       call('SET', KEYS[id_key], digest .. ' ' .. text .. ' ' .. epoch .. ' ' .. time, 'PX', IDEMPOTENCY_MS)
+      note_id(publisher)
     end
     fields[count + 1], fields[count + 2] = key, data
     count = count + 2

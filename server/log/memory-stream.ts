@@ -22,6 +22,7 @@ const ID_BYTES = 300;
 const SLICE = 2_000;
 
 interface KnownId {
+  readonly subject: string | undefined;
   readonly expires: number;
   readonly digest: string;
   readonly seq: number;
@@ -52,6 +53,7 @@ export class MemoryStream {
   readonly #origins = new Map<string, string>();
   /** By name; ordered by expiry, which equals the order of insertion. */
   readonly #ids = new Map<string, KnownId>();
+  readonly #idsOf = new Map<string, number>();
   /** Who created a key, and how many keys each subject has. */
   readonly #owners = new Map<string, string>();
   readonly #keysOf = new Map<string, number>();
@@ -84,7 +86,9 @@ export class MemoryStream {
       const { seq } = stored;
       if (name !== undefined) {
         const expires = time + IDEMPOTENCY_MS;
-        this.#ids.set(name, { expires, digest: digestOf(entry), seq, time, epoch });
+        const { subject } = entry;
+        this.#ids.set(name, { subject, expires, digest: digestOf(entry), seq, time, epoch });
+        if (subject !== undefined) add(this.#idsOf, subject, 1);
       }
       return { status: 'appended', seq, epoch, time };
     });
@@ -164,7 +168,11 @@ export class MemoryStream {
       const used = this.#bytesOf.get(subject) ?? 0;
       if (used + bytesOf(entry) > maxBytesPerSubject) return 'bytes_of_subject';
     }
-    if (id !== undefined && (this.#ids.size + 1) * ID_BYTES > maxBytes) return 'ids_full';
+    if (id !== undefined) {
+      if ((this.#ids.size + 1) * ID_BYTES > maxBytes) return 'ids_full';
+      if (subject !== undefined && (this.#idsOf.get(subject) ?? 0) * ID_BYTES >= maxBytes / 2)
+        return 'ids_full';
+    }
     return undefined;
   }
 
@@ -241,9 +249,10 @@ export class MemoryStream {
   }
 
   #forgetIds(now: number): void {
-    for (const [name, { expires }] of this.#ids) {
+    for (const [name, { subject, expires }] of this.#ids) {
       if (expires > now) return;
       this.#ids.delete(name);
+      if (subject !== undefined) add(this.#idsOf, subject, -1);
     }
   }
 }

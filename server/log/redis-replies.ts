@@ -10,6 +10,7 @@ const REFUSALS: ReadonlyMap<string, AppendRefusal> = new Map([
   ['S', 'keys_of_subject'],
   ['B', 'bytes_of_subject'],
   ['U', 'unknown_key'],
+  ['I', 'ids_full'],
 ]);
 
 /** The outcome for one entry of `append.lua`. @param epoch and time of the call */

@@ -64,7 +64,7 @@ export type AppendResult =
    * `conflict`: the id was used by this subject for another message of this key. `too_many_keys`: the key is new and the
    * stream already has its maximum number of keys. `values_full`: the last values would take more bytes than they may.
    * `keys_of_subject`, `bytes_of_subject`: the subject has as many keys, or bytes, in the stream as it may have.
-   * `ids_full`: more ids are remembered than there is room for. `passed`: the stream has already reached or passed this
+   * `ids_full`: the ids that are remembered, of all or of the subject, leave no room. `passed`: the stream has already reached or passed this
    * position of the source. `unknown_key`: there is no value to delete.
    */
   | { readonly status: AppendRefusal };

@@ -2,7 +2,7 @@ import { TOMBSTONE } from '@axiom-streaming/protocol/message';
 import { expect } from 'chai';
 import type { AppendEntry, AppendResult } from '../../server/log/stream-log.js';
 import { until } from '../support/wait.js';
-import { type LogUnderTest, numbered } from './log-under-test.js';
+import { inOneWindowOfIds, type LogUnderTest, numbered } from './log-under-test.js';
 
 const MIB = 1024 * 1024;
 
@@ -189,6 +189,33 @@ export function itIsBounded(at: LogUnderTest): void {
         const [result] = await at.log.append('news', keysOf('alice', 1, 'other'));
         return result!.status === 'appended';
       });
+    });
+  });
+
+  describe('the ids that are remembered', () => {
+    const ids = (subject: string | undefined, from: number, count: number): AppendEntry[] =>
+      Array.from({ length: count }, (_, i) => ({ key: 'k', data: '1', id: `${from + i}`, subject }));
+
+    it('are bounded, half of them by one subject, and the others are taken without an id', async () => {
+      await inOneWindowOfIds();
+      await at.openWith({ maxBytes: MIB });
+      const appended = async (subject: string | undefined) => {
+        let taken = 0;
+        for (let n = 0; n < 16; n++) {
+          taken += countOf(await at.log.append('news', ids(subject, n * 500, 500)), 'appended');
+        }
+        return taken;
+      };
+      const [mallory, alice] = [await appended('mallory'), await appended('alice')];
+      expect(mallory).to.be.within(1_000, 3_000);
+      expect(alice).to.be.within(mallory - 2, mallory + 2);
+      expect(await appended(undefined)).to.be.lessThan(3);
+      const last = [...ids('mallory', 0, 1), ...ids('mallory', 99_999, 1), ...keysOf('mallory', 1)];
+      expect(statuses(await at.log.append('news', last))).to.deep.equal([
+        'duplicate',
+        'ids_full',
+        'appended',
+      ]);
     });
   });
 

@@ -1,10 +1,11 @@
-import type {
-  AppendEntry,
-  AppendResult,
-  LogBatch,
-  LogListener,
-  Retention,
-  StreamLog,
+import {
+  type AppendEntry,
+  type AppendResult,
+  IDEMPOTENCY_MS,
+  type LogBatch,
+  type LogListener,
+  type Retention,
+  type StreamLog,
 } from '../../server/log/stream-log.js';
 import { until } from '../support/wait.js';
 
@@ -52,6 +53,11 @@ export class Follower implements LogListener {
       instead: () => this.seqs(stream),
     });
   }
+}
+
+/** Resolves when the log in Redis, which counts ids by windows of the clock, will not begin another one in a moment. */
+export async function inOneWindowOfIds(): Promise<void> {
+  await until('a window of ids has begun', () => Date.now() % IDEMPOTENCY_MS < IDEMPOTENCY_MS - 8_000);
 }
 
 /** Entries with the data 0, 1, 2, … under one key. */

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Retention } from '../../server/log/stream-log.js';
 import type { RedisLink } from '../../server/redis/redis-link.js';
 import { until } from '../support/wait.js';
-import { Follower, numbered, ROOMY } from './log-under-test.js';
+import { Follower, inOneWindowOfIds, numbered, ROOMY } from './log-under-test.js';
 import { OwnRedis } from './own-redis.js';
 import { redisNode } from './redis-node.js';
 
@@ -31,10 +31,10 @@ describe('The stream log in Redis, within its bytes', () => {
     redisNode(redis, { ...ROOMY, ...retention }, new Follower());
 
   const MIB = 1024 * 1024;
-  const used = async (link: RedisLink) => {
-    const keys = (await link.command(['KEYS', '{news}*'])) as string[];
+  const used = async (link: RedisLink, keys = '{news}*') => {
+    const names = (await link.command(['KEYS', keys])) as string[];
     const sizes = await Promise.all(
-      keys.map((key) => link.command(['MEMORY', 'USAGE', key, 'SAMPLES', '0'])),
+      names.map((key) => link.command(['MEMORY', 'USAGE', key, 'SAMPLES', '0'])),
     );
     return sizes.reduce<number>((sum, size) => sum + Number(size), 0);
   };
@@ -105,6 +105,39 @@ describe('The stream log in Redis, within its bytes', () => {
       await log.check('news', 0);
       return Number(await link.command(['HGET', '{news}:meta', 'values'])) > 400 * 600;
     });
+  });
+
+  it('takes about what it counts for an id', async () => {
+    const { log, link } = await node({});
+    const memory = async () =>
+      Number(/used_memory:(\d+)/.exec(String(await link.command(['INFO', 'memory'])))![1]);
+    await log.append('news', numbered(1));
+    const before = await memory();
+    for (let n = 0; n < 40; n++) {
+      await log.append(
+        'news',
+        Array.from({ length: 500 }, (_, i) => ({ key: 'k', data: '1', id: `${n}-${i}`, subject: 'alice' })),
+      );
+    }
+    const ofIds = (await memory()) - before - (await used(link, '{news}:[^i]*'));
+    expect(ofIds).to.be.within(20_000 * 150, 20_000 * 260);
+  });
+
+  it('forgets how many ids there were when they have ended', async () => {
+    await inOneWindowOfIds();
+    const { log, link } = await node({ maxBytes: MIB });
+    const publish = async (id: string) => {
+      const [result] = await log.append('news', [{ key: 'k', data: '1', id, subject: 'alice' }]);
+      return result!.status;
+    };
+    await publish('one');
+    await link.command(['HSET', '{news}:ids', 'count', '1000000']);
+    expect(await publish('two')).to.equal('ids_full');
+    await link.command(['HINCRBY', '{news}:ids', 'window', '-1']);
+    expect(await publish('two')).to.equal('ids_full');
+    await link.command(['HINCRBY', '{news}:ids', 'window', '-1']);
+    expect(await publish('two')).to.equal('appended');
+    expect(await link.command(['HMGET', '{news}:ids', 'count', 'before'])).to.deep.equal(['1', '0']);
   });
 
   it('counts nothing where no last value is left, however wrong the count was before', async () => {

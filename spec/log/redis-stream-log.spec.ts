@@ -85,10 +85,11 @@ describe('The stream log in Redis', () => {
     await log.append('news', [{ key: 'k', data: '1', id: 'one' }]);
 
     const keys = (await link.command(['KEYS', '*'])) as string[];
-    const [id, ...others] = keys.sort();
+    const [id, ids, ...others] = keys.sort();
     expect(id).to.match(/^\{news\}:id:[\w-]{27}$/);
-    expect(others).to.deep.equal(['{news}:last', '{news}:log', '{news}:meta']);
+    expect([ids, ...others]).to.deep.equal(['{news}:ids', '{news}:last', '{news}:log', '{news}:meta']);
     expect(await link.command(['PTTL', id!])).to.be.within(290_000, 300_000);
+    expect(await link.command(['PTTL', ids!])).to.be.within(590_000, 600_000);
     expect(await link.command(['PTTL', '{news}:log'])).to.equal(-1);
   });
 
