@@ -282,6 +282,10 @@ export class Hub implements TailListener, LogListener {
     this.streams.get(batch.stream)?.tail.batch(batch);
   }
 
+  lostByAppend(): void {
+    this.counters.epochRotations += 1;
+  }
+
   interrupted(stream?: string): void {
     const streams = this.#streamsOf(stream);
     for (const { tail } of streams) tail.interrupted();

@@ -230,10 +230,13 @@ export class RedisStreamLog implements StreamLog, PayloadInbox {
   }
 
   async #commit(stream: StreamState, group: readonly Waiting[]): Promise<void> {
+    const spareEpoch = newEpoch();
     try {
       const [epoch, time, ...replies] = list(
-        await this.#append(stream, appendCall(stream, newEpoch(), group)),
+        await this.#append(stream, appendCall(stream, spareEpoch, group)),
       );
+      // Streams have an epoch from when they are first read on: it is used where that, or the log, is gone.
+      if (epoch === spareEpoch) this.#listener?.lostByAppend?.(stream.name);
       const results = replies.map((reply) => appendResult(reply, String(epoch), Number(time)));
       let next = 0;
       for (const waiting of group) {

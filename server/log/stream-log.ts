@@ -216,6 +216,8 @@ export interface StreamLog {
 export interface LogListener {
   /** A batch was announced. */
   batch(batch: LogBatch): void;
+  /** An append through this node found that the log had lost what was announced, and began a new epoch. */
+  lostByAppend?(stream: string): void;
   /** Announcements of one stream, or of all, may be missed from now on: the connection that carries them is gone. */
   interrupted(stream?: string): void;
   /** Announcements of one stream, or of all, arrive again; those made in between were missed. */

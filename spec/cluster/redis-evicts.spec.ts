@@ -71,17 +71,21 @@ describe('A Redis that loses keys', () => {
     expect(String(await command('HGET', '{market}:last', 'K0'))).to.match(/^6 \d+ "newer"$/);
   });
 
-  it('begins a new epoch where no node remembers the last values', async () => {
-    await withValues(3);
+  it('begins a new epoch where no node remembers the last values, with those that its messages tell', async () => {
+    const one = await withValues(3);
+    await one.hub.log.append('market', [{ key: 'K0', data: TOMBSTONE }]);
     const epoch = await epochOf('market');
     await stop();
     await command('DEL', '{market}:last');
+    await command('XDEL', '{market}:log', '2-0');
     const app = await startNode('again');
     const { tail } = app.hub.stream('market');
     expect(tail.epoch).not.to.equal(epoch);
     expect(app.hub.counters.epochRotations).to.equal(1);
+    expect([...tail.lastValues.keys()]).to.deep.equal(['K2']);
+    expect(await command('HKEYS', '{market}:last')).to.deep.equal(['K2']);
     await publish(app.url, 'market:K9', 9);
-    await until('it goes on', () => tail.lastValues.size === 1);
+    await until('it goes on', () => tail.lastValues.has('K9'));
     expect(await epochOf('market')).to.equal(tail.epoch);
   });
 
@@ -100,8 +104,24 @@ describe('A Redis that loses keys', () => {
         await publish(app.url, 'news:a', 5);
         await until('it goes on', () => client.seen.data('news:a').includes(5));
         expect(client.seen.gaps).to.have.length(1);
+        expect(app.hub.counters.epochRotations).to.equal(1);
       });
     }
+  }
+
+  for (const then of ['and is quiet', 'and goes on']) {
+    it(`loses the epoch and the seq of a stream ${then}, tells its readers`, async () => {
+      const app = await startNode('one');
+      await publish(app.url, 'news:a', 1);
+      const client = await subscribeOver('websocket', { url: app.url }, { topics: ['news:*'] });
+      clients.push(client);
+      await command('DEL', '{news}:meta');
+      if (then === 'and goes on') await publish(app.url, 'news:a', 2);
+      await until('it is told', () => client.seen.gaps.length > 0);
+      expect(client.seen.gaps.map(({ reason }) => reason)).to.deep.equal(['epoch_changed']);
+      await publish(app.url, 'news:a', 3);
+      await until('it goes on', () => client.seen.data('news:a').includes(3));
+    });
   }
 
   it('is not suspected where keys were deleted, and a stream was emptied', async () => {

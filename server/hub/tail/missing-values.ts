@@ -1,8 +1,12 @@
 /** What a node does about last values that a log has lost, in part or all: its own memory has them. */
-import type { LogTop, StreamLog } from '../../log/stream-log.js';
+import { TOMBSTONE } from '@axiom-streaming/protocol/message';
+import type { LogEntry, LogTop, StreamLog } from '../../log/stream-log.js';
 import type { Logger } from '../../logger.js';
 import type { NewestByKey } from './last-values.js';
 import type { TailPosition } from './tail-ports.js';
+
+/** Messages in one read of the log. */
+const PAGE = 512;
 
 /**
  * Whether a log has fewer last values than it must have. Those that are too old may have ended there first.
@@ -41,4 +45,26 @@ export async function mendValues(
   if (missing.length === 0) return;
   const restored = await log.restore(stream, epoch, tombstone, missing);
   if (restored > 0) logger.error({ stream, restored }, 'tail: the log had lost last values; they are back');
+}
+
+/**
+ * Puts back the last values that the messages of a log still tell, where it has lost all of them and no node remembers any.
+ * Those whose messages were trimmed stay lost.
+ */
+export async function rebuildValues(
+  log: Pick<StreamLog, 'range' | 'restore'>,
+  stream: string,
+  { epoch, first, top, oldest, tombstone = 0 }: LogTop,
+): Promise<void> {
+  const newest = new Map<string, LogEntry>();
+  for (let from = first; from <= top; ) {
+    const entries = await log.range(stream, from, top, PAGE);
+    for (const entry of entries) {
+      if (entry.data === TOMBSTONE) newest.delete(entry.key);
+      else newest.set(entry.key, entry);
+    }
+    from = (entries.at(-1)?.seq ?? top) + 1;
+  }
+  const young = [...newest.values()].filter(({ time }) => time >= oldest);
+  if (epoch !== null && young.length > 0) await log.restore(stream, epoch, tombstone, young);
 }

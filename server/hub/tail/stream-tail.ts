@@ -16,7 +16,7 @@ import type { Logger } from '../../logger.js';
 import { Backoff, sleep } from '../../time/backoff.js';
 import type { TailCounters } from '../counters.js';
 import { NewestByKey } from './last-values.js';
-import { mendValues } from './missing-values.js';
+import { mendValues, rebuildValues } from './missing-values.js';
 import { lastSeq, PendingBatches } from './pending-batches.js';
 import { RecentWindow } from './recent-window.js';
 import { RetiredEpochs } from './retired-epochs.js';
@@ -269,6 +269,8 @@ export class StreamTail implements TailPosition {
   async #adopt(): Promise<void> {
     const before = await this.#log.check(this.stream, 0);
     let { epoch } = before;
+    // Under the old epoch: a node that takes them meanwhile takes all of them again with the new one.
+    if (before.lost === 'values') await rebuildValues(this.#log, this.stream, before);
     if (before.lost !== undefined) epoch = await this.#rotate(before);
     else if (epoch === null || this.#retired.has(epoch)) epoch = await this.#log.rotate(this.stream, epoch);
     const left = this.#epoch;
@@ -293,6 +295,7 @@ export class StreamTail implements TailPosition {
     if (left !== undefined) {
       this.#retired.add(left);
       this.#counters.epochChanges += 1;
+      this.#logger.warn({ stream: this.stream, left, epoch }, 'tail: the log is in a new epoch');
       this.#listener.epochChanged(this);
     }
     // Batches that were held are in the log, or belong to a past epoch.
