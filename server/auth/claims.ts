@@ -69,6 +69,10 @@ export class Bearer implements Principal {
     this.#publish = new Grants(identity.streams.publish, identity.sub);
   }
 
+  get publishes(): boolean {
+    return this.identity.streams.publish.length > 0;
+  }
+
   mayRead(topic: Topic): boolean {
     const read = this.#read.get(topic.stream);
     return read === 'public' || read === 'authenticated' || this.#subscribe.allow(topic);
@@ -92,6 +96,7 @@ export function nobody(read: ReadAccess, readsAll: boolean): Principal {
     issuedAt: 0,
     expiresAt: undefined,
     admin: false,
+    publishes: false,
     mayRead: ({ stream }) => sees(stream),
     mayPublish: () => false,
     sees,

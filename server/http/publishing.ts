@@ -1,5 +1,5 @@
 /** `POST /api/topics/{topic}/messages` and `POST /api/messages`. */
-import { type Request, type Response, Router, raw } from 'express';
+import { type NextFunction, type Request, type Response, Router, raw } from 'express';
 import type { Gate } from '../auth/gate.js';
 import { errorBody, HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
@@ -13,11 +13,18 @@ import {
   type PublishResult,
 } from '../hub/operations/publisher.js';
 import { needsToken, principalOf } from './authenticating.js';
+import { type BatchItem, batchItems } from './batch-items.js';
 import { bodyText, headerText, parseJson } from './body.js';
+import { BodyBudget } from './body-budget.js';
 import { EXACT } from './exact.js';
 
 /** Errors of a log that takes nothing at the moment. */
 const NOT_NOW: ReadonlySet<string> = new Set(['log_unavailable', 'storage_full']);
+/** An item may have this many times the bytes of its data, for white space, and so much for what is around it. */
+const ITEM_SPACE = 2;
+const ITEM_ENVELOPE_BYTES = 8 * 1024;
+/** Data of a batch that is checked and given to the log in one turn of the event loop. */
+const PUBLISHED_AT_ONCE_BYTES = 512 * 1024;
 
 export interface PublishingOptions {
   readonly gate: Gate;
@@ -37,6 +44,10 @@ export function publishingRoutes(options: PublishingOptions): Router {
   router.post(
     '/api/topics/:topic/messages',
     needsToken,
+    (request: Request<{ topic: string }>, response: Response, next: NextFunction) => {
+      publisher.checkTopic(request.params.topic, principalOf(response));
+      next();
+    },
     one,
     async (request: Request<{ topic: string }>, response: Response) => {
       const text = bodyText(request.body);
@@ -58,58 +69,75 @@ export function publishingRoutes(options: PublishingOptions): Router {
     },
   );
 
+  const bodies = new BodyBudget(maxBatchBytes);
   const many = raw({ type: () => true, limit: maxBatchBytes });
-  router.post('/api/messages', needsToken, many, async (request: Request, response: Response) => {
-    const text = bodyText(request.body);
-    const items = readItems(text);
-    if (items.length > maxBatchItems) {
-      throw new HubError(
-        'batch_too_large',
-        `body: ${items.length} messages; a batch has at most ${maxBatchItems}`,
-        {
-          field: 'body',
-        },
-      );
-    }
-    const principal = principalOf(response);
-    await gate.spendPublishes(principal, items.length);
-    response.json({ results: await publishItems(publisher, items, principal, request.get('traceparent')) });
-  });
+  const limits = {
+    maxItems: maxBatchItems,
+    maxItemBytes: maxMessageBytes * ITEM_SPACE + ITEM_ENVELOPE_BYTES,
+  };
+  router.post(
+    '/api/messages',
+    needsToken,
+    needsGrant,
+    bodies.handler,
+    many,
+    async (request: Request, response: Response) => {
+      const items = await batchItems(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0), limits);
+      const principal = principalOf(response);
+      await gate.spendPublishes(principal, items.length);
+      response.json({
+        results: await publishItems(publisher, items, principal, request.get('traceparent')),
+      });
+    },
+  );
   return router;
 }
 
-/** A JSON array, or one JSON value per line; lines are counted from 1, empty ones too. */
-function readItems(text: string): unknown[] {
-  if (text.trim() === '') throw new HubError('bad_json', 'body is empty', { field: 'body' });
-  if (/^\s*\[/.test(text)) return parseJson(text, 'body') as unknown[];
-  return text
-    .split(/\r?\n/)
-    .flatMap((line, i) => (line.trim() === '' ? [] : [parseJson(line, `line ${i + 1}`)]));
+/** Refuses a token that may publish nothing, before the body is read. */
+function needsGrant(_request: Request, response: Response, next: NextFunction): void {
+  if (!principalOf(response).publishes) {
+    throw new HubError('denied', 'the token does not allow to publish to any topic');
+  }
+  next();
 }
 
-/** Invalid items get their own results, like those that the log refuses. */
+/**
+ * Publishes the items of a batch in order, some at a time: what is checked, and given to the log, takes its time too.
+ * Invalid items get their own results, like those that the log refuses.
+ */
 async function publishItems(
   publisher: Publisher,
-  items: readonly unknown[],
+  items: readonly BatchItem[],
   principal: Principal,
   batchTrace: string | undefined,
 ): Promise<PublishResult[]> {
   const results = new Array<PublishResult>(items.length);
-  const publications: Publication[] = [];
-  const indexes: number[] = [];
-  items.forEach((item, i) => {
+  const outcomes: PublishResult[] = [];
+  let publications: Publication[] = [];
+  let indexes: number[] = [];
+  let bytes = 0;
+  const publish = async () => {
+    const some = await publisher.publishAll(publications, principal);
+    some.forEach((outcome, i) => {
+      results[indexes[i]!] = outcome;
+      outcomes.push(outcome);
+    });
+    [publications, indexes, bytes] = [[], [], 0];
+  };
+  for (const [i, item] of items.entries()) {
     try {
-      const { topic, data, id, traceparent = batchTrace } = parseRequest(publishRequest, item);
-      publications.push({ topic, data: dataText(data), id, traceparent });
+      if (item.error !== undefined) throw item.error;
+      const { topic, data, id, traceparent = batchTrace } = parseRequest(publishRequest, item.value);
+      const text = dataText(data);
+      publications.push({ topic, data: text, id, traceparent });
       indexes.push(i);
+      bytes += text.length;
     } catch (error) {
       results[i] = { ok: false, error: errorBody(error) };
     }
-  });
-  const outcomes = await publisher.publishAll(publications, principal);
-  outcomes.forEach((outcome, i) => {
-    results[indexes[i]!] = outcome;
-  });
+    if (bytes > PUBLISHED_AT_ONCE_BYTES) await publish();
+  }
+  if (publications.length > 0) await publish();
   // Nothing was committed and everything may be retried, so the batch fails as a whole.
   const unavailable = outcomes.find((outcome) => !outcome.ok && NOT_NOW.has(outcome.error.code));
   if (unavailable !== undefined && !unavailable.ok && outcomes.every((outcome) => !outcome.ok)) {

@@ -21,6 +21,8 @@ export interface Principal {
   readonly expiresAt: number | undefined;
   /** May revoke tokens, and see and cut connections. */
   readonly admin: boolean;
+  /** Whether there is anything that it may publish to. */
+  readonly publishes: boolean;
   mayRead(topic: Topic): boolean;
   mayPublish(topic: Topic): boolean;
   /** Whether there is anything in a stream that it may read. */
@@ -76,6 +78,7 @@ export const HUB_ITSELF: Principal = {
   issuedAt: 0,
   expiresAt: undefined,
   admin: true,
+  publishes: true,
   mayRead: () => true,
   mayPublish: () => true,
   sees: () => true,

@@ -281,7 +281,7 @@ describe('Publishing over HTTP', () => {
       const item = { topic: 'news:a', data: 1 };
       const many = await refusal(JSON.stringify(Array.from({ length: 21 }, () => item)));
       expectProblem(many, { status: 413, code: 'batch_too_large', field: 'body' });
-      expect(many.body.detail).to.equal('body: 21 messages; a batch has at most 20');
+      expect(many.body.detail).to.equal('body: more than 20 messages, the most that a batch has');
       expect(await results(JSON.stringify(Array.from({ length: 20 }, () => item)))).to.have.length(20);
       expectProblem(await refusal(`[${' '.repeat(10_000)}]`), {
         status: 413,

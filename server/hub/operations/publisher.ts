@@ -1,6 +1,6 @@
 import type { Ack, PublishAnswer } from '@axiom-streaming/protocol/answers';
 import { flawOf, hasEndlessNumber } from '@axiom-streaming/protocol/json';
-import { ALL_KEYS, topicName } from '@axiom-streaming/protocol/topic';
+import { ALL_KEYS, type Topic, topicName } from '@axiom-streaming/protocol/topic';
 import { errorBody, HubError } from '../../errors.js';
 import { refusalError } from '../../log/append-refusals.js';
 import type { AppendEntry, AppendResult, StreamLog } from '../../log/stream-log.js';
@@ -226,18 +226,24 @@ export class Publisher {
     return results;
   }
 
+  /** Checks what a topic alone tells: that it can be published to, and by whom. @throws HubError that names the field */
+  checkTopic(text: string, principal: Principal): Topic {
+    const topic = this.#hub.topic(text, 'topic');
+    if (topic.key === ALL_KEYS) {
+      throw new HubError('bad_topic', `topic: "${text}" names a whole stream; a message has one key`, {
+        field: 'topic',
+      });
+    }
+    requirePublish(principal, topic, 'topic');
+    return topic;
+  }
+
   /** Checks what can be checked without the log. @throws HubError that names the field. */
   #check(
     { topic: text, data, id }: Publication,
     principal: Principal,
   ): { stream: string; entry: AppendEntry } {
-    const { stream, key } = this.#hub.topic(text, `topic`);
-    if (key === ALL_KEYS) {
-      throw new HubError('bad_topic', `topic: "${text}" names a whole stream; a message has one key`, {
-        field: `topic`,
-      });
-    }
-    requirePublish(principal, { stream, key }, 'topic');
+    const { stream, key } = this.checkTopic(text, principal);
     const bytes = Buffer.byteLength(data);
     if (bytes > this.#maxBytes) {
       this.#refuse('too_large');
