@@ -25,6 +25,11 @@ const UNREAD_BYTES_PER_NODE = 128 * 1024 * 1024;
 const UNREAD_MS = 30_000;
 /** Requests of a connection that may wait behind the one that is being answered. */
 export const MAX_PIPELINED = 64;
+/**
+ * Never refused here: an event stream is a connection, with a budget of its own, and a refusal must not end an
+ * `EventSource`; health checks have answers of a few bytes.
+ */
+const EXEMPT = /^\/(stream|health\/live|health\/ready)(\?|$)/;
 /** An answer up to this size is sent even where more waits than may, so that a refusal arrives. */
 const SMALL_BYTES = 4 * 1024;
 const LOOK_MS = 1_000;
@@ -123,7 +128,7 @@ export class UnreadAnswers {
   }
 
   #tooMuch(request: IncomingMessage): HubError | undefined {
-    if (this.#bytes === 0) return undefined;
+    if (this.#bytes === 0 || EXEMPT.test(request.url ?? '')) return undefined;
     const { perAddress, addressOf, onRefused } = this.#options;
     const address = addressOf(request);
     if (address === undefined || (this.#byAddress.get(address) ?? 0) < perAddress) return undefined;

@@ -53,8 +53,8 @@ describe('An answer that is not read', () => {
       sockets.push(socket);
       return socket;
     };
-    const get = (from: string) =>
-      fetch(`http://127.0.0.1:${port}/small`, { headers: { 'X-Forwarded-For': from } });
+    const get = (from: string, path = '/small') =>
+      fetch(`http://127.0.0.1:${port}${path}`, { headers: { 'X-Forwarded-For': from } });
     return { unread, refused, ask, get, worked: () => worked };
   };
 
@@ -93,6 +93,9 @@ describe('An answer that is not read', () => {
     expect(worked(), 'work that was done for it').to.equal(before);
     expect(refused).to.deep.equal(['unread_bytes_per_address']);
     expect((await get('203.0.113.2')).status).to.equal(200);
+    // An `EventSource` would not come back.
+    expect((await get('203.0.113.1', '/stream?topics=news:a')).status).to.equal(200);
+    expect((await get('203.0.113.1', '/health/ready')).status).to.equal(200);
     idle.destroy();
     await until('it is forgotten', () => unread.bytes === 0);
     expect((await get('203.0.113.1')).status).to.equal(200);
