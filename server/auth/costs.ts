@@ -21,7 +21,7 @@ export const COSTS = {
   preflight: { perUnit: 10, what: '`OPTIONS`' },
   health_check: { perUnit: 1, what: '`/health/live`, `/health/ready`: counted apart from everything else' },
   publishes_refused: { perUnit: 1, what: 'a publication of a socket that is malformed or not allowed' },
-  calls: { perUnit: 1, what: 'a tool or resource that `/mcp` is asked for' },
+  calls: { perUnit: 0.2, what: 'a call of `/mcp`, beside what it reads' },
   tickets: { perUnit: 0.25, what: 'a ticket' },
   deletions: { perUnit: 0.1, what: 'a key, or what a stream holds, that is deleted' },
   stored_subscriptions: { perUnit: 0.25, what: 'a subscription of event streams that is created' },

@@ -103,8 +103,13 @@ export class UnreadAnswers {
       response.end = end as typeof response.end;
       response.write = write as typeof response.write;
       const refusal = this.#pipelinedTooMany(request, response) ?? this.#tooMuch(request);
-      if (refusal === undefined) for (const listener of listeners) listener.call(server, request, response);
-      else sendProblem(response, refusal);
+      if (refusal === undefined) {
+        for (const listener of listeners) listener.call(server, request, response);
+        return;
+      }
+      // Its body would have to be read to the end.
+      if (request.method === 'POST') response.setHeader('Connection', 'close');
+      sendProblem(response, refusal);
     });
   }
 

@@ -170,11 +170,24 @@ describe('A client that asks for history and reads none of it', () => {
 
   it('holds no more than its share of the memory of the node', async () => {
     const sockets = Array.from({ length: 4 }, () => requests(app.port, path, { count: 10 }));
-    const get = async (from: string) =>
-      (await fetch(`${app.url}/api/streams`, { headers: { 'X-Forwarded-For': from } })).status;
+    const get = async (from: string, of = '/api/streams') => {
+      const response = await fetch(`${app.url}${of}`, { headers: { 'X-Forwarded-For': from } });
+      await response.arrayBuffer();
+      return response.status;
+    };
     await until('it is refused', async () => (await get('203.0.113.1')) === 429);
     expect(await held()).to.be.within(UNREAD_BYTES_PER_ADDRESS, UNREAD_BYTES_PER_ADDRESS + 8 * MIB);
     expect(await get('203.0.113.2')).to.equal(200);
+    // Nor of any other route, and of Socket.IO's long polling.
+    for (const of of [
+      path,
+      '/metrics',
+      '/openapi.json',
+      '/docs/',
+      '/nothing',
+      '/socket.io/?EIO=4&transport=polling',
+    ])
+      expect(await get('203.0.113.1', of), of).to.equal(429);
     for (const socket of sockets) socket.destroy();
     await until('nothing is held', async () => (await held()) === 0);
   });

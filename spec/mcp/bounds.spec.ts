@@ -62,7 +62,10 @@ describe('The bounds of the Model Context Protocol', () => {
   const clients: Client[] = [];
 
   before(async () => {
-    app = await startSecuredApp();
+    app = await startSecuredApp({
+      MAX_REQUESTS_PER_SECOND_PER_ADDRESS: '100000',
+      MAX_REQUESTS_PER_SECOND_PER_SUBJECT: '100000',
+    });
     publisher = bearer(await token({ sub: 'publisher', publish: ['news:*', 'system:*'] }));
     await publish(Array.from({ length: KEYS }, (_, i) => ({ topic: `news:k${i}`, data: i })));
     const data = 'x'.repeat(LARGE);
