@@ -42,6 +42,12 @@ local function admitting(limits, tombstone, first_entry, now)
     return tonumber(redis.call('HGET', KEYS[5], '#' .. owner) or '0') >= limits.keys_of_one
   end
 
+  -- Nine tenths of the last values may be those of keys that one subject created.
+  local function has_room_for_parts(owner, parts)
+    local used = tonumber(redis.call('HGET', KEYS[5], '%' .. owner) or '0')
+    return (used + parts) * PART_BYTES <= room_of_new * 0.9
+  end
+
   -- Returns: the letter of a refusal or nil, and `values`.
   local function refusal_of_key(owner, values)
     if redis.call('HLEN', KEYS[3]) >= limits.keys then
@@ -76,23 +82,32 @@ local function admitting(limits, tombstone, first_entry, now)
     if data == tombstone then
       if before == 0 then return 'U', values end
       -- First of all: even a full Redis takes a removal, and then the rest of the script.
-      kept.end_value(key)
+      kept.end_value(key, before)
       local is_last = redis.call('HLEN', KEYS[3]) == 0
       return nil, values, is_last and -values or -(#key + before + VALUE_BYTES)
     end
     local owner, refusal
     local subject, place = subject_at(i)
+    local parts = kept.parts_of(key, before + growth)
     if before == 0 then
       growth = growth + #key + VALUE_BYTES
       owner = owner_at(i)
       refusal, values = refusal_of_key(owner, values)
       if refusal then return refusal, values end
+    else
+      parts = parts - kept.parts_of(key, before)
+      if parts ~= 0 then owner = redis.call('HGET', KEYS[5], key) end
+    end
+    if owner and parts > 0 and not has_room_for_parts(owner, parts) then
+      values = swept(values)
+      if not has_room_for_parts(owner, parts) then return 'W', values end
     end
     local most = before == 0 and room_of_new or room
     if growth > 0 and values + growth > most then
       values = swept(values)
       if values + growth > most then return 'V', values end
     end
+    if owner then owner = { owner, before == 0 and 1 or 0, parts } end
     if not limits.bytes_of_one or not subject then return nil, values, growth, owner end
     if bytes_of(place, seq) + size > limits.bytes_of_one then return 'B', values end
     return nil, values, growth, owner, place
@@ -100,8 +115,12 @@ local function admitting(limits, tombstone, first_entry, now)
 
   local function note(key, text, size, owner, place)
     if owner then
-      redis.call('HSET', KEYS[5], key, owner)
-      redis.call('HINCRBY', KEYS[5], '#' .. owner, 1)
+      local name, keys, parts = owner[1], owner[2], owner[3]
+      if keys > 0 then
+        redis.call('HSET', KEYS[5], key, name)
+        redis.call('HINCRBY', KEYS[5], '#' .. name, keys)
+      end
+      redis.call('HINCRBY', KEYS[5], '%' .. name, parts)
     end
     if not place then return end
     local after = tonumber(redis.call('ZINCRBY', place, size, 'now'))

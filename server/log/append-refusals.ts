@@ -27,6 +27,11 @@ export function refusalError(
       );
     case 'values_full':
       return quota('data', `the newest values of "${stream}" take half of its maxBytes, and may not grow`);
+    case 'values_of_subject':
+      return quota(
+        'data',
+        `the newest values of keys of one subject take as much of "${stream}" as they may`,
+      );
     case 'keys_of_subject':
       return quota('topic', `"${subject}" has as many keys of "${stream}" as one subject may have`);
     case 'bytes_of_subject':

@@ -14,7 +14,8 @@
 --       then for each entry: key, data, and how a repeat is recognised: '' (not at all), a digest of both (it has an
 --       id), or "@source position"; the last position of each source is a field "@source" of meta
 -- Returns: epoch, time in ms, then for each entry its seq, or "seq epoch time" of an earlier one, or one letter: 'C' its
---       id is in use, 'P' its position has been passed, 'K' no further key, 'V' no room for this last value, 'S' no
+--       id is in use, 'P' its position has been passed, 'K' no further key, 'V' no room for this last value, 'W' none for
+--       those of this subject, 'S' no
 --       further key of this subject, 'B' no further bytes of this subject, 'U' there is no value to delete,
 --       'I' no room for further ids.
 -- The data of an entry that deletes its key; the same as in `message.ts` of the protocol.
@@ -88,7 +89,14 @@ for i = FIRST_ENTRY, #ARGV, 3 do
     text = format('%.0f', seq + 1)
     local before = call('HSTRLEN', KEYS[3], key)
     growth = #text + #time + #data + 2 - before
-    if before == 0 or values + growth > room or data == TOMBSTONE or MAX_BYTES_OF_ONE then
+    local weight = #key + VALUE_BYTES + before
+    if
+      before == 0
+      or values + growth > room
+      or data == TOMBSTONE
+      or MAX_BYTES_OF_ONE
+      or math.ceil(weight / PART_BYTES) ~= math.ceil((weight + growth) / PART_BYTES)
+    then
       if not judge then judge, note, owner_at = admitting(limits(), TOMBSTONE, FIRST_ENTRY, now) end
       result, values, growth, owner, place = judge(i, before, growth, size, values, seq)
     end

@@ -57,6 +57,7 @@ export class MemoryStream {
   /** Who created a key, and how many keys each subject has. */
   readonly #owners = new Map<string, string>();
   readonly #keysOf = new Map<string, number>();
+  readonly #valuesOf = new Map<string, number>();
   /** The subjects of the entries, where their bytes are limited, and the bytes of each. */
   #subjects: (string | undefined)[] = [];
   readonly #bytesOf = new Map<string, number>();
@@ -119,7 +120,7 @@ export class MemoryStream {
     const keys = this.#last.size;
     if (this.#epoch !== null && keys === 0 && this.#entries.length === 0) return { epoch: this.#epoch, keys };
     this.#epoch = newEpoch();
-    for (const held of [this.#last, this.#owners, this.#keysOf, this.#bytesOf]) held.clear();
+    for (const held of [this.#last, this.#owners, this.#keysOf, this.#valuesOf, this.#bytesOf]) held.clear();
     this.#entries = [];
     this.#subjects = [];
     this.#last.endedTo = 0;
@@ -164,6 +165,11 @@ export class MemoryStream {
     const room = before === undefined ? (maxBytes * 15) / 32 : maxBytes / 2;
     if (growth > 0 && this.#lastBytes + growth > room) this.#endValues(now);
     if (growth > 0 && this.#lastBytes + growth > room) return 'values_full';
+    const owner = before === undefined ? subject : this.#owners.get(key);
+    if (owner !== undefined && growth > 0 && !this.#hasRoomFor(owner, growth)) {
+      this.#endValues(now);
+      if (!this.#hasRoomFor(owner, growth)) return 'values_of_subject';
+    }
     if (subject !== undefined && maxBytesPerSubject !== undefined) {
       const used = this.#bytesOf.get(subject) ?? 0;
       if (used + bytesOf(entry) > maxBytesPerSubject) return 'bytes_of_subject';
@@ -180,6 +186,11 @@ export class MemoryStream {
     return (this.#keysOf.get(subject) ?? 0) >= keysOfOneSubject(this.#retention);
   }
 
+  /** Nine tenths of the last values may be those of keys that one subject created. */
+  #hasRoomFor(owner: string, growth: number): boolean {
+    return (this.#valuesOf.get(owner) ?? 0) + growth <= (this.#retention.maxBytes * 15 * 0.9) / 32;
+  }
+
   #store(entry: AppendEntry, time: number): LogEntry {
     const { key, data, origin, subject } = entry;
     this.#top += 1;
@@ -192,11 +203,14 @@ export class MemoryStream {
       this.#letGo(key, before!);
     } else {
       this.#last.set(key, stored);
-      this.#lastBytes += size - (before === undefined ? 0 : bytesOf(before));
+      const growth = size - (before === undefined ? 0 : bytesOf(before));
+      this.#lastBytes += growth;
       if (before === undefined && subject !== undefined) {
         this.#owners.set(key, subject);
         add(this.#keysOf, subject, 1);
       }
+      const owner = this.#owners.get(key);
+      if (owner !== undefined) add(this.#valuesOf, owner, growth);
     }
     if (origin !== undefined) this.#origins.set(origin.source, origin.position);
     this.#entries.push(stored);
@@ -219,6 +233,7 @@ export class MemoryStream {
     if (owner === undefined) return;
     this.#owners.delete(key);
     add(this.#keysOf, owner, -1);
+    add(this.#valuesOf, owner, -bytesOf(value));
   }
 
   #trim(now: number): void {

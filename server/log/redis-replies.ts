@@ -7,6 +7,7 @@ const REFUSALS: ReadonlyMap<string, AppendRefusal> = new Map([
   ['P', 'passed'],
   ['K', 'too_many_keys'],
   ['V', 'values_full'],
+  ['W', 'values_of_subject'],
   ['S', 'keys_of_subject'],
   ['B', 'bytes_of_subject'],
   ['U', 'unknown_key'],

@@ -2,13 +2,15 @@
 -- made where they are needed, since most publishes need none of them.
 --
 -- KEYS: 1 log, 2 meta, 3 last values, 4 marks (sorted set: seq -> bytes written before it), 5 owners (hash: key -> digest
---       of the subject that created it, "#digest" -> number of its keys)
+--       of the subject that created it, "#digest" -> number of its keys, "%digest" -> parts that its last values take)
 -- Fields of meta: bytes (written into the log, ever), values (bytes of the last values), ended (highest seq of a last
 -- value that has ended), sweep ("cursor time seen began": where the sweep is, when it was there, and of this turn the
 -- bytes that it has seen and `values` at its beginning).
 --
 -- The bytes of keys and data are counted, and for each message and each last value about what Redis adds to it.
 local ENTRY_BYTES, VALUE_BYTES = 64, 160
+-- The last values of a subject are counted in parts of so many bytes, each value rounded up: most updates change nothing.
+local PART_BYTES = 256
 
 local function retaining()
   -- A slice of a sweep: at most as many last values, and about as many bytes of them.
@@ -21,13 +23,23 @@ local function retaining()
     redis.call('HDEL', KEYS[2], 'bytes', 'values', 'ended', 'sweep', 'tombstone')
   end
 
-  -- Ends the last value of a key. Who calls this counts its bytes.
-  function kept.end_value(key)
+  -- Returns: how many parts a last value of this length takes.
+  function kept.parts_of(key, length)
+    return math.ceil((#key + length + VALUE_BYTES) / PART_BYTES)
+  end
+
+  local function take_off(field, count)
+    if redis.call('HINCRBY', KEYS[5], field, -count) <= 0 then redis.call('HDEL', KEYS[5], field) end
+  end
+
+  -- Ends the last value of a key, which has this length. Who calls this counts its bytes.
+  function kept.end_value(key, length)
     redis.call('HDEL', KEYS[3], key)
     local owner = redis.call('HGET', KEYS[5], key)
     if not owner then return end
     redis.call('HDEL', KEYS[5], key)
-    if redis.call('HINCRBY', KEYS[5], '#' .. owner, -1) <= 0 then redis.call('HDEL', KEYS[5], '#' .. owner) end
+    take_off('#' .. owner, 1)
+    take_off('%' .. owner, kept.parts_of(key, length))
   end
 
   -- Looks at the next slice of the last values, unless that was done less than `pause` ms ago, and ends those from before
@@ -50,7 +62,7 @@ local function retaining()
       local seq, time = string.match(items[i + 1], '^(%d+) (%d+) ')
       local bytes = #items[i] + #items[i + 1] + VALUE_BYTES
       if tonumber(time) < now - max_age then
-        over[#over + 1] = items[i]
+        over[#over + 1] = i
         ended = math.max(ended, tonumber(seq))
         gone = gone + bytes
       else
@@ -68,7 +80,7 @@ local function retaining()
     -- A full Redis refuses this. Then nothing may end, since that could not be counted either.
     local noted = redis.pcall('HSET', KEYS[2], 'values', values, 'ended', ended, 'sweep', place)
     if type(noted) == 'table' and noted.err then return counted or 0 end
-    for i = 1, #over do kept.end_value(over[i]) end
+    for _, i in ipairs(over) do kept.end_value(items[i], #items[i + 1]) end
     return values
   end
 

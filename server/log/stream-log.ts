@@ -63,7 +63,8 @@ export type AppendResult =
   /**
    * `conflict`: the id was used by this subject for another message of this key. `too_many_keys`: the key is new and the
    * stream already has its maximum number of keys. `values_full`: the last values would take more bytes than they may.
-   * `keys_of_subject`, `bytes_of_subject`: the subject has as many keys, or bytes, in the stream as it may have.
+   * `keys_of_subject`, `values_of_subject`, `bytes_of_subject`: the subject has as many keys, or bytes in their last
+   * values, or bytes in the log, as it may have.
    * `ids_full`: the ids that are remembered, of all or of the subject, leave no room. `passed`: the stream has already reached or passed this
    * position of the source. `unknown_key`: there is no value to delete.
    */
@@ -74,6 +75,7 @@ export type AppendRefusal =
   | 'conflict'
   | 'too_many_keys'
   | 'values_full'
+  | 'values_of_subject'
   | 'keys_of_subject'
   | 'bytes_of_subject'
   | 'ids_full'

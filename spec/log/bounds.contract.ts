@@ -159,6 +159,25 @@ export function itIsBounded(at: LogUnderTest): void {
       ]);
     });
 
+    it('leave others some of the bytes of the last values, however the values grow', async () => {
+      await at.openWith({ maxBytes: MIB });
+      const all: string[] = [];
+      for (const bytes of [10, 300, 9_000, 30_000]) {
+        const entries = Array.from({ length: 20 }, (_, i) => large(`k${i}`, bytes, 'mallory'));
+        all.push(...statuses(await at.log.append('news', entries)));
+      }
+      expect(all.filter((status) => status !== 'appended')).to.deep.equal(
+        Array.from({ length: all.length - all.lastIndexOf('appended') - 1 }, () => 'values_of_subject'),
+      );
+      expect(all.at(-1)).to.equal('values_of_subject');
+      const others = [large('a', 20_000, 'alice'), large('k0', 10, 'alice'), large('k19', 25_000, 'mallory')];
+      expect(statuses(await at.log.append('news', others))).to.deep.equal([
+        'appended',
+        'appended',
+        'appended',
+      ]);
+    });
+
     it('do not count for those without a subject: the hub, and connectors', async () => {
       await at.openWith({ maxKeys: 20 });
       expect(countOf(await at.log.append('news', keysOf(undefined, 20)), 'appended')).to.equal(20);
@@ -231,7 +250,7 @@ export function itIsBounded(at: LogUnderTest): void {
 
     it('leaves nothing behind when all of the stream is deleted', async () => {
       await at.openWith({ maxBytes: MIB, maxKeysPerSubject: 1, maxBytesPerSubject: 500_000 });
-      const one = large('a', 450_000, 'alice');
+      const one = large('a', 400_000, 'alice');
       await at.log.append('news', [one]);
       await at.log.clear('news');
       expect(statuses(await at.log.append('news', [{ ...one, key: 'b' }]))).to.deep.equal(['appended']);

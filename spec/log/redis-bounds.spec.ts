@@ -107,6 +107,35 @@ describe('The stream log in Redis, within its bytes', () => {
     });
   });
 
+  it('keeps no account of a subject whose keys are gone, whatever sizes they had', async () => {
+    const { log, link } = await node({});
+    const owners = async () => (await link.command(['HGETALL', '{news}:owners'])) as string[];
+    for (let n = 0; n < 20; n++) {
+      const entries = Array.from({ length: 30 }, (_, i) => ({
+        key: `k${i}`,
+        data: JSON.stringify('x'.repeat((n * 137 + i * 61) % 1_500)),
+        subject: i % 2 === 0 ? 'alice' : 'bob',
+      }));
+      await log.append('news', entries);
+    }
+    const values = await log.lastValues('news');
+    const parts = values.reduce(
+      (sum, { key, seq, data }) =>
+        sum + Math.ceil((key.length + `${seq}`.length + 15 + data.length + 160) / 256),
+      0,
+    );
+    const counted = (await owners()).flatMap((field, i, all) =>
+      field.startsWith('%') ? [Number(all[i + 1])] : [],
+    );
+    expect(counted).to.have.length(2);
+    expect(counted[0]! + counted[1]!).to.equal(parts);
+    await log.append(
+      'news',
+      values.map(({ key }) => ({ key, data: TOMBSTONE })),
+    );
+    expect(await owners()).to.deep.equal([]);
+  });
+
   it('takes about what it counts for an id', async () => {
     const { log, link } = await node({});
     const memory = async () =>
