@@ -1,7 +1,7 @@
 /** The file of API keys is read again while the hub runs. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -157,19 +157,23 @@ describe('The file of API keys', () => {
 
     beforeEach(() => {
       said = '';
-      const env = { ...process.env, PORT: '0', FEEDS: 'off', REVOCATIONS_FILE: 'none', API_KEYS_FILE: file };
-      node = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-      for (const stream of [node.stdout!, node.stderr!]) {
-        stream.setEncoding('utf8').on('data', (text: string) => {
-          said += text;
-        });
-      }
     });
     afterEach(() => {
       node.kill('SIGKILL');
     });
 
+    function run(command: string, args: readonly string[]): void {
+      const own = { PORT: '0', FEEDS: 'off', REVOCATIONS_FILE: 'none', API_KEYS_FILE: file };
+      node = spawn(command, args, { env: { ...process.env, ...own }, stdio: ['pipe', 'pipe', 'pipe'] });
+      for (const stream of [node.stdout!, node.stderr!]) {
+        stream.setEncoding('utf8').on('data', (text: string) => {
+          said += text;
+        });
+      }
+    }
+
     it('is read again on SIGHUP, and the process goes on', async () => {
+      run(process.execPath, [MAIN]);
       await until('it serves', () => said.includes('is ready'), { instead: () => said });
       const { leaver: _removed, ...others } = ALL;
       store(others);
@@ -179,6 +183,20 @@ describe('The file of API keys', () => {
       const exited = once(node, 'exit');
       node.kill('SIGTERM');
       expect(await exited).to.deep.equal([0, null]);
+    });
+
+    it('is not what SIGHUP means once the terminal is closed: the process stops', async function () {
+      if (process.platform !== 'linux') this.skip();
+      const log = join(dir, 'log');
+      const logged = () => (existsSync(log) ? readFileSync(log, 'utf8') : '');
+      // A terminal, which is closed with the program that has it.
+      run('script', ['-qfc', `exec '${process.execPath}' '${MAIN}' 2>'${log}'`, '/dev/null']);
+      await until('it serves', () => said.includes('is ready'), { instead: () => said });
+      const [pid = ''] = readFileSync(`/proc/${node.pid}/task/${node.pid}/children`, 'utf8').split(' ');
+      process.kill(Number(pid), 'SIGHUP');
+      await until('it has read the file again', () => logged().includes('read again'), { instead: logged });
+      node.kill('SIGKILL');
+      await until('it has stopped', () => logged().includes('node: stopped'), { instead: logged });
     });
   });
 });
