@@ -20,7 +20,7 @@ export const COSTS = {
   },
   preflight: { perUnit: 10, what: '`OPTIONS`' },
   health_check: { perUnit: 1, what: '`/health/live`, `/health/ready`: counted apart from everything else' },
-  publishes_refused: { perUnit: 1, what: 'a publication of a socket that is malformed or not allowed' },
+  publishes_refused: { perUnit: 1, what: 'a publication that is malformed or not allowed' },
   calls: { perUnit: 0.2, what: 'a call of `/mcp`, beside what it reads' },
   tickets: { perUnit: 0.25, what: 'a ticket' },
   deletions: { perUnit: 0.1, what: 'a key, or what a stream holds, that is deleted' },
@@ -37,7 +37,7 @@ export const COSTS = {
   },
   bytes_read: { perUnit: 16 * KIB, what: 'bytes of the body of a request' },
   bytes_written: { perUnit: 64 * KIB, what: 'bytes of an answer over HTTP, or of the messages above' },
-} as const satisfies Record<Work | string, Cost>;
+} as const satisfies Record<Work, Cost> & Record<string, Cost>;
 
 /** The kinds of work that are paid for. */
 export type CostName = keyof typeof COSTS;

@@ -1,4 +1,5 @@
 /** Work is paid for: out of a bucket of units for each address, and one for each subject. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { CostBucket } from '../../server/auth/cost-bucket.js';
 import { CostMeter } from '../../server/auth/cost-meter.js';
@@ -129,6 +130,18 @@ describe('The meter of a node', () => {
     expect(takes('both')).to.equal(5);
     expect(refused).to.deep.equal(['requests_per_address', 'requests_per_subject', 'requests_per_address']);
     expect(takes('nobody')).to.equal(100);
+  });
+
+  it('has no price for what nothing charges', () => {
+    const server = new URL('../../../server/', import.meta.url);
+    const sources = readdirSync(server, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && !['auth/costs.ts', 'hub/access.ts'].includes(file))
+      .map((file) => readFileSync(new URL(file, server), 'utf8'));
+    for (const name of COST_NAMES)
+      expect(
+        sources.some((source) => source.includes(`'${name}'`)),
+        name,
+      ).to.equal(true);
   });
 
   it('counts the units of each kind of work', () => {
