@@ -3,10 +3,12 @@ import { expect } from 'chai';
 import type { RunningNode } from '../../server/node/start-node.js';
 import type { RedisLink } from '../../server/redis/redis-link.js';
 import { bearer, startSecuredApp, token } from '../auth/support.js';
+import { startTestApp } from '../http/test-app.js';
 import { OwnRedis } from '../log/own-redis.js';
 import { CLIENTS, type TestClient } from '../support/client.js';
-import { call } from '../support/http.js';
+import { call, get, publish as publishTo } from '../support/http.js';
 import { connectSocketIo } from '../support/socketio-client.js';
+import { streamsFile } from '../support/streams-file.js';
 import { subscribeOver } from '../support/subscribe.js';
 import { until } from '../support/wait.js';
 
@@ -139,5 +141,58 @@ describe('A node whose Redis is full', () => {
     client.cut();
     await until('it is back', () => client.seen.nodes.length === 2);
     expect(client.recovered).to.deep.equal([false, true]);
+  });
+});
+
+describe('A node whose Redis refuses writes for want of replicas', () => {
+  let redis: OwnRedis;
+  const nodes: RunningNode[] = [];
+  const clients: TestClient[] = [];
+
+  after(async () => {
+    for (const client of clients) client.close();
+    for (const node of nodes) await node.stop();
+    await redis?.stop();
+  });
+
+  it('is degraded and ready, serves readers, also on a node that starts, and of old messages, and recovers', async () => {
+    redis = await OwnRedis.start();
+    const link = await redis.connect();
+    const file = streamsFile({ news: { class: 'log', maxAgeMs: 1_000 }, market: { class: 'state' } });
+    const start = async (NODE_ID: string) => {
+      const node = await startTestApp({
+        NODE_ID,
+        REDIS_URL: redis.url,
+        STREAMS_FILE: file,
+        TOP_CHECK_MS: '100',
+      });
+      nodes.push(node);
+      return node;
+    };
+    const one = await start('one');
+    await publishTo(one.url, 'market:A', 1);
+    await publishTo(one.url, 'news:a', 1);
+    await link.command(['CONFIG', 'SET', 'min-replicas-to-write', '1']);
+    expect((await publishTo(one.url, 'market:A', 2)).body.code).to.equal('log_unavailable');
+    const { status, body } = await get<Health>(`${one.url}/health/ready`);
+    expect([status, body.status, body.cause]).to.deep.equal([200, 'degraded', 'redis_read_only']);
+    const old = await one.hub.log.check('news', 0);
+    await until(
+      'its message is old',
+      async () => (await one.hub.log.check('news', 0)).oldest > old.oldest + 2_000,
+    );
+
+    const two = await start('two');
+    const reader = await subscribeOver('websocket', { url: two.url }, { topics: ['market:*', 'news:*'] });
+    clients.push(reader);
+    await until('the snapshot is here', () => reader.seen.messages.length === 1);
+
+    await link.command(['CONFIG', 'SET', 'min-replicas-to-write', '0']);
+    await until(
+      'it has recovered',
+      async () => (await get<Health>(`${one.url}/health`)).body.status === 'ok',
+    );
+    await publishTo(one.url, 'market:A', 3);
+    await until('it goes on', () => reader.seen.data('market:A').includes(3));
   });
 });
