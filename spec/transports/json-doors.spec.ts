@@ -65,6 +65,8 @@ describe('MessagePack as the hub writes and reads it', () => {
   it('is what the stock parser reads', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
+        // It reads such a key as the prototype: a fault that PROTOCOL.md names.
+        fc.pre(!text(value).includes('"__proto__"'));
         expect(text(stockUnpack(value))).to.equal(text(value));
       }),
       propertyOptions({ quick: 200, full: 2_000 }),
