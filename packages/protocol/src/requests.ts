@@ -39,7 +39,7 @@ export interface HistoryRequest {
   readonly topic: string;
   /** A cursor: messages after it. Missing: the newest ones. */
   readonly since?: string | undefined;
-  /** 1 to 1000; default 100. */
+  /** 1 to 1000; default 100. Fewer come where they are large: see `HistoryPage.more`. */
   readonly limit?: number | undefined;
 }
 

@@ -170,7 +170,8 @@ export const READING_ROUTES: readonly Route[] = [
       {
         name: 'limit',
         in: 'query',
-        description: 'Most messages in one answer; default 100.',
+        description:
+          'Most messages in one answer; default 100. Together they take up at most 4 MiB: `more` says that there are others.',
         schema: historyRequest.shape.limit,
       },
     ],
