@@ -170,7 +170,7 @@ describe('NGINX before the nodes', () => {
 
   it('answers with problem details what it does not pass to a node', async () => {
     status = 200;
-    await expectProblem(await ask('/api/messages', { method: 'POST', body: 'x'.repeat(17e6) }), 'too_large');
+    await expectProblem(await ask('/api/messages', { method: 'POST', body: 'x'.repeat(18e6) }), 'too_large');
     const get = (path: string, more: string) =>
       raw(`GET ${path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n${more}\r\n`);
     await expectProblem(await get(`/stream?topics=${'x'.repeat(40_000)}`, ''), 'address_too_long');
