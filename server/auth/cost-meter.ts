@@ -71,9 +71,9 @@ export class CostMeter {
     if (subject !== undefined) this.#subjects.check(subject);
   }
 
-  /** Charges a subject for a publication that was refused. */
-  chargePublisher(subject: string, bytes: number): void {
-    const units = this.#count('publishes_refused', 1) + this.#count('bytes_read', bytes);
+  /** Charges a subject for publications that were refused. @param bytes of their body */
+  chargePublisher(subject: string, publications: number, bytes: number): void {
+    const units = this.#count('publishes_refused', publications) + this.#count('bytes_read', bytes);
     this.#publishers.charge(subject, units);
   }
 

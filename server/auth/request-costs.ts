@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Ack } from '@axiom-streaming/protocol/answers';
 import { ERRORS, type HubError } from '../errors.js';
 import type { Meter, Principal } from '../hub/access.js';
 import { isLoopback } from './addresses.js';
@@ -47,8 +48,15 @@ export class RequestCosts {
     this.#meter.charge(payer, 'bytes_read', bytes);
     // What can succeed when it is repeated is not the publisher's fault.
     if (principal?.subject !== undefined && !ERRORS[error.code].retry)
-      this.#meter.chargePublisher(principal.subject, bytes);
+      this.#meter.chargePublisher(principal.subject, 1, bytes);
     return this.#meter.take(payer, 'request');
+  }
+
+  /** Charges for the items of a batch that were refused, while others may have been published. */
+  chargeItems({ subject }: Principal, results: readonly Ack<'publish'>[]): void {
+    if (subject === undefined) return;
+    const refused = results.filter((result) => !result.ok && !ERRORS[result.error.code].retry).length;
+    if (refused > 0) this.#meter.chargePublisher(subject, refused, 0);
   }
 
   /** To be called before a publication is read. @throws HubError `rate_limited` if too many others were refused */

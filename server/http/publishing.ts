@@ -85,9 +85,9 @@ export function publishingRoutes(options: PublishingOptions): Router {
       const items = await batchItems(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0), limits);
       const principal = principalOf(response);
       await gate.spendPublishes(principal, items.length);
-      response.json({
-        results: await publishItems(publisher, items, principal, request.get('traceparent')),
-      });
+      const results = await publishItems(publisher, items, principal, request.get('traceparent'));
+      gate.costs.chargeItems(principal, results);
+      response.json({ results });
     },
   );
   return router;

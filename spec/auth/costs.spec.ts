@@ -126,6 +126,14 @@ describe('A client that asks too much', () => {
     expect(status, 'another subject').to.equal(201);
   });
 
+  it('is not read any more where too many items of its batches were refused', async () => {
+    const headers = bearer(await token({ sub: 'batches', publish: ['news:*'] }));
+    const body = JSON.stringify(Array.from({ length: 200 }, () => ({ topic: 'news:a' })));
+    const post = async () => (await ask('/api/messages', { method: 'POST', headers, body })).status;
+    expect(await post(), 'one costs twenty seconds').to.equal(200);
+    expect(await post()).to.equal(429);
+  });
+
   it('may ask for its CORS preflights ten times as often', async () => {
     const headers = { 'X-Forwarded-For': newAddress() };
     expect(await refusedOf(5 * RATE, '/api/streams', { method: 'OPTIONS', headers })).to.equal(0);
