@@ -1,9 +1,9 @@
 /**
  * The stream log in Redis. A stream's keys share one hash tag, so that Redis Cluster keeps them in one slot:
- * `{market}:log` (a Redis stream with the ids `<seq>-0`), `{market}:meta` (epoch, seq, positions of sources,
- * counters), `{market}:last` (newest value by key), `{market}:marks` (where the log is trimmed by bytes), `{market}:owners`
- * (who created which key), `{market}:used:<name>` (what a subject has in the log, if that is limited) and `{market}:id:<name>` (idempotency, expiring; the name stands for subject, key
- * and id).
+ * `{market}:log` (a Redis stream with the ids `<seq>-0`), `{market}:meta` (epoch, seq, positions of sources, counters),
+ * `{market}:last` (newest value by key), `{market}:marks` (where the log is trimmed by bytes), `{market}:owners` (who
+ * created which key), `{market}:used:<name>` (what a subject has in the log, if that is limited), `{market}:id:<name>`
+ * (idempotency, expiring; the name stands for subject, key and id) and `{market}:ids` (how many of these there are).
  *
  * Group commit: appends to one stream that arrive within one turn of the event loop share one script call and one
  * PUBLISH. One call for each append would cost Redis five times the CPU and gain nothing: the publisher waits for one
