@@ -215,7 +215,9 @@ export class UnreadAnswers {
     const now = performance.now();
     for (const [socket, waiting] of this.#waiting) {
       const sent = sentBytes(socket);
-      if (sent !== waiting.sent) Object.assign(waiting, { sent, at: now });
+      // An answer that is not finished, or waits for the one before it, is not the client's fault.
+      const isTheirs = socket.writableLength > 0;
+      if (sent !== waiting.sent || !isTheirs) Object.assign(waiting, { sent, at: now });
       else if (now - waiting.at >= this.#options.unreadMs) this.#cut(socket, waiting);
     }
   }

@@ -1,5 +1,5 @@
 /** Answers that nobody reads are bounded in bytes and in time, whatever the route. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { expect } from 'chai';
 import type { RunningNode } from '../../server/node/start-node.js';
@@ -40,9 +40,15 @@ describe('An answer that is not read', () => {
       ...options,
     });
     let worked = 0;
+    const unfinished: ServerResponse[] = [];
     const server = createServer((request, response) => {
       worked += 1;
-      response.end(request.url === '/large' ? Buffer.alloc(LARGE) : 'small');
+      if (request.url === '/slow') {
+        response.write(Buffer.alloc(LARGE));
+        unfinished.push(response);
+      } else {
+        response.end(request.url === '/large' ? Buffer.alloc(LARGE) : 'small');
+      }
     });
     unread.guard(server);
     servers.push(server);
@@ -55,7 +61,10 @@ describe('An answer that is not read', () => {
     };
     const get = (from: string, path = '/small') =>
       fetch(`http://127.0.0.1:${port}${path}`, { headers: { 'X-Forwarded-For': from } });
-    return { unread, refused, ask, get, worked: () => worked };
+    const finish = () => {
+      for (const response of unfinished) response.end();
+    };
+    return { unread, refused, ask, get, finish, worked: () => worked };
   };
 
   afterEach(() => {
@@ -79,6 +88,26 @@ describe('An answer that is not read', () => {
     await closed(idle);
     await until('nothing waits', () => unread.bytes === 0);
     expect(reader.destroyed).to.equal(false);
+  });
+
+  it('is not cut for what the node has not made yet', async () => {
+    const { unread, ask, finish } = await serve({ unreadMs: 500 });
+    const socket = ask('/slow');
+    ask('/large', { from: '203.0.113.2' });
+    socket.write('GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += String(chunk);
+    });
+    // These show that there was time enough.
+    await until('the other is cut', () => unread.cut === 1, { withinMs: 30_000 });
+    ask('/large', { from: '203.0.113.3' });
+    await until('a third is cut', () => unread.cut === 2, { withinMs: 30_000 });
+    ask('/large', { from: '203.0.113.4' });
+    await until('a fourth is cut', () => unread.cut === 3, { withinMs: 30_000 });
+    finish();
+    await until('both answers have come', () => text.endsWith('small'), { withinMs: 30_000 });
+    expect(unread.cut).to.equal(3);
   });
 
   it('lets no more be asked for by its address, and others go on', async () => {
