@@ -21,7 +21,7 @@
 -- The data of an entry that deletes its key; the same as in `message.ts` of the protocol.
 local TOMBSTONE = ' null'
 local FIRST_ENTRY = 5
-local call, format = redis.call, string.format
+local call, format, ceil = redis.call, string.format, math.ceil
 local meta = call('HMGET', KEYS[2], 'epoch', 'seq', 'bytes', 'values')
 local epoch, seq = meta[1], tonumber(meta[2] or '0')
 local bytes, values = tonumber(meta[3] or ''), tonumber(meta[4] or '')
@@ -92,10 +92,9 @@ for i = FIRST_ENTRY, #ARGV, 3 do
     local weight = #key + VALUE_BYTES + before
     if
       before == 0
-      or values + growth > room
-      or data == TOMBSTONE
       or MAX_BYTES_OF_ONE
-      or math.ceil(weight / PART_BYTES) ~= math.ceil((weight + growth) / PART_BYTES)
+      or data == TOMBSTONE
+      or growth ~= 0 and (values + growth > room or ceil(weight / PART_BYTES) ~= ceil((weight + growth) / PART_BYTES))
     then
       if not judge then judge, note, owner_at = admitting(limits(), TOMBSTONE, FIRST_ENTRY, now) end
       result, values, growth, owner, place = judge(i, before, growth, size, values, seq)
