@@ -12,6 +12,8 @@ export interface NginxTls {
   readonly certificates: string;
   /** Value of Strict-Transport-Security. Default none. */
   readonly hsts?: string;
+  /** Whether what comes in clear is sent there. Default false. */
+  readonly only?: boolean;
 }
 
 export interface NginxOptions {
@@ -72,6 +74,8 @@ export function nginx(options: NginxOptions): ManagedProcess {
     HUB_TLS:
       tls === undefined ? '' : `listen ${host}:${tls.port} ssl http2; include ${join(dir, 'tls.conf')};`,
     HUB_HSTS: tls?.hsts ?? '',
+    HUB_HTTPS_ONLY: tls?.only ? '1' : '',
+    HUB_HTTPS_PORT: `:${tls?.port ?? 443}`,
     HUB_UPSTREAM_SERVERS: servers('max_fails=1 fail_timeout=1s'),
     HUB_LIVING_SERVERS: servers('max_fails=1 fail_timeout=3s'),
     HUB_CONNECTION_SERVERS: servers('max_fails=0'),

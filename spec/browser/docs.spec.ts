@@ -5,6 +5,7 @@ import { startTestApp } from '../http/test-app.js';
 import { launchChromium } from '../support/chromium.js';
 import { SPEC_KEY } from '../support/credentials.js';
 import { until } from '../support/wait.js';
+import { OPEN_SOCKETS } from './own-origin.js';
 
 describe('The pages of the documents', () => {
   let browser: Browser;
@@ -55,6 +56,14 @@ describe('The pages of the documents', () => {
     const text = await page.locator('#document').innerText();
     for (const word of ['Socket.IO 4', 'unsubscribe', 'history', 'expiring', `${app.port}/ws`]) {
       expect(text).to.contain(word);
+    }
+  });
+
+  it('may connect to their own hub, and to no other host; so may the dashboard', async () => {
+    for (const path of ['/', '/docs', '/docs/sockets.html']) {
+      await page.goto(app.url + path);
+      expect(await page.evaluate(OPEN_SOCKETS), path).to.equal('open, refused');
+      expect(complaints.splice(0).filter((text) => !/192\.0\.2\.1/.test(text))).to.deep.equal([]);
     }
   });
 });

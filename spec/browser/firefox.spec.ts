@@ -5,6 +5,7 @@ import type { RunningNode } from '../../server/node/start-node.js';
 import { startTestApp } from '../http/test-app.js';
 import { FIREFOX_PLACES } from '../support/browsers.js';
 import { publish } from '../support/http.js';
+import { OPEN_SOCKETS } from './own-origin.js';
 
 describe('The dashboard in Firefox', () => {
   let browser: Browser;
@@ -32,4 +33,12 @@ describe('The dashboard in Firefox', () => {
     const line = await page.waitForSelector('.headline');
     expect(await line?.evaluate(({ textContent }) => textContent)).to.match(/Read in Firefox/);
   });
+
+  for (const path of ['/', '/docs/sockets.html']) {
+    it(`may connect to its own hub, and to no other host: ${path}`, async () => {
+      const page = await browser.newPage();
+      await page.goto(app.url + path);
+      expect(await page.evaluate(OPEN_SOCKETS)).to.equal('open, refused');
+    });
+  }
 });
