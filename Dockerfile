@@ -1,5 +1,5 @@
 # A node of the hub. Built in one stage, run in another that has neither the compiler nor the packages of development.
-FROM node:24.11.1-bookworm-slim AS base
+FROM node:24.21.0-bookworm-slim AS base
 WORKDIR /app
 COPY package.json package-lock.json ./
 COPY packages/protocol/package.json packages/protocol/
@@ -19,7 +19,7 @@ FROM base AS packages
 # With the optional packages of the hub, which docker/package.json depends on.
 RUN npm ci --omit=dev --no-audit --no-fund && npm cache clean --force
 
-FROM node:24.11.1-bookworm-slim
+FROM node:24.21.0-bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 LABEL org.opencontainers.image.title="Axiom Streaming" \
       org.opencontainers.image.description="A node of the hub: Socket.IO, WebSocket and SSE" \

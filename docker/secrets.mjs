@@ -4,7 +4,8 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const SECRETS = {
   JWT_SECRET: 'Secret of the tokens of clients and publishers (HS256).',
-  REDIS_PASSWORD: 'Password of Redis.',
+  REDIS_PASSWORD: 'Password of the hub in Redis.',
+  REDIS_ADMIN_PASSWORD: 'Password of the default user of Redis, who may do everything.',
   GRAFANA_PASSWORD: 'Password of the user "admin" of Grafana.',
 };
 

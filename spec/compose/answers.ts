@@ -56,6 +56,10 @@ export const ADDRESSES: readonly Address[] = [
     name: 'GET /api/topics/{topic}',
     ask: get(`/api/topics/${TOPIC}`, ({ last }) => (last as { data?: unknown }).data === 3),
   },
+  {
+    name: 'DELETE /api/topics/{topic}',
+    ask: request('DELETE', '/api/topics/news:verify-none', 404, ({ body }) => body.code === 'not_found'),
+  },
   { name: 'GET /api/streams', ask: get('/api/streams', ({ streams }) => (streams as unknown[]).length >= 5) },
   { name: 'GET /api/streams/{stream}', ask: get('/api/streams/market', ({ name }) => name === 'market') },
   { name: 'POST /mcp', ask: listTools },

@@ -28,6 +28,7 @@ interface Service {
 }
 
 interface Compose {
+  readonly networks: Readonly<Record<string, unknown>>;
   readonly services: Readonly<Record<string, Service>>;
 }
 
@@ -41,7 +42,7 @@ function schema(): object {
 }
 
 describe('The compose file', () => {
-  const { services } = readCompose('docker-compose.yml');
+  const { services, networks } = readCompose('docker-compose.yml');
   const service = (name: string) => services[name]!;
 
   for (const file of ['docker-compose.yml', 'docker-compose.join.yml']) {
@@ -81,6 +82,8 @@ describe('The compose file', () => {
       expect(each.security_opt, name).to.deep.equal(['no-new-privileges:true']);
       expect(each.restart, name).to.equal('unless-stopped');
       expect(each.mem_limit, name).to.be.a('string');
+      expect(each.pids_limit, name).to.be.within(1, 256);
+      for (const folder of (each.tmpfs ?? []) as string[]) expect(folder, name).to.match(/^\/tmp:size=\d+m$/);
       expect(each.logging, name).to.have.nested.property('options.max-size');
       expect(each.image, name).to.match(/:v?\d+\.\d+\.\d+/);
     }
@@ -97,6 +100,33 @@ describe('The compose file', () => {
     for (const [name, { ports = [] }] of Object.entries(services)) {
       if (name === 'nginx') continue;
       for (const port of ports) expect(port, name).to.match(/^127\.0\.0\.1:/);
+    }
+  });
+
+  it('has Redis where only those reach it who need it, and lets nobody out from there', () => {
+    expect(networks.redis).to.deep.equal({ internal: true });
+    const inNetwork = (network: string) =>
+      Object.keys(services).filter((name) => (service(name).networks as string[]).includes(network));
+    expect(inNetwork('redis')).to.have.members(['api', 'redis', 'redis-exporter']);
+    expect(inNetwork('default')).to.have.members(['nginx', 'api', 'prometheus', 'nginx-exporter']);
+    expect(inNetwork('monitoring')).to.have.members([
+      'prometheus',
+      'grafana',
+      'redis-exporter',
+      'nginx-exporter',
+    ]);
+    expect(service('redis').networks).to.deep.equal(['redis']);
+    expect(service('redis').ports).to.equal(undefined);
+  });
+
+  it('gives the hub the rights in Redis that SECURITY.md names, and not the password of who may do more', () => {
+    const [, rule] = /^ACL SETUSER axiom on >PASSWORD (.+)$/m.exec(read('SECURITY.md')) ?? [];
+    const command = String(service('redis').command);
+    expect(command).to.include(`axiom "$$(hash "$$REDIS_PASSWORD")" '${rule}'`);
+    expect(command).not.to.include('requirepass');
+    expect(service('api').environment?.REDIS_URL).to.match(/^redis:\/\/axiom:\$\{REDIS_PASSWORD:/);
+    for (const [name, { environment = {} }] of Object.entries(services)) {
+      if (name !== 'redis') expect(JSON.stringify(environment), name).not.to.include('REDIS_ADMIN_PASSWORD');
     }
   });
 
@@ -139,7 +169,7 @@ describe('The compose file', () => {
 
   it('does not start without the secrets', () => {
     const text = read('docker-compose.yml');
-    for (const name of ['JWT_SECRET', 'REDIS_PASSWORD', 'GRAFANA_PASSWORD']) {
+    for (const name of ['JWT_SECRET', 'REDIS_PASSWORD', 'REDIS_ADMIN_PASSWORD', 'GRAFANA_PASSWORD']) {
       const uses = text.match(new RegExp(`\\$\\{${name}[^}]*`, 'g')) ?? [];
       expect(uses, name).not.to.deep.equal([]);
       for (const use of uses) expect(use).to.match(/:\?is not set; "npm run secrets" writes it into \.env$/);
@@ -189,7 +219,7 @@ describe('npm run secrets', () => {
     const { status, stdout } = secrets(file);
     expect(status).to.equal(0);
     const text = readFileSync(file, 'utf8');
-    for (const name of ['JWT_SECRET', 'REDIS_PASSWORD', 'GRAFANA_PASSWORD']) {
+    for (const name of ['JWT_SECRET', 'REDIS_PASSWORD', 'REDIS_ADMIN_PASSWORD', 'GRAFANA_PASSWORD']) {
       const value = new RegExp(`^${name}=([A-Za-z0-9_-]{43})$`, 'm').exec(text)?.[1];
       expect(value, name).to.be.a('string');
       expect(stdout).to.include(name).and.not.to.include(value!);
