@@ -112,6 +112,14 @@ async function runConnectors(): Promise<void> {
   say(`in the image run: ${Object.keys(SAYS_AWAY).join(', ')}`);
 }
 
+/** What gets into NGINX finds no Redis, whose network it is not in. */
+async function seekRedis(): Promise<void> {
+  const seek = 'curl -sS -m 5 telnet://axiom_redis:6379 2>&1 </dev/null; true';
+  const answer = await compose('exec', '-T', 'nginx', 'sh', '-c', seek);
+  check(/resolve/i.test(answer), { answer });
+  say(`from NGINX: ${answer}`);
+}
+
 async function killANode(token: string): Promise<void> {
   const clients: TestClient[] = [];
   for (const transport of [...TRANSPORTS, ...TRANSPORTS, ...TRANSPORTS]) {
@@ -186,6 +194,9 @@ async function monitor(): Promise<void> {
     { withinMs: 60_000, instead: () => targets },
   );
   say(`scraped: ${targets.map(({ scrapePool, labels }) => `${scrapePool} ${labels.instance}`).join(', ')}`);
+  const up = await fetch(`http://localhost:${env.PROMETHEUS_PORT}/api/v1/query?query=redis_up`);
+  const { result } = ((await up.json()) as { data: { result: { value: [number, string] }[] } }).data;
+  check(result.length === 1 && result[0]?.value[1] === '1', { redis_up: result });
   const rules = await fetch(`http://localhost:${env.PROMETHEUS_PORT}/api/v1/rules`);
   const { groups } = ((await rules.json()) as { data: { groups: { rules: { health: string }[] }[] } }).data;
   const loaded = groups.flatMap((group) => group.rules);
@@ -233,6 +244,7 @@ async function main(): Promise<number> {
     const token = await mintToken();
     await askBothPorts(token);
     await runConnectors();
+    await seekRedis();
     await killANode(token);
     await monitor();
     await takeDown();

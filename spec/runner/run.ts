@@ -48,7 +48,7 @@ function commandsOf(selection: Selection): Job[] {
   const { scripts } = createRequire(import.meta.url)('../../../package.json') as {
     scripts: Record<string, string>;
   };
-  return ['pack:check', 'verify:compose']
+  return ['audit:own', 'pack:check', 'verify:compose']
     .filter((script) => script in scripts)
     .map((script) => ({ name: `npm run ${script}`, files: [], command: ['npm', 'run', '--silent', script] }));
 }
