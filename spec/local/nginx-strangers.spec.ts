@@ -1,7 +1,7 @@
 /** Bodies that nodes refuse, more event streams than a connection carries, and requests in clear. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -37,10 +37,22 @@ describe('NGINX and strangers', () => {
   let onlyPort: number;
   const dir = mkdtempSync(join(tmpdir(), 'axiom-spec-nginx-strangers-'));
 
+  /** Bodies of `POST /stream` as the node read them: it asks for the next node the first time. */
+  const bodies: number[] = [];
+
+  async function offered(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let bytes = 0;
+    for await (const chunk of request) bytes += (chunk as Buffer).length;
+    bodies.push(bytes);
+    response.writeHead(bodies.length === 1 ? 503 : 200, { 'Content-Type': 'text/event-stream' });
+    response.end('event: position\n\n');
+  }
+
   before(async () => {
     node = createServer((request, response) => {
       const path = request.url?.split('?')[0];
       if (path === '/health/live') response.end('{}');
+      else if (path === '/stream' && request.method === 'POST') offered(request, response);
       else if (path === '/stream') {
         response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('event: position\n\n');
       } else if (request.method === 'POST') response.writeHead(401).end('{"code":"of the node"}');
@@ -97,6 +109,17 @@ describe('NGINX and strangers', () => {
       }
     });
   }
+
+  it('offers the next node the whole body of a POST /stream that the first one refuses', async () => {
+    const body = 'x'.repeat(200_000);
+    const response = await fetch(`http://127.0.0.1:${port}/stream`, {
+      method: 'POST',
+      body,
+      headers: EVENTS,
+    });
+    expect([response.status, await response.text()]).to.deep.equal([200, 'event: position\n\n']);
+    expect(bodies).to.deep.equal([body.length, body.length]);
+  });
 
   describe('over one connection of HTTP/2', () => {
     let session: ClientHttp2Session;
