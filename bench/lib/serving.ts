@@ -15,6 +15,7 @@ export interface Serving {
   readonly ports: readonly number[];
   readonly redisPort: number;
   readonly redisUrl: string;
+  readonly pids: { readonly servers: readonly number[]; readonly redis: number };
   /** CPU seconds of all servers so far, NGINX with its workers. */
   serverCpuSeconds(): number;
   redisCpuSeconds(): number;
@@ -54,6 +55,7 @@ export async function serving<T>(
       ports,
       redisPort,
       redisUrl,
+      pids: { servers: started.map(({ pid }) => pid!), redis: redis.pid! },
       serverCpuSeconds: () => started.reduce((sum, { pid }) => sum + cpuSecondsOfTree(pid!), 0),
       redisCpuSeconds: () => cpuSeconds(redis.pid!),
       restingBytes: () => restingBytes(started[0]!.pid!),

@@ -135,8 +135,8 @@ export class ClientConnection implements Access {
     this.#costs.check();
   }
 
-  pace(): void | Promise<void> {
-    return this.#costs.pace();
+  pace(everything?: boolean): void | Promise<void> {
+    return this.#costs.pace(everything);
   }
 
   #spend(what: 'request' | 'publish', count: number): void | Promise<void> {

@@ -57,6 +57,8 @@ export class ConnectionCosts implements Meter {
 
   charge(work: Work, amount: number): void {
     if (work === 'publishes_refused') this.#publishesRefused += amount;
+    // Not out of what comes with a connection: whoever opens many would have much of it.
+    else if (work === 'bytes_read') this.#meter.charge(this.#payer, work, amount);
     else this.#charge(work, amount);
   }
 
@@ -65,8 +67,8 @@ export class ConnectionCosts implements Meter {
   }
 
   /** As `Access.pace`. */
-  pace(): void | Promise<void> {
-    if (this.#openingUnits > 0) return undefined;
+  pace(everything = false): void | Promise<void> {
+    if (this.#openingUnits > 0 && !everything) return undefined;
     const ms = this.#meter.waitMs(this.#payer);
     return ms === 0 ? undefined : sleep(Math.min(ms, MAX_PACE_MS));
   }

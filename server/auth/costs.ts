@@ -35,7 +35,10 @@ export const COSTS = {
     perUnit: 20,
     what: 'messages in an answer, a snapshot, a rewind or a recovery; live messages cost nothing',
   },
-  bytes_read: { perUnit: 16 * KIB, what: 'bytes of the body of a request' },
+  bytes_read: {
+    perUnit: 16 * KIB,
+    what: 'bytes of the body of a request, or of a frame of a socket above 8 KiB; not of a publication that succeeds',
+  },
   bytes_written: { perUnit: 64 * KIB, what: 'bytes of an answer over HTTP, or of the messages above' },
 } as const satisfies Record<Work, Cost> & Record<string, Cost>;
 

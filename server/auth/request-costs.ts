@@ -53,10 +53,10 @@ export class RequestCosts {
   }
 
   /** Charges for the items of a batch that were refused, while others may have been published. */
-  chargeItems({ subject }: Principal, results: readonly Ack<'publish'>[]): void {
+  chargeItems({ subject }: Principal, results: readonly Ack<'publish'>[], bytes: number): void {
     if (subject === undefined) return;
     const refused = results.filter((result) => !result.ok && !ERRORS[result.error.code].retry).length;
-    if (refused > 0) this.#meter.chargePublisher(subject, refused, 0);
+    if (refused > 0 || bytes > 0) this.#meter.chargePublisher(subject, refused, Math.max(0, bytes));
   }
 
   /** To be called before a publication is read. @throws HubError `rate_limited` if too many others were refused */

@@ -20,9 +20,10 @@ export interface BatchLimits {
 }
 
 /** An item of a batch: its value, or why it was not read. */
-export type BatchItem =
-  | { readonly value: unknown; readonly error?: undefined }
-  | { readonly error: HubError };
+export type BatchItem = {
+  /** With its white space. */
+  readonly bytes: number;
+} & ({ readonly value: unknown; readonly error?: undefined } | { readonly error: HubError });
 
 /** Where an item is in a body, and how errors call it. */
 interface Range {
@@ -48,10 +49,10 @@ export async function batchItems(body: Buffer, limits: BatchLimits): Promise<Bat
     const bytes = end - start;
     if (bytes > limits.maxItemBytes) {
       const text = `${bytes} bytes; a message of a batch has at most ${limits.maxItemBytes}, white space included`;
-      items.push({ error: new HubError('too_large', text) });
+      items.push({ bytes, error: new HubError('too_large', text) });
       continue;
     }
-    items.push({ value: parseJson(body.toString('utf8', start, end), where) });
+    items.push({ bytes, value: parseJson(body.toString('utf8', start, end), where) });
     if (turns.isOver(bytes)) await turns.next();
   }
   return items;

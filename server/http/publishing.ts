@@ -18,6 +18,8 @@ import { bodyText, headerText, parseJson } from './body.js';
 import { BodyBudget } from './body-budget.js';
 import { EXACT } from './exact.js';
 
+/** Around the items of a batch, for which nobody pays. */
+const FREE_BODY_BYTES = 16 * 1024;
 /** Errors of a log that takes nothing at the moment. */
 const NOT_NOW: ReadonlySet<string> = new Set(['log_unavailable', 'storage_full']);
 /** An item may have this many times the bytes of its data, for white space, and so much for what is around it. */
@@ -45,8 +47,10 @@ export function publishingRoutes(options: PublishingOptions): Router {
     '/api/topics/:topic/messages',
     needsToken,
     (request: Request<{ topic: string }>, response: Response, next: NextFunction) => {
-      publisher.checkTopic(request.params.topic, principalOf(response));
-      next();
+      const { topic } = request.params;
+      const refused = publisher.refuseTopic(topic, principalOf(response), request.get('traceparent'));
+      if (refused === undefined) next();
+      else refused.catch(next);
     },
     one,
     async (request: Request<{ topic: string }>, response: Response) => {
@@ -82,11 +86,13 @@ export function publishingRoutes(options: PublishingOptions): Router {
     bodies.handler,
     many,
     async (request: Request, response: Response) => {
-      const items = await batchItems(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0), limits);
+      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+      const items = await batchItems(body, limits);
       const principal = principalOf(response);
       await gate.spendPublishes(principal, items.length);
       const results = await publishItems(publisher, items, principal, request.get('traceparent'));
-      gate.costs.chargeItems(principal, results);
+      const taken = items.reduce((sum, { bytes }, i) => sum + (results[i]!.ok ? bytes : 0), 0);
+      gate.costs.chargeItems(principal, results, body.length - taken - FREE_BODY_BYTES);
       response.json({ results });
     },
   );

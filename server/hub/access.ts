@@ -42,6 +42,7 @@ export type Work =
   | 'messages_walked'
   | 'messages_read'
   | 'messages_written'
+  | 'bytes_read'
   | 'bytes_written'
   | 'publishes_refused';
 
@@ -67,8 +68,10 @@ export interface Access extends Meter {
   /**
    * As {@link check}, for work that must not be refused, because a client that comes back needs it: resolves when it
    * may go on. Undefined: now.
+   *
+   * @param everything whether what comes with a connection does not count, for work that no client needs; default false
    */
-  pace(): void | Promise<void>;
+  pace(everything?: boolean): void | Promise<void>;
 }
 
 /** May do everything: the principal of the hub itself and of its own feeds. */

@@ -226,8 +226,26 @@ export class Publisher {
     return results;
   }
 
-  /** Checks what a topic alone tells: that it can be published to, and by whom. @throws HubError that names the field */
-  checkTopic(text: string, principal: Principal): Topic {
+  /**
+   * Checks what a topic alone tells, before the data is there: that it can be published to, and by whom.
+   *
+   * @returns undefined if it can; otherwise a promise that rejects as {@link publish} would, and is traced as that
+   */
+  refuseTopic(
+    topic: string,
+    principal: Principal,
+    traceparent: string | undefined,
+  ): Promise<never> | undefined {
+    try {
+      this.#checkTopic(topic, principal);
+      return undefined;
+    } catch (error) {
+      const refuse = () => Promise.reject<never>(error);
+      return this.#tracing === undefined ? refuse() : this.#tracing.publish(traceparent, topic, refuse);
+    }
+  }
+
+  #checkTopic(text: string, principal: Principal): Topic {
     const topic = this.#hub.topic(text, 'topic');
     if (topic.key === ALL_KEYS) {
       throw new HubError('bad_topic', `topic: "${text}" names a whole stream; a message has one key`, {
@@ -243,7 +261,7 @@ export class Publisher {
     { topic: text, data, id }: Publication,
     principal: Principal,
   ): { stream: string; entry: AppendEntry } {
-    const { stream, key } = this.checkTopic(text, principal);
+    const { stream, key } = this.#checkTopic(text, principal);
     const bytes = Buffer.byteLength(data);
     if (bytes > this.#maxBytes) {
       this.#refuse('too_large');

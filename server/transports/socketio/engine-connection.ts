@@ -22,6 +22,8 @@ export interface EngineConnection {
       readonly _socket?: Socket | null;
       close(code: number, reason: string): void;
       terminate(): void;
+      pause(): void;
+      resume(): void;
     };
   };
   readonly writeBuffer: readonly { readonly data?: string | Buffer }[];

@@ -17,6 +17,7 @@ import { isOperation, type RequestHandler } from '../../hub/operations/handler.j
 import { subscribe } from '../../hub/operations/subscribe.js';
 import type { Logger } from '../../logger.js';
 import type { Admission } from '../admission.js';
+import { chargeFrame, FREE_FRAME_BYTES } from '../frame-cost.js';
 import { unreadBound } from '../unread-bound.js';
 import { welcomeInfo } from '../welcome.js';
 import { Authentication, type ConnectDecision } from './authentication.js';
@@ -31,6 +32,7 @@ import {
 import { followForeignEvents } from './foreign-events.js';
 import { type AdapterHooks, hubAdapter } from './hub-adapter.js';
 import { socketIoEncoding } from './message-encoding.js';
+import { hasCursor, withoutCursor } from './missing-cursor.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
 import { NamespaceEntrance } from './namespace-entrance.js';
 import { Resumer, type Resumption, sessionVerdict } from './resume.js';
@@ -97,6 +99,8 @@ export class SocketIoTransport {
   readonly #authentication: Authentication;
   readonly #entrance: NamespaceEntrance<ConnectDecision>;
   readonly #keeper: SessionKeeper;
+  /** Bytes of the packet that came last, where it is large, until it is dealt with. */
+  readonly #largePackets = new WeakMap<EngineConnection, number>();
 
   constructor(options: SocketIoOptions) {
     this.#options = options;
@@ -145,7 +149,9 @@ export class SocketIoTransport {
     const bound = unreadBound(hub);
     const transport = this;
     // One function for all connections. Not only operations are answered: so is a CONNECT to an unknown namespace.
-    function look(this: EngineConnection): void {
+    function look(this: EngineConnection, { data }: { readonly data?: string | Buffer }): void {
+      if (data !== undefined && data.length > FREE_FRAME_BYTES)
+        transport.#largePackets.set(this, data.length);
       if (holdsMoreThan(this, bound)) transport.#endUnread(this);
     }
     this.io.engine.on('connection', (connection: EventEmitter) => connection.on('packet', look));
@@ -276,7 +282,12 @@ export class SocketIoTransport {
       }
       const acknowledge = typeof last === 'function' ? (last as Acknowledge) : () => undefined;
       const body = typeof args[0] === 'function' ? undefined : args[0];
+      const connection = engineConnection(socket);
+      const bytes = this.#largePackets.get(connection) ?? 0;
+      if (bytes > 0) this.#largePackets.delete(connection);
       void this.#handle(socket, subscriber, String(event), body, (ack) => {
+        const source = connection.transport.socket;
+        chargeFrame(subscriber.access, source, { operation: String(event), isOk: ack.ok, bytes });
         const misses = mayMiss && event === 'subscribe' && ack.ok;
         if (misses) mayMiss = false;
         acknowledge(misses && !hasCursor(body) ? withoutCursor(ack) : ack);
@@ -334,13 +345,4 @@ export class SocketIoTransport {
     const old = this.io.sockets.sockets.get(sid);
     if (old !== undefined) engineConnection(old).close(true);
   }
-}
-
-/** The acknowledgement of a `subscribe` that was to bring a cursor and does not. */
-function withoutCursor(ack: Ack): Ack {
-  return { ...(ack as Ack<'subscribe'>), cursorMissing: true } as Ack<'subscribe'>;
-}
-
-function hasCursor(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && 'since' in body;
 }

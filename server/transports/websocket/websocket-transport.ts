@@ -15,6 +15,7 @@ import type { Subscriber } from '../../hub/delivery/subscriber.js';
 import type { Hub } from '../../hub/hub.js';
 import type { RequestHandler } from '../../hub/operations/handler.js';
 import type { Admission } from '../admission.js';
+import { chargeFrame } from '../frame-cost.js';
 import { lifelineOf } from '../lifeline.js';
 import { unreadBound } from '../unread-bound.js';
 import { welcomeInfo } from '../welcome.js';
@@ -150,8 +151,14 @@ export class WebSocketTransport {
     const { op, id, messageId, ...rest } = frame;
     const body = messageId === undefined ? rest : { ...rest, id: messageId };
     connection.pending += 1;
+    const bytes = text?.length ?? 0;
     void this.#options.requests
       .handle(connection.subscriber, op, body, (acknowledgement) => {
+        chargeFrame(connection.subscriber.access, connection.socket, {
+          operation: op,
+          isOk: acknowledgement.ok,
+          bytes,
+        });
         connection.sink.send({ op: 'ack', ...(id === undefined ? {} : { id }), ...acknowledgement });
       })
       .finally(() => {
