@@ -64,7 +64,7 @@ export function administeringRoutes(options: AdministeringOptions): Router {
   /** The subject of a connection, or its address if it has none. @throws HubError `not_found` */
   async function whoHas(id: string): Promise<{ sub: string } | { sub?: undefined; address: string }> {
     const found = await connections.find(id);
-    if (found === undefined) throw noConnection(id);
+    if (found === undefined) throw noConnection(id, 'connection');
     return found.subject === null ? { address: found.address } : { sub: found.subject };
   }
 
@@ -88,6 +88,6 @@ export function administeringRoutes(options: AdministeringOptions): Router {
   return router;
 }
 
-function noConnection(id: string): HubError {
-  return new HubError('not_found', `id: there is no connection "${id.slice(0, 100)}"`, { field: 'id' });
+function noConnection(id: string, field = 'id'): HubError {
+  return new HubError('not_found', `${field}: there is no connection "${id.slice(0, 100)}"`, { field });
 }

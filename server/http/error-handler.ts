@@ -96,6 +96,9 @@ function toHubError(error: unknown): HubError {
   if (type === 'entity.too.large') {
     return new HubError('too_large', `the body is larger than ${String(limit)} bytes`, { field: 'body' });
   }
+  if (type === 'entity.parse.failed') {
+    return new HubError('bad_json', `body is not JSON: ${String(message)}`, { field: 'body' });
+  }
   if (type === 'encoding.unsupported' || type === 'charset.unsupported' || status === 415) {
     return new HubError('unsupported_type', String(message), { field: 'body' });
   }

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { WebSocket } from 'ws';
+import { fromAddress } from '../support/client.js';
 import { until } from '../support/wait.js';
 import type { Target } from './target.js';
 import { eachTestHasVisitor, messagesOf } from './visitor.js';
@@ -87,7 +88,7 @@ export function connecting(target: Target): void {
 function statusOfUpgrade(url: string, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url.replace(/^http/, 'ws'), {
-      headers: { 'X-Forwarded-For': address },
+      headers: fromAddress(address),
       handshakeTimeout: 5_000,
     });
     socket.on('unexpected-response', (request, response) => {

@@ -2,8 +2,10 @@
  * The hub under test: any URL. The suite knows nothing of it but what it says at `/api/streams`, and touches nothing of
  * it but topics of its own.
  */
+
 import { randomUUID } from 'node:crypto';
 import type { StreamClass } from '@axiom-streaming/protocol/message';
+import { fromAddress } from '../support/client.js';
 import { call, get } from '../support/http.js';
 
 /** What `/api/streams` says of a stream. */
@@ -65,7 +67,7 @@ export class Target {
 
   /** A stream as the node that serves an address sees it now. */
   async stream(name: string, address: string): Promise<StreamInfo> {
-    const headers = { 'X-Forwarded-For': address };
+    const headers = fromAddress(address);
     const { body } = await call<{ streams: StreamInfo[] }>(
       'GET',
       `${this.url}/api/streams`,

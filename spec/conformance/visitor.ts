@@ -1,6 +1,12 @@
 import type { Message } from '@axiom-streaming/protocol/message';
 import type { TransportName } from '@axiom-streaming/protocol/transports';
-import { nextAddress, type TestClient, type TestSocket, type TestSubscription } from '../support/client.js';
+import {
+  fromAddress,
+  nextAddress,
+  type TestClient,
+  type TestSocket,
+  type TestSubscription,
+} from '../support/client.js';
 import { type Answer, call, publish } from '../support/http.js';
 import {
   connectSocketIo,
@@ -74,13 +80,13 @@ export class Visitor {
   ): Promise<EventStream> {
     const text = typeof query === 'string' ? query : String(new URLSearchParams(query));
     return this.#keep(
-      await EventStream.open(`${this.url}/stream?${text}`, { 'X-Forwarded-For': this.address, ...headers }),
+      await EventStream.open(`${this.url}/stream?${text}`, { ...fromAddress(this.address), ...headers }),
     );
   }
 
   /** Publishes over HTTP. @throws Error where the answer is not 201. */
   async publish(topic: string, data: unknown): Promise<Published> {
-    const { status, body } = await publish(this.url, topic, data, { 'X-Forwarded-For': this.address });
+    const { status, body } = await publish(this.url, topic, data, fromAddress(this.address));
     if (status !== 201) throw new Error(`a publish to ${topic} was answered with ${status}`);
     return body as unknown as Published;
   }
@@ -114,7 +120,7 @@ export class Visitor {
     body?: string | Buffer,
     headers: Record<string, string> = {},
   ): Promise<Answer<T>> {
-    return call<T>(method, this.url + path, body, { 'X-Forwarded-For': this.address, ...headers });
+    return call<T>(method, this.url + path, body, { ...fromAddress(this.address), ...headers });
   }
 
   close(): void {

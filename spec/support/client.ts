@@ -289,3 +289,11 @@ export function nextAddress(): string {
   addresses += 1;
   return `127.${1 + Math.floor(addresses / 250) + (process.pid % 100)}.${1 + (addresses % 250)}.1`;
 }
+
+/**
+ * The headers with which a client comes from an address. A hub that is not of the specs takes nobody's word for that, and
+ * one without a secret serves nobody who came through a proxy.
+ */
+export function fromAddress(address: string): Record<string, string> {
+  return process.env.CONFORMANCE_URL === undefined ? { 'X-Forwarded-For': address } : {};
+}

@@ -7,6 +7,7 @@ import {
   ANSWER_WITHIN_MS,
   BaseTestClient,
   CONNECT_WITHIN_MS,
+  fromAddress,
   nextAddress,
   Resumption,
   type TestClientOptions,
@@ -52,11 +53,15 @@ export class SocketIoTestClient extends BaseTestClient implements TestSocket {
     super(options);
     const { url, address = nextAddress(), transports = ['websocket'], msgpack = false } = options;
     const { token = SPEC_KEY, tokens = async () => token, auth = {}, keepsCursor } = options;
-    this.socket = io(url, {
+    // A hub may be served below a path.
+    const { origin, pathname } = new URL(url);
+    const base = pathname.replace(/\/+$/, '');
+    this.socket = io(origin, {
       transports: [...transports],
-      ...(msgpack ? { path: '/msgpack/', parser } : {}),
+      path: `${base}${msgpack ? '/msgpack/' : '/socket.io/'}`,
+      ...(msgpack ? { parser } : {}),
       auth: (give) => void tokens().then((text) => give(text === '' ? auth : { token: text, ...auth })),
-      extraHeaders: { 'X-Forwarded-For': address },
+      extraHeaders: fromAddress(address),
       forceNew: true,
       timeout: CONNECT_WITHIN_MS,
       reconnectionDelay: 20,

@@ -3,6 +3,7 @@ import { EventSource } from 'eventsource';
 import {
   BaseTestClient,
   CONNECT_WITHIN_MS,
+  fromAddress,
   nextAddress,
   type TestClientOptions,
   type TestSubscription,
@@ -29,7 +30,7 @@ export class SseTestClient extends BaseTestClient {
     this.#since = rest.since !== undefined;
     this.source = new EventSource(`${url}/stream?${query}`, {
       fetch: async (input, init) => {
-        const headers = { ...init.headers, ...authorization(token), 'X-Forwarded-For': address };
+        const headers = { ...init.headers, ...authorization(token), ...fromAddress(address) };
         const response = await answered((signal) => fetch(input, { ...init, headers, signal }), init.signal);
         return this.#controlled(response);
       },

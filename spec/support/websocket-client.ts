@@ -7,6 +7,7 @@ import {
   BaseTestClient,
   backoffMs,
   CONNECT_WITHIN_MS,
+  fromAddress,
   nextAddress,
   Resumption,
   type TestClientOptions,
@@ -35,7 +36,7 @@ export class WebSocketTestClient extends BaseTestClient implements TestSocket {
   private constructor(options: TestClientOptions) {
     super(options);
     const { url, address = nextAddress(), token } = options;
-    this.#headers = { 'X-Forwarded-For': address, ...authorization(token) };
+    this.#headers = { ...fromAddress(address), ...authorization(token) };
     this.#url = `${url.replace(/^http/, 'ws')}/ws`;
     this.#resumption = new Resumption(this.seen, (body, heard) => this.request('subscribe', body, heard));
   }
