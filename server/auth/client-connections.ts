@@ -13,11 +13,10 @@ import { ConnectionCosts } from './connection-costs.js';
 import { CLOSE_OF, type EndReason } from './connection-ends.js';
 import { type ConnectionInfo, describe } from './connection-info.js';
 import type { CostMeter } from './cost-meter.js';
+import { ExpiryNotice } from './expiry-notice.js';
 import type { Lifeline } from './lifeline.js';
 import { type LimitName, type Rate, Tally } from './limits.js';
 
-/** How long before its token expires a connection is warned, ms. */
-const EXPIRES_SOON_MS = 60_000;
 const LOOK_EVERY_MS = 250;
 /** How long the subscriptions of a connection are checked once its key allows something else: some may be under way. */
 const CHECK_CHANGED_MS = 60_000;
@@ -59,7 +58,7 @@ export class ClientConnection implements Access {
   readonly transport: TransportName;
   readonly connectedAt = Date.now();
   subscriber: Subscriber | undefined;
-  warned = false;
+  readonly expiry = new ExpiryNotice();
   /** While its subscriptions have to be checked, ms since the Unix epoch. */
   checkedUntil = 0;
   /** Set while it is being set up. */
@@ -114,7 +113,6 @@ export class ClientConnection implements Access {
     // In one turn: two renewals at once must not both see whose the connection was before.
     this.#connections.admitRenewal(this, principal);
     this.principal = principal;
-    this.warned = false;
     return principal;
   }
 
@@ -302,9 +300,7 @@ export class ClientConnections {
         this.end(connection, 'expired');
       } else {
         this.#followKey(connection, subscriber, now);
-        if (subscriber.ended || expiresAt === undefined || connection.warned) continue;
-        if (expiresAt - now > EXPIRES_SOON_MS) continue;
-        connection.warned = true;
+        if (subscriber.ended || expiresAt === undefined || !connection.expiry.isDue(expiresAt, now)) continue;
         subscriber.expiring({ expiresInMs: Math.max(0, expiresAt - now) });
       }
     }

@@ -36,17 +36,35 @@ describe('A token on a live connection', () => {
   const publish = (topic: string, data: unknown) =>
     call('POST', `${app.url}/api/topics/${topic}/messages`, JSON.stringify(data), bearer(admin));
 
-  it('is about to end: the connection is told how long it has', async () => {
-    const text = await token({ lastsS: 50, subscribe: ['portfolio:p1'] });
+  it('is about to end: the connection is told once how long it has, when half of a short life is over', async () => {
+    const text = await token({ lastsS: 4, subscribe: ['portfolio:p1'] });
     const socket = kept(await WebSocketTestClient.connect({ url: app.url, token: text }));
     const socketIo = kept(await connectSocketIo({ url: app.url, token: text }));
-    await until(
-      'both are told',
-      () => socketIo.expiring.length > 0 && socket.frames.some(({ op }) => op === 'expiring'),
+    const told = () => socket.frames.filter(({ op }) => op === 'expiring');
+    await until('both are told', () => socketIo.expiring.length > 0 && told().length > 0);
+    for (const { expiresInMs } of [...told(), ...socketIo.expiring])
+      expect(expiresInMs).to.be.within(0, 2_000);
+    expect((await socket.request('auth', { token: text })).ok, 'the same token renews nothing').to.equal(
+      true,
     );
-    const { expiresInMs } = socket.frames.find(({ op }) => op === 'expiring')!;
-    expect(expiresInMs).to.be.within(10_000, 50_000);
-    expect(socketIo.expiring[0]).to.have.property('expiresInMs').that.is.within(10_000, 50_000);
+    await until('it is closed', () => socket.closeCodes.length > 0);
+    expect(told()).to.have.length(1);
+    expect(socketIo.expiring).to.have.length(1);
+  });
+
+  it('is renewed by one of 4 s each time it is about to end: it is told every two seconds, not at once', async () => {
+    const short = () => token({ lastsS: 4, subscribe: ['portfolio:p1'] });
+    const socket = kept(await WebSocketTestClient.connect({ url: app.url, token: await short() }));
+    const started = performance.now();
+    const told = () => socket.frames.filter(({ op }) => op === 'expiring').length;
+    for (const n of [1, 2, 3, 4]) {
+      await until('it is told', () => told() >= n);
+      expect(told(), 'once for each token').to.equal(n);
+      expect((await socket.request('auth', { token: await short() })).ok).to.equal(true);
+    }
+    // A token has whole seconds, so up to one of its four may be over when it is made.
+    expect(performance.now() - started).to.be.above(4 * 1_000);
+    expect(socket.closeCodes).to.deep.equal([]);
   });
 
   it('ends: the connection is closed with 4401', async () => {

@@ -50,6 +50,48 @@ describe('The client library, where tokens end', () => {
     });
   }
 
+  for (const transport of ['socketio', 'websocket', 'sse'] as const) {
+    it(`asks once for each notice over ${transport} where tokens are short, however many it reads`, async () => {
+      let asked = 0;
+      const source = () => {
+        asked += 1;
+        return allowed(4);
+      };
+      const { client, seen } = open({ transport, token: source });
+      const started = performance.now();
+      // Over SSE three streams, each of which is told of the end.
+      await client.subscribe(TOPIC, ({ data }) => seen.data.push(data)).ready;
+      await client.subscribe('news:a', () => undefined).ready;
+      await client.subscribe('news:b', () => undefined).ready;
+      await until('it has asked for four', () => asked >= 4);
+      // A token has whole seconds: between three and four of them, so the notice comes after one and a half at least.
+      expect(performance.now() - started).to.be.above(3 * 1_500 - 250);
+      await until('it reads', () => /connected|recovering/.test(client.status.state));
+      await publishOne('with the fourth');
+      await until('it still reads', () => seen.data.length === 1);
+      expect(seen.gaps).to.deep.equal([]);
+    });
+
+    it(`neither stops reading over ${transport} nor asks on and on where the source has the same token for a while`, async () => {
+      const text = await allowed(6);
+      let asked = 0;
+      let same = true;
+      const source = () => {
+        asked += 1;
+        return same ? text : allowed(300);
+      };
+      const { client, seen } = open({ transport, token: source });
+      await client.subscribe(TOPIC, ({ data }) => seen.data.push(data)).ready;
+      await until('it was told, and has asked', () => asked === 2);
+      expect(seen.states.at(-1), 'the stream was not opened again').to.equal('connected');
+      same = false;
+      await until('it has asked again', () => asked === 3);
+      await publishOne('with another token');
+      await until('it still reads', () => seen.data.length === 1);
+      expect(asked).to.equal(3);
+    });
+  }
+
   it('resumes over sse with the token that it asks for before the old one ends', async () => {
     let asked = 0;
     const { client, seen } = open({ transport: 'sse', token: () => allowed(++asked === 1 ? 3 : 300) });

@@ -17,6 +17,7 @@ import { CatchUp } from './recovery.js';
 import { openSocketIo } from './socketio-link.js';
 import { openSse } from './sse-link.js';
 import { Subscriptions } from './subscriptions.js';
+import { Tokens } from './tokens.js';
 import type {
   ClientEvents,
   ConnectOptions,
@@ -52,13 +53,14 @@ export class HubClient<Streams = Record<string, unknown>> {
   readonly #options: ConnectOptions;
   readonly #url: string;
   readonly #attempts: Attempts;
+  readonly #tokens: Tokens;
   readonly #events = new Emitter<ClientEvents>();
   readonly #waiting = new Waiting();
   readonly #subscriptions = new Subscriptions({
     gap: (gap) => this.#events.emit('gap', gap),
     acknowledged: (verdicts) => this.#catchUp.acknowledged(verdicts),
     tokenRefused: (error) => {
-      const again = TOKEN_REFUSED.test(error.code) && this.#renews;
+      const again = TOKEN_REFUSED.test(error.code) && this.#tokens.renews;
       if (again) this.#closed(this.#generation, error);
       return again;
     },
@@ -84,6 +86,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     const { url = globalThis.location?.origin, transport = 'auto' } = options;
     if (url === undefined) throw new TypeError('url: is missing');
     this.#options = options;
+    this.#tokens = new Tokens(options.token);
     this.#url = url.replace(/\/+$/, '');
     const order = transport === 'auto' ? (Object.keys(OPEN) as Transport[]) : [transport].flat();
     for (const name of order) if (!(name in OPEN)) throw new TypeError(`transport: there is no "${name}"`);
@@ -104,11 +107,6 @@ export class HubClient<Streams = Record<string, unknown>> {
     return new Promise((resolve, reject) => {
       this.#whenUp(() => resolve(), reject, 0);
     });
-  }
-
-  /** Whether another token can be asked for. */
-  get #renews(): boolean {
-    return typeof this.#options.token === 'function';
   }
 
   get #up(): boolean {
@@ -168,23 +166,28 @@ export class HubClient<Streams = Record<string, unknown>> {
     return (await this.#request('history', { topic, ...options })) as History<Data>;
   }
 
-  /** Asks for a new token and gives it to the hub without losing the connection (SSE: with a resumed one). */
+  /**
+   * Asks for a new token and gives it to the hub without losing the connection (SSE: with a resumed one). Nothing
+   * happens if it is the one in use.
+   */
   async refreshToken(): Promise<void> {
     const generation = this.#generation;
-    const token = await this.#token().catch(() => undefined);
-    if (token === undefined || generation !== this.#generation) return;
+    const token = await this.#tokens.another();
+    if (token !== undefined && generation === this.#generation) this.#renew(token);
+  }
+
+  #renew(token: string): void {
+    const generation = this.#generation;
     const link = this.#link;
-    if (link?.release) this.#closed(generation, new HubError('unreachable', 'a new token'));
-    else {
+    if (link?.release) {
+      this.#tokens.next = token;
+      this.#closed(generation, new HubError('unreachable', 'a new token'));
+    } else {
+      this.#tokens.used = token;
       link?.request('auth', { token }, (ack) => {
         if (!ack.ok && ack.error.code !== 'unsupported') this.#closed(generation, ack.error);
       });
     }
-  }
-
-  async #token(): Promise<string | undefined> {
-    const { token } = this.#options;
-    return typeof token === 'function' ? token() : token;
   }
 
   /** Closes the client and all its subscriptions. */
@@ -203,7 +206,8 @@ export class HubClient<Streams = Record<string, unknown>> {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => failed(timedOut), this.#options.connectTimeoutMs ?? 8_000);
     const listener = this.#listen(generation);
-    this.#token()
+    this.#tokens
+      .take()
       .then((token) => OPEN[transport]({ url: this.#url, token, listener }))
       .then((link) => {
         if (generation === this.#generation) this.#link = link;
@@ -239,7 +243,7 @@ export class HubClient<Streams = Record<string, unknown>> {
         this.#subscriptions.gap(frame, scope?.readings);
         break;
       case 'expiring':
-        void this.refreshToken();
+        this.#tokens.renew(frame.expiresInMs, (token) => this.#renew(token));
         break;
       case 'welcome':
         this.#welcomed(frame.node);
@@ -283,7 +287,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     if (wasUp) this.#catchUp.lost();
     this.#leave();
     const tokenRefused = TOKEN_REFUSED.test(error.code);
-    if (tokenRefused ? !this.#renews : final) {
+    if (tokenRefused ? !this.#tokens.renews : final) {
       this.close(error);
       return;
     }
@@ -303,6 +307,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     this.#generation += 1;
     this.#subscriptions.detach();
     this.#catchUp.stop();
+    this.#tokens.stop();
     clearTimeout(this.#timer);
     this.#link?.close();
     this.#link = undefined;

@@ -27,8 +27,9 @@ export type DataOf<Streams, Topic extends string> = Topic extends `${infer Name}
 export type HubMessage<Data = unknown> = Message<Data>;
 
 /**
- * A token, or a function that gets one. It is called for each connection, when the hub says that a token is about to
- * expire, and after one was refused.
+ * A token, or a function that gets one. It is called for each connection, once when the hub says that its
+ * token is about to expire, and after one was refused. Where it returns the token in use, it is called again after growing
+ * pauses.
  */
 export type TokenSource = string | (() => string | undefined | Promise<string | undefined>);
 
