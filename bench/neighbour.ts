@@ -6,8 +6,10 @@
  * lost anything (each checks the numbers of each publisher), p99 from publish to receive in proportion to calm, how much
  * of the node's core the hostile client got beyond calm, and the memory of the node and of Redis.
  *
- * The node has a core of its own, everything else shares another one. Not measured: floods from many addresses, which the
- * hub does not claim to survive, the network's bandwidth, and NGINX, which limits an address before a node does.
+ * The node has a core of its own, everything else shares another one.
+ *
+ * Not measured: floods from many addresses, which the hub does not claim to survive, the network's bandwidth, and NGINX,
+ * which limits an address before a node does.
  */
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -224,7 +226,7 @@ function lineOf({
 }
 
 /** @param seconds for each kind */
-async function benchNeighbour(seconds = option('seconds', 30)): Promise<void> {
+export async function benchNeighbour(seconds = option('seconds', 5)): Promise<void> {
   const peer = hub('socketio', {
     JWT_SECRET,
     TRUST_PROXY: 'loopback',

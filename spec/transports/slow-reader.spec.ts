@@ -47,6 +47,8 @@ for (const transport of CLIENTS) {
       return client;
     }
 
+    /** Of the one stream of a spec. A publish may be answered before the node has the message. */
+    const lastSeq = () => [...published.values()].reduce((sum, count) => sum + count, 0);
     const isSlow = () => app.hub.slow.size === 1;
     const counts = (stream: string) => app.hub.stream(stream).fanout.counts;
     const seqsOf = (seen: Seen, topic: string) =>
@@ -57,7 +59,7 @@ for (const transport of CLIENTS) {
       const topics = ['market:a', 'market:b'];
       const reader = await stalled(topics, () => counts('market').conflated > BATCH);
       const { seen } = reader;
-      const { last } = app.hub.stream('market').tail;
+      const last = lastSeq();
       reader.resume();
       await until('it has caught up', () => !isSlow() && seen.messages.some(({ seq }) => seq === last));
       await publish(2, ...topics);
@@ -84,7 +86,7 @@ for (const transport of CLIENTS) {
       reader.resume();
       await until('it has caught up', () => !isSlow());
       await publish(1, 'news:a');
-      const { last } = app.hub.stream('news').tail;
+      const last = lastSeq();
       await until('it is live', () => seen.seqs().at(-1) === last);
       const lost = seen.gaps.flatMap(({ reason, from = 0, to = 0 }) => {
         expect(reason).to.equal('slow');
@@ -105,7 +107,7 @@ for (const transport of CLIENTS) {
       await until('its connection is gone', () => app.hub.subscribers.size === 0);
       await publish(BATCH, 'signals:a');
       reader.resume();
-      const { last } = app.hub.stream('signals').tail;
+      const last = lastSeq();
       await until('it has everything', () => seen.seqs().at(-1) === last, {
         instead: () => [seen.seqs().at(-1), last],
       });
