@@ -1,5 +1,5 @@
 /** `/stream`: event streams, and the subscriptions that an `EventSource` names. */
-import { type Request, type Response, Router, raw } from 'express';
+import { type NextFunction, type Request, type Response, Router, raw } from 'express';
 import type { Gate } from '../auth/gate.js';
 import type { SseTransport } from '../transports/sse/sse-transport.js';
 import { authenticating, crossOrigin, principalOf } from './authenticating.js';
@@ -18,6 +18,11 @@ export function streamingRoutes({ gate, sse }: StreamingOptions): Router {
   const router = Router(EXACT);
   // The body is JSON whatever its content type, as that of a publication is.
   const body = raw({ type: () => true, limit: MAX_BODY_BYTES });
+  // Before the body is inflated and parsed: those that were refused are paid for when that is done.
+  const mayOwe = (request: Request, _response: Response, next: NextFunction) => {
+    gate.costs.meter(request, gate.nobody).check();
+    next();
+  };
   const queryOf = ({ originalUrl }: Request) => new URL(originalUrl, 'http://hub').searchParams;
 
   router.use('/stream', crossOrigin(gate));
@@ -25,7 +30,7 @@ export function streamingRoutes({ gate, sse }: StreamingOptions): Router {
     if (request.method === 'HEAD') await sse.head(request, response, queryOf(request));
     else await sse.serve(request, response, queryOf(request));
   });
-  router.post('/stream', body, async (request: Request, response: Response) => {
+  router.post('/stream', mayOwe, body, async (request: Request, response: Response) => {
     await sse.serve(request, response, queryOf(request), parseJson(bodyText(request.body), 'body'));
   });
 
@@ -33,6 +38,7 @@ export function streamingRoutes({ gate, sse }: StreamingOptions): Router {
   router.post(
     '/stream/subscriptions',
     authenticating(gate),
+    mayOwe,
     body,
     async (request: Request, response: Response) => {
       await gate.costs.spend(request, 'stored_subscriptions', principalOf(response));

@@ -41,6 +41,10 @@ export function createHttpServer(router: RequestListener, gate: Gate): HttpServe
     router,
   );
   server.on('clientError', refuseUnread);
+  // Node.js would answer it uncounted, and keep the connection.
+  server.on('checkExpectation', (_request, response) => {
+    response.writeHead(417, { Connection: 'close' }).end();
+  });
   limitSockets(server, gate);
   return server;
 }

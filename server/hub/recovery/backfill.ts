@@ -169,14 +169,23 @@ class Backfill {
   #pay(): Promise<void> | undefined {
     const { count, bytes } = this.#unpaid;
     this.#unpaid = { count: 0, bytes: 0 };
-    return this.#options.toll.written(count, bytes) ?? undefined;
+    const wait = this.#options.toll.written(count, bytes);
+    return wait === undefined ? undefined : this.#apart(wait);
   }
 
-  async #pause(): Promise<void> {
+  #pause(): Promise<void> {
+    return this.#apart(this.#takenUp());
+  }
+
+  /** Waits without its place among those that run: whoever owes, or reads nothing, keeps nobody else waiting. */
+  async #apart(wait: Promise<void>): Promise<void> {
     const { semaphore } = this.#options;
     semaphore.release();
-    await this.#takenUp();
-    await semaphore.acquire();
+    try {
+      await wait;
+    } finally {
+      await semaphore.acquire();
+    }
   }
 
   /** Resolves when the connection has taken enough of what waits, or ends it if it takes nothing. */

@@ -35,6 +35,7 @@ import { socketIoEncoding } from './message-encoding.js';
 import { hasCursor, withoutCursor } from './missing-cursor.js';
 import { guardedMsgpackParser, msgpackEncoding } from './msgpack-encoding.js';
 import { NamespaceEntrance } from './namespace-entrance.js';
+import { PacketRate } from './packet-rate.js';
 import { Resumer, type Resumption, sessionVerdict } from './resume.js';
 import type { SessionBudget } from './session-budget.js';
 import { SessionKeeper } from './session-keeper.js';
@@ -146,12 +147,13 @@ export class SocketIoTransport {
       perMessageDeflate: false,
     });
     this.io.engine.use(this.#authentication.handshake);
-    const bound = unreadBound(hub);
+    const [bound, rate] = [unreadBound(hub), PacketRate.of(gate.connections.options.limits)];
     const transport = this;
     // One function for all connections. Not only operations are answered: so is a CONNECT to an unknown namespace.
     function look(this: EngineConnection, { data }: { readonly data?: string | Buffer }): void {
       if (data !== undefined && data.length > FREE_FRAME_BYTES)
         transport.#largePackets.set(this, data.length);
+      if (rate.isOver(this)) endConnection(this, CLOSE.tooMany);
       if (holdsMoreThan(this, bound)) transport.#endUnread(this);
     }
     this.io.engine.on('connection', (connection: EventEmitter) => connection.on('packet', look));
@@ -221,8 +223,11 @@ export class SocketIoTransport {
       if (reason === 'ping timeout') subscriber.endedBy ??= CLOSE.noPong;
       hub.detach(subscriber);
       // The client disconnected on purpose and will not resume the session.
-      if (reason === 'client namespace disconnect') void this.#keeper.forget(socket);
-      else this.#keeper.drop(socket);
+      if (reason === 'client namespace disconnect') {
+        void this.#keeper.forget(socket);
+        // There is nothing but the main namespace: a connection without it would go on and count for nobody.
+        engineConnection(socket).close();
+      } else this.#keeper.drop(socket);
     });
     followForeignEvents(socket, subscriber);
     const { pid } = socket.handshake.auth as { pid?: unknown };

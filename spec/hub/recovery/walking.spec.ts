@@ -1,10 +1,12 @@
 /** Walking over a stream in search of a rare key: what it costs, where it gives way, and where it stops. */
+
 import { expect } from 'chai';
 import { HubError } from '../../../server/errors.js';
 import { FULL_ACCESS, HUB_ITSELF, type Meter, type Work } from '../../../server/hub/access.js';
 import { HISTORY_MAX_WALK, readHistory } from '../../../server/hub/operations/history.js';
 import { subscribe } from '../../../server/hub/operations/subscribe.js';
 import { SLICE_MESSAGES, Toll } from '../../../server/hub/recovery/toll.js';
+import { until } from '../../support/wait.js';
 import { type ControlledLog, failureOf, planned, RecordingSink, STREAMS, TestHub } from '../support.js';
 
 /** Messages of others between two of the rare key. */
@@ -233,5 +235,27 @@ describe('A subscription that brings much', () => {
     slow.flush();
     expect(sink.seqs()).to.have.length(1_000);
     expect(waits).to.be.at.least(3);
+  });
+
+  it('keeps nobody else from catching up while its own client waits for what it owes', async () => {
+    test = await TestHub.start();
+    await test.publishMany(1_000, 'news:a');
+    let waiting = 0;
+    for (let n = 0; n < 40; n++) {
+      const debtor = test.hub.attach(`debtor ${n}`, new RecordingSink(), {
+        ...FULL_ACCESS,
+        pace: () => {
+          waiting += 1;
+          return new Promise(() => undefined);
+        },
+      });
+      void subscribe(test.hub, debtor, { topics: ['news:*'], since: test.cursor('news', 0) }, planned());
+    }
+    await until('they wait', () => waiting === 40);
+    const sink = new RecordingSink();
+    const other = test.hub.attach('other', sink, FULL_ACCESS);
+    await subscribe(test.hub, other, { topics: ['news:*'], since: test.cursor('news', 0) }, planned());
+    other.flush();
+    expect(sink.seqs()).to.have.length(1_000);
   });
 });
