@@ -26,7 +26,7 @@ export async function openClient(
           ? new CliError(error.code, `refused (${error.code}): ${error.message}`)
           : new CliError(
               'unreachable',
-              `${url} could not be reached: ${error?.message ?? 'no answer'}`,
+              `${url} could not be reached: ${error?.message.replace(`${url}: `, '') ?? 'no answer'}`,
               EXIT.unreachable,
             ),
       );
@@ -36,7 +36,7 @@ export async function openClient(
         clearTimeout(give);
         off();
         resolve();
-      } else if (state === 'closed' || attempt > 4) {
+      } else if (state === 'closed' || state === 'refused' || attempt > 4) {
         off();
         end();
       }

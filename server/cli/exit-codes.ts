@@ -31,7 +31,11 @@ export function fromHub(error: unknown, url: string): CliError {
   if (!(error instanceof HubError)) return new CliError('internal', String(error));
   const { code, message } = error;
   if (code === 'unreachable' || code === 'timeout') {
-    return new CliError(code, `${url} could not be reached: ${message}`, EXIT.unreachable);
+    return new CliError(
+      code,
+      `${url} could not be reached: ${message.replace(`${url}: `, '')}`,
+      EXIT.unreachable,
+    );
   }
   return new CliError(code, `${code}: ${message}`);
 }

@@ -22,6 +22,13 @@ describe('The line below the header of the page', () => {
     ]);
   });
 
+  it('tells a refusal after which it goes on trying', () => {
+    expect(line({ state: 'refused', error: new HubError('banned', 'for 60 s') })).to.deep.equal([
+      'bad',
+      'The hub refuses this page (banned). Trying again automatically: for 60 s',
+    ]);
+  });
+
   it('speaks of no refusal where the page has closed the connection', () => {
     const [tone, text] = line({ state: 'closed' });
     expect([tone, text]).to.deep.equal([

@@ -17,7 +17,7 @@ import { CatchUp } from './recovery.js';
 import { openSocketIo } from './socketio-link.js';
 import { openSse } from './sse-link.js';
 import { Subscriptions } from './subscriptions.js';
-import { Tokens } from './tokens.js';
+import { askToken } from './tokens.js';
 import type {
   ClientEvents,
   ConnectOptions,
@@ -42,7 +42,9 @@ const OPEN: Readonly<Record<Transport, (options: LinkOptions) => Promise<Link>>>
   sse: openSse,
 };
 /** Codes and close reasons after which another token may help. */
-const TOKEN_REFUSED = /^token/;
+const TOKEN_REFUSED = /^token(?!_un)/;
+/** Longest wait that the hub may ask for, ms: a ban may end earlier than was said. */
+const MAX_RETRY_AFTER_MS = 300_000;
 
 /** Connects to a hub, and retries until it succeeds. `Streams` has the types of the data by stream name. */
 export function connect<Streams = Record<string, unknown>>(options: ConnectOptions = {}): HubClient<Streams> {
@@ -53,14 +55,13 @@ export class HubClient<Streams = Record<string, unknown>> {
   readonly #options: ConnectOptions;
   readonly #url: string;
   readonly #attempts: Attempts;
-  readonly #tokens: Tokens;
   readonly #events = new Emitter<ClientEvents>();
   readonly #waiting = new Waiting();
   readonly #subscriptions = new Subscriptions({
     gap: (gap) => this.#events.emit('gap', gap),
     acknowledged: (verdicts) => this.#catchUp.acknowledged(verdicts),
     tokenRefused: (error) => {
-      const again = TOKEN_REFUSED.test(error.code) && this.#tokens.renews;
+      const again = TOKEN_REFUSED.test(error.code) && this.#renews;
       if (again) this.#closed(this.#generation, error);
       return again;
     },
@@ -79,6 +80,12 @@ export class HubClient<Streams = Record<string, unknown>> {
   /** Counts links, so that late events of an older one are ignored. */
   #generation = 0;
   #draining = false;
+  /** The token of the connection. */
+  #token: string | undefined;
+  /** The generation for which a token is being asked for because its own is about to end. */
+  #renewing = 0;
+  /** New tokens that were refused in a row. */
+  #refusals = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #status: Status = { state: 'connecting', since: Date.now(), attempt: 0 };
 
@@ -86,7 +93,6 @@ export class HubClient<Streams = Record<string, unknown>> {
     const { url = globalThis.location?.origin, transport = 'auto' } = options;
     if (url === undefined) throw new TypeError('url: is missing');
     this.#options = options;
-    this.#tokens = new Tokens(options.token);
     this.#url = url.replace(/\/+$/, '');
     const order = transport === 'auto' ? (Object.keys(OPEN) as Transport[]) : [transport].flat();
     for (const name of order) if (!(name in OPEN)) throw new TypeError(`transport: there is no "${name}"`);
@@ -101,12 +107,17 @@ export class HubClient<Streams = Record<string, unknown>> {
   /**
    * Resolves when there is a connection: at once, or when the next one is open. Read it again after a loss, because
    * each promise settles once. Rejects with a {@link HubError} when the client is closed, for instance because its
-   * token was refused.
+   * token was refused, and while the hub refuses it (state `refused`), although it goes on trying.
    */
   get ready(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#whenUp(() => resolve(), reject, 0);
     });
+  }
+
+  /** Whether another token can be asked for. */
+  get #renews(): boolean {
+    return typeof this.#options.token === 'function';
   }
 
   get #up(): boolean {
@@ -120,7 +131,7 @@ export class HubClient<Streams = Record<string, unknown>> {
   /** Why there is no connection. */
   get #whyNot(): HubError {
     const { error } = this.#status;
-    return error ?? new HubError(this.#isClosed ? 'closed' : 'unreachable', 'there is no connection');
+    return error ?? new HubError(this.#isClosed ? 'closed' : 'unreachable', `${this.#url}: no connection`);
   }
 
   /** Listens to an event. @returns a function that stops listening. */
@@ -169,22 +180,25 @@ export class HubClient<Streams = Record<string, unknown>> {
   /**
    * Asks for a new token and gives it to the hub without losing the connection (SSE: with a resumed one). Nothing
    * happens if it is the one in use.
+   *
+   * @param againMs asks again after this time while there is no other token, and twice as long after that
    */
-  async refreshToken(): Promise<void> {
+  async refreshToken(againMs?: number): Promise<void> {
     const generation = this.#generation;
-    const token = await this.#tokens.another();
-    if (token !== undefined && generation === this.#generation) this.#renew(token);
-  }
-
-  #renew(token: string): void {
-    const generation = this.#generation;
+    const token = await askToken(this.#options.token).catch(() => undefined);
     const link = this.#link;
-    if (link?.release) {
-      this.#tokens.next = token;
-      this.#closed(generation, new HubError('unreachable', 'a new token'));
+    if (generation !== this.#generation || link === undefined) return;
+    if (token === undefined || token === this.#token) {
+      // While there is a connection nothing else needs the timer.
+      if (againMs) this.#timer = setTimeout(() => this.refreshToken(againMs * 2), againMs);
+      return;
+    }
+    this.#renewing = 0;
+    this.#token = token;
+    if (link.release) {
+      this.#closed(generation, 'a new token', false, token);
     } else {
-      this.#tokens.used = token;
-      link?.request('auth', { token }, (ack) => {
+      link.request('auth', { token }, (ack) => {
         if (!ack.ok && ack.error.code !== 'unsupported') this.#closed(generation, ack.error);
       });
     }
@@ -198,26 +212,11 @@ export class HubClient<Streams = Record<string, unknown>> {
     this.#waiting.pass();
   }
 
-  #open(): void {
+  /** @param next its token, if it has been asked for already */
+  #open(next?: string): void {
     const generation = ++this.#generation;
     const { transport } = this.#attempts;
-    const failed = (error: unknown) => this.#closed(generation, toHubError(error));
-    const timedOut = new HubError('timeout', 'no answer');
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => failed(timedOut), this.#options.connectTimeoutMs ?? 8_000);
-    const listener = this.#listen(generation);
-    this.#tokens
-      .take()
-      .then((token) => OPEN[transport]({ url: this.#url, token, listener }))
-      .then((link) => {
-        if (generation === this.#generation) this.#link = link;
-        else link.close();
-      })
-      .catch(failed);
-  }
-
-  #listen(generation: number): LinkListener {
-    return {
+    const listener: LinkListener = {
       event: (frame, scope) => {
         if (generation === this.#generation) this.#take(frame, scope);
       },
@@ -226,6 +225,21 @@ export class HubClient<Streams = Record<string, unknown>> {
       },
       closed: (error, final) => this.#closed(generation, error, final),
     };
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => listener.closed(new HubError('timeout', `${this.#url}: no answer`)),
+      this.#options.connectTimeoutMs ?? 8_000,
+    );
+    Promise.resolve(next ?? askToken(this.#options.token))
+      .then((token) => {
+        this.#token = token;
+        return OPEN[transport]({ url: this.#url, token, listener });
+      })
+      .then((link) => {
+        if (generation === this.#generation) this.#link = link;
+        else link.close();
+      })
+      .catch(listener.closed);
   }
 
   #take(frame: EventFrame, scope: Scope | undefined): void {
@@ -243,7 +257,11 @@ export class HubClient<Streams = Record<string, unknown>> {
         this.#subscriptions.gap(frame, scope?.readings);
         break;
       case 'expiring':
-        this.#tokens.renew(frame.expiresInMs, (token) => this.#renew(token));
+        // With SSE each stream is told.
+        if (this.#renewing !== this.#generation) {
+          this.#renewing = this.#generation;
+          void this.refreshToken(frame.expiresInMs / 4);
+        }
         break;
       case 'welcome':
         this.#welcomed(frame.node);
@@ -281,33 +299,39 @@ export class HubClient<Streams = Record<string, unknown>> {
     this.#update({ state: resuming > 0 ? 'recovering' : 'connected' });
   }
 
-  #closed(generation: number, error: HubError, final = false): void {
+  #closed(generation: number, thrown: unknown, final?: boolean, next?: string): void {
     if (generation !== this.#generation) return;
+    const error = toHubError(thrown, this.#url);
     const wasUp = this.#up;
     if (wasUp) this.#catchUp.lost();
     this.#leave();
     const tokenRefused = TOKEN_REFUSED.test(error.code);
-    if (tokenRefused ? !this.#tokens.renews : final) {
+    if (tokenRefused ? !this.#renews : final) {
       this.close(error);
       return;
     }
     const pauseMs = wasUp
       ? this.#attempts.afterLoss(this.#draining)
-      : this.#attempts.afterFailure(!tokenRefused);
-    this.#timer = setTimeout(() => this.#open(), pauseMs);
+      : this.#attempts.afterFailure(!/^(token|banned)/.test(error.code));
+    // What the hub asks for, and up to a fifth more: those who were refused together do not come back together.
+    const askedMs = Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS) * (1 + Math.random() / 5);
+    this.#timer = setTimeout(() => this.#open(next), Math.max(pauseMs, askedMs || 0));
+    this.#refusals = tokenRefused && !wasUp ? this.#refusals + 1 : 0;
+    const refused = error.code === 'banned' || this.#refusals > 1;
+    const waiting = this.#catchUp.isAway ? 'reconnecting' : 'connecting';
     this.#tell({
-      state: this.#catchUp.isAway ? 'reconnecting' : 'connecting',
+      state: refused ? 'refused' : waiting,
       since: Date.now(),
       attempt: this.#status.attempt + 1,
       error,
     });
+    if (refused) this.#waiting.pass();
   }
 
   #leave(): void {
     this.#generation += 1;
     this.#subscriptions.detach();
     this.#catchUp.stop();
-    this.#tokens.stop();
     clearTimeout(this.#timer);
     this.#link?.close();
     this.#link = undefined;
@@ -329,7 +353,7 @@ export class HubClient<Streams = Record<string, unknown>> {
     waitMs?: number,
   ): void {
     const pass = (link?: Link) => (link ? use(link) : refuse(this.#whyNot));
-    if (this.#up || this.#isClosed) pass(this.#link);
+    if (this.#up || /^(closed|refused)$/.test(this.#status.state)) pass(this.#link);
     else if (!this.#waiting.add(pass, body, waitMs)) refuse(new HubError('overloaded', 'too much waits'));
   }
 

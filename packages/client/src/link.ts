@@ -36,9 +36,10 @@ export interface LinkListener {
   /**
    * The link is of no more use: the client closes it, and ignores what it says after that.
    *
+   * @param error a {@link HubError}; anything else means that the hub cannot be reached
    * @param final reconnecting in the same way cannot help
    */
-  closed(error: HubError, final?: boolean): void;
+  closed(error: unknown, final?: boolean): void;
 }
 
 export interface LinkOptions {

@@ -1,5 +1,5 @@
 /** Socket.IO. Its package is loaded on demand, so a page that never uses it does not load it. */
-import { HubError, toHubError } from './hub-error.js';
+import { HubError } from './hub-error.js';
 import type { Link, LinkOptions } from './link.js';
 import { asFrame, isEvent, readAck, readError } from './wire.js';
 
@@ -9,7 +9,8 @@ export async function openSocketIo({ url, token, listener }: LinkOptions): Promi
     // In a `try`, so that webpack and esbuild bundle a page without the package, which is an optional peer.
     ({ io } = await import('socket.io-client'));
   } catch (error) {
-    throw toHubError(error);
+    // biome-ignore lint/complexity/noUselessCatch: bundlers want the `try`.
+    throw error;
   }
   // The client itself keeps cursors for all transports, so each connection is a new session.
   const { origin, pathname } = new URL(`${url}/`);
@@ -23,9 +24,9 @@ export async function openSocketIo({ url, token, listener }: LinkOptions): Promi
   });
   socket
     .on('connect_error', (error: Error & { readonly data?: unknown }) => {
-      listener.closed(readError(error.data, 'unreachable', `Socket.IO: ${error.message}`));
+      listener.closed(readError(error.data, 'unreachable', `${url}: ${error.message}`));
     })
-    .on('disconnect', (reason) => listener.closed(new HubError('unreachable', `Socket.IO: ${reason}`)))
+    .on('disconnect', (reason) => listener.closed(reason))
     .onAny((op: string, first: unknown, cursor: unknown) => {
       const frame = asFrame(op, first, cursor);
       if (isEvent(frame)) listener.event(frame);

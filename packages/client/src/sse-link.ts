@@ -9,7 +9,7 @@ import type { OpeningInfo } from '@axiom-streaming/protocol/frames';
 import type { StreamInfo } from '@axiom-streaming/protocol/message';
 import type { OperationName, Requests, SubscribeRequest } from '@axiom-streaming/protocol/requests';
 import { unknownCursor } from './gaps.js';
-import { HubError, toHubError } from './hub-error.js';
+import { toHubError } from './hub-error.js';
 import type { Done, Link, LinkOptions, Scope } from './link.js';
 import { readEvents } from './sse-events.js';
 import { asFrame, isEvent, isRecord, parse, readAck, readError } from './wire.js';
@@ -34,7 +34,12 @@ export async function openSse({ url, token, listener }: LinkOptions): Promise<Li
     });
     if (response.ok) return response;
     const problem: unknown = await response.json().catch(() => undefined);
-    throw readError(problem, 'unreachable', `the hub answers ${response.status}`);
+    const retryAfterMs = Number(response.headers.get('Retry-After')) * 1_000;
+    throw readError(
+      isRecord(problem) && { retryAfterMs, ...problem },
+      'unreachable',
+      `${url} answers ${response.status}`,
+    );
   };
 
   const call = async <Name extends OperationName>(
@@ -47,7 +52,7 @@ export async function openSse({ url, token, listener }: LinkOptions): Promise<Li
       const answer: unknown = await (await send(path, init)).json();
       done(readAck({ ...(isRecord(answer) && answer), ok: true }, named));
     } catch (error) {
-      done({ ok: false, error: toHubError(error) });
+      done({ ok: false, error: toHubError(error, url) });
     }
   };
 
@@ -67,14 +72,15 @@ export async function openSse({ url, token, listener }: LinkOptions): Promise<Li
       const frame = asFrame(op, value, cursor);
       if (isEvent(frame)) listener.event(frame, scope);
     };
-    let error = new HubError('unreachable', 'SSE: the stream ended or fell silent');
+    let why: unknown = 'no more events';
     try {
       // The body has room for as many topics as a connection may read.
       const init = { method: 'POST', body: JSON.stringify(body), signal: abort.signal };
       await readEvents(await send('/stream', init), SILENCE_MS, take);
     } catch (thrown) {
-      error = toHubError(thrown);
+      why = thrown;
     }
+    const error = toHubError(why, url);
     streams.delete(scope);
     if (abort.signal.aborted) return;
     if (!begun) done({ ok: false, error });
@@ -99,9 +105,10 @@ export async function openSse({ url, token, listener }: LinkOptions): Promise<Li
       // Each stream reports its own node, because the next request may reach another one.
       listener.event({ op: 'welcome', node: '', connection: '', streams, cursor: '' });
     })
-    .catch((error) => listener.closed(toHubError(error)));
+    .catch(listener.closed);
   return {
-    request: (operation, body, done, scope = NOBODY) => operations[operation]?.(body, done, scope),
+    // A `subscribe` has a scope, and nothing else needs one.
+    request: (operation, body, done, scope) => operations[operation]?.(body, done, scope as Scope),
     release: (reading) => {
       for (const [{ readings }, abort] of streams) {
         if (readings.delete(reading) && readings.size === 0) abort.abort();
@@ -115,8 +122,6 @@ export async function openSse({ url, token, listener }: LinkOptions): Promise<Li
 }
 
 type Init = { readonly headers?: Record<string, string> } & Omit<RequestInit, 'headers'>;
-
-const NOBODY: Scope = { readings: new Set(), place: { cursor: undefined } };
 
 function pathOf(topic: string): string {
   return `/api/topics/${encodeURIComponent(topic)}/messages`;

@@ -31,7 +31,9 @@ export type HubMessage<Data = unknown> = Message<Data>;
  * token is about to expire, and after one was refused. Where it returns the token in use, it is called again after growing
  * pauses.
  */
-export type TokenSource = string | (() => string | undefined | Promise<string | undefined>);
+export type TokenSource = Token | (() => Token | Promise<Token>);
+
+type Token = string | null | undefined;
 
 /** Options of `connect`. */
 export interface ConnectOptions {
@@ -44,11 +46,11 @@ export interface ConnectOptions {
   /** Longest time that one attempt to connect may take, ms; default 8,000. */
   readonly connectTimeoutMs?: number;
   /**
-   * How long `publish` and `history` wait for a connection, ms; default 10,000. After that they are refused, and
-   * nothing was sent. At most 1 MiB waits.
+   * How long `publish` and `history` wait for a connection, ms; default 10,000. After that, and at once where the hub
+   * refuses the client, they are refused, and nothing was sent. At most 1 MiB waits.
    */
   readonly connectionWaitMs?: number;
-  /** Longest pause between two attempts, ms; default 10,000. */
+  /** Longest pause between two attempts, ms; default 10,000. It is longer where the hub asks for that. */
   readonly maxBackoffMs?: number;
 }
 
@@ -82,8 +84,11 @@ export interface Recovery {
   readonly transport: Transport;
 }
 
-/** `recovering`: connected again, and missed messages are on their way. `closed`: permanently. */
-export type State = 'connecting' | 'connected' | 'recovering' | 'reconnecting' | 'closed';
+/**
+ * `recovering`: connected again, and missed messages are on their way. `refused`: the hub has refused two new tokens in a
+ * row, or its operator has banned the client, which tries again after a pause. `closed`: permanently.
+ */
+export type State = 'connecting' | 'connected' | 'recovering' | 'reconnecting' | 'refused' | 'closed';
 
 /** The current state of the connection. */
 export interface Status {

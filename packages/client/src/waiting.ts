@@ -31,7 +31,7 @@ export class Waiting {
     return true;
   }
 
-  /** There is a connection, or will never be one. */
+  /** There is a connection, or will not be one for now. */
   pass(link?: Link): void {
     for (const pass of this.#waiters) pass(link);
   }

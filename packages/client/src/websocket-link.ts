@@ -8,7 +8,7 @@ import { isEvent, isRecord, parse, readAck } from './wire.js';
 const SILENCE_MS = 30_000;
 const ANSWER_MS = 10_000;
 /** Close codes after which reconnecting cannot help without a change: `bad_request`, `token`, `denied`. */
-const FINAL = [4400, 4401, 4403];
+const FINAL = /^440[013]$/;
 /** Not a literal in the `import`, so that no bundler includes it in a page, or looks for it. */
 const PACKAGE = 'ws';
 
@@ -60,8 +60,8 @@ export async function openWebSocket({ url, token, listener }: LinkOptions): Prom
   // The close event that follows says the same.
   socket.onerror = () => undefined;
   socket.onclose = ({ code, reason }) => {
-    const error = new HubError(reason || 'unreachable', `WebSocket closed with ${code}`);
-    listener.closed(error, FINAL.includes(code));
+    const error = new HubError(reason || 'unreachable', `${url}: closed with ${code}`);
+    listener.closed(error, FINAL.test(`${code}`));
   };
   return {
     request,

@@ -13,6 +13,7 @@ interface Told {
   readonly message?: string;
   readonly detail?: string;
   readonly field?: string;
+  readonly retryAfterMs?: number;
 }
 
 /** @returns undefined if it is not JSON */
@@ -52,7 +53,7 @@ export function readAck<Name extends OperationName>(ack: unknown, named: Name): 
 /** The error that the hub reports, or a substitute. */
 export function readError(value: unknown, code: string, message: string): HubError {
   return isTold(value)
-    ? new HubError(value.code, value.message ?? value.detail ?? message, value.field)
+    ? new HubError(value.code, value.message ?? value.detail ?? message, value.field, value.retryAfterMs)
     : new HubError(code, message);
 }
 

@@ -72,6 +72,8 @@ export class ConnectionStore extends Painted {
       this.#degraded.clear();
       this.degraded = undefined;
       this.add('warning', `Connection to ${before.node ?? 'the hub'} lost`);
+    } else if (status.state === 'refused' && before.state !== 'refused') {
+      this.add('bad', `Refused: ${status.error?.message ?? 'without a reason'}`);
     } else if (status.state === 'closed') {
       this.add('bad', `Closed: ${status.error?.message ?? 'by this page'}`);
     }

@@ -19,6 +19,8 @@ export function headline(connection: Shown): [tone: '' | 'good' | 'warning' | 'b
         : ['bad', `The hub has refused the connection (${code}). Trying again automatically: ${error}`];
     case 'reconnecting':
       return ['warning', 'Connection lost. Reconnecting automatically. What is shown is not live.'];
+    case 'refused':
+      return ['bad', `The hub refuses this page (${code}). Trying again automatically: ${error}`];
     case 'closed':
       return [
         'bad',

@@ -17,6 +17,7 @@ const STATES: Readonly<Record<State, string>> = {
   connected: 'Live',
   recovering: 'Catching up',
   reconnecting: 'Reconnecting',
+  refused: 'Refused',
   closed: 'Closed',
 };
 
