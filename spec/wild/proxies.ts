@@ -69,6 +69,13 @@ export interface RunningProxy {
   stop(): Promise<void>;
 }
 
+/** The hub of the specs has no secret, and such a hub serves nobody who came with the header `Via`, which Caddy adds. */
+function forLocalHub(file: string, text: string): string {
+  return file === 'Caddyfile'
+    ? text.replaceAll('lb_policy client_ip_hash', 'lb_policy client_ip_hash\n\t\t\theader_up -Via')
+    : text;
+}
+
 /** Starts a proxy before the nodes, with its files in the cluster's folder. @throws Missing where it cannot be had */
 export async function startProxy(name: string, cluster: LocalCluster): Promise<RunningProxy> {
   const kind = PROXIES[name];
@@ -89,7 +96,8 @@ export async function startProxy(name: string, cluster: LocalCluster): Promise<R
     const from = join(CONFIGURATIONS, file);
     // It is sent as it stands, with its line ends.
     if (file.endsWith('.http')) cpSync(from, join(dir, file));
-    else writeFileSync(join(dir, file), renderTemplate(readFileSync(from, 'utf8'), values));
+    else
+      writeFileSync(join(dir, file), forLocalHub(file, renderTemplate(readFileSync(from, 'utf8'), values)));
   }
   const url = `http://127.0.0.1:${port}`;
   const process = new ManagedProcess({
