@@ -183,7 +183,12 @@ const HOMES = {
   express: ['http/'],
   helmet: ['http/'],
   jose: ['auth/'],
-  'lru-cache': ['auth/', 'hub/recovery/log-pages.ts', 'transports/socketio/resume.ts'],
+  'lru-cache': [
+    'auth/',
+    'hub/recovery/log-pages.ts',
+    'transports/socketio/resume.ts',
+    'transports/sse/subscriptions.ts',
+  ],
   'neo4j-driver': ['connectors/neo4j/'],
   'notepack.io': ['log/payload.ts'],
   pg: ['postgres/connection.ts'],

@@ -25,6 +25,10 @@ export class RedisSubscriptionStore implements SubscriptionStore {
     return text === null ? null : String(text);
   }
 
+  async remove({ owner, digest }: SubscriptionId): Promise<void> {
+    await this.#link.command(['DEL', prefixOf(owner) + digest]);
+  }
+
   onDoubt(listener: () => void): void {
     this.#link.on('changed', listener);
   }

@@ -10,6 +10,7 @@ import type { RunningNode } from '../../server/node/start-node.js';
 import {
   MemorySubscriptionStore,
   OWNER_MAX_BYTES,
+  SUBSCRIPTION_MIN_BYTES,
   type SubscriptionId,
   Subscriptions,
 } from '../../server/transports/sse/subscriptions.js';
@@ -256,6 +257,7 @@ describe('A subscription', () => {
         kept.set(keyOf(id), text);
       },
       get: async (id: SubscriptionId) => kept.get(keyOf(id)) ?? null,
+      remove: async (id: SubscriptionId) => void kept.delete(keyOf(id)),
       onDoubt: (listener: () => void) => {
         doubt = listener;
       },
@@ -274,6 +276,27 @@ describe('A subscription', () => {
     kept.clear();
     await subscriptions.renew();
     expect(kept.size).to.equal(0);
+    subscriptions.close();
+  });
+
+  it('that nobody reads are bounded together, whosever they are: those that were not used for longest go', async () => {
+    const subscriptions = new Subscriptions(
+      new MemorySubscriptionStore(),
+      logger,
+      5 * SUBSCRIPTION_MIN_BYTES,
+    );
+    const ids: string[] = [];
+    const read = await subscriptions.create('owner', '{}');
+    const release = subscriptions.hold(read, '{}');
+    for (let n = 0; n < 20; n++) ids.push(await subscriptions.create(`owner ${n}`, '{}'));
+    const isKept = (id: string) =>
+      subscriptions.find(id).then(
+        () => true,
+        () => false,
+      );
+    expect(await Promise.all(ids.map(isKept))).to.deep.equal(ids.map((_, n) => n >= 15));
+    expect(await isKept(read), 'one that is read').to.equal(true);
+    release();
     subscriptions.close();
   });
 });

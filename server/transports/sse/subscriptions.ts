@@ -7,6 +7,7 @@
  * keeps it once. It is no credential: who opens a stream with it must be allowed to read its topics.
  */
 import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { HubError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import { Backoff, sleep } from '../../time/backoff.js';
@@ -24,6 +25,11 @@ const RENEW_EVERY_MS = 5 * 60 * 1000;
 export const OWNER_MAX_BYTES = 8 * 1024 * 1024;
 /** What a subscription takes at least, which bounds how many there are. */
 export const SUBSCRIPTION_MIN_BYTES = 4 * 1024;
+/**
+ * What subscriptions that a node has created, and that no stream reads, may take together: strangers have as many addresses
+ * as they like. Those that were not used for the longest time go.
+ */
+const IDLE_MAX_BYTES = 60 * 1024 * 1024;
 const ID = /^([\w-]{16})\.([\w-]{22})$/;
 
 /** The two parts of an id. */
@@ -42,6 +48,8 @@ export interface SubscriptionStore {
   put(id: SubscriptionId, text: string, lastsMs: number): Promise<void>;
   /** The text of a subscription; null: there is none. @throws HubError `log_unavailable` */
   get(id: SubscriptionId): Promise<string | null>;
+  /** Keeps a subscription no longer. @throws HubError `log_unavailable` */
+  remove(id: SubscriptionId): Promise<void>;
   /** Calls `listener` when subscriptions may have been lost, for example because the store is another one now. */
   onDoubt(listener: () => void): void;
 }
@@ -57,12 +65,21 @@ export class Subscriptions {
   readonly #logger: Logger;
   /** Those that streams of this node read, by id. */
   readonly #held = new Map<string, Held>();
+  /** Those that this node created or held, and that none of its streams reads. */
+  readonly #idle: LRUCache<string, SubscriptionId>;
   readonly #stopping = new AbortController();
   #wake = new AbortController();
 
-  constructor(store: SubscriptionStore, logger: Logger) {
+  /** @param idleMaxBytes default {@link IDLE_MAX_BYTES} */
+  constructor(store: SubscriptionStore, logger: Logger, idleMaxBytes = IDLE_MAX_BYTES) {
     this.#store = store;
     this.#logger = logger;
+    this.#idle = new LRUCache({
+      maxSize: idleMaxBytes,
+      dispose: (id, _, reason) => {
+        if (reason === 'evict') void this.#remove(id);
+      },
+    });
     // Before the node of a stream may end, and not only when the next renewal is due.
     store.onDoubt(() => this.#wake.abort());
     void this.#renewRegularly();
@@ -79,7 +96,9 @@ export class Subscriptions {
   async create(owner: string, text: string): Promise<string> {
     const id = { owner: digest(owner).slice(0, 16), digest: digest(text).slice(0, 22) };
     await this.#store.put(id, text, SUBSCRIPTION_LASTS_MS);
-    return `${id.owner}.${id.digest}`;
+    const name = `${id.owner}.${id.digest}`;
+    if (!this.#held.has(name)) this.#idle.set(name, id, { size: costOf(text) });
+    return name;
   }
 
   /** What was asked for under this id. @throws HubError `not_found`, `log_unavailable` */
@@ -101,11 +120,14 @@ export class Subscriptions {
     held.streams += 1;
     if (held.streams === 1) {
       this.#held.set(id, held);
+      this.#idle.delete(id);
       void this.#keep(held);
     }
     return () => {
       held.streams -= 1;
-      if (held.streams === 0) this.#held.delete(id);
+      if (held.streams > 0) return;
+      this.#held.delete(id);
+      this.#idle.set(id, held.id, { size: costOf(text) });
     };
   }
 
@@ -136,6 +158,15 @@ export class Subscriptions {
           await backoff.wait(signal);
         }
       }
+    }
+  }
+
+  async #remove(id: SubscriptionId): Promise<void> {
+    try {
+      await this.#store.remove(id);
+    } catch (error) {
+      // It will expire.
+      this.#logger.debug({ error: String(error) }, 'sse: a subscription could not be removed');
     }
   }
 
@@ -191,6 +222,10 @@ export class MemorySubscriptionStore implements SubscriptionStore {
       bytes -= costOf(kept.text);
       this.#drop(owner, oldest);
     }
+  }
+
+  async remove({ owner, digest }: SubscriptionId): Promise<void> {
+    this.#drop(owner, digest);
   }
 
   onDoubt(): void {
