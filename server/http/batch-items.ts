@@ -136,8 +136,10 @@ async function membersOf(body: Buffer, from: number, maxItems: number, turns: Tu
 async function linesOf(body: Buffer, from: number, maxItems: number, turns: Turns): Promise<Range[]> {
   const ranges: Range[] = [];
   let line = 1;
-  for (let at = body.indexOf(LINE_FEED); at !== -1 && at < from; at = body.indexOf(LINE_FEED, at + 1))
+  for (let at = body.indexOf(LINE_FEED); at !== -1 && at < from; at = body.indexOf(LINE_FEED, at + 1)) {
     line += 1;
+    if (line % TURN_LINES === 0) await turns.next();
+  }
   for (let start = from; start < body.length; line++) {
     if (line % TURN_LINES === 0) await turns.next();
     const found = body.indexOf(LINE_FEED, start);

@@ -17,6 +17,7 @@ const LIMITS = { maxItems: 1000, maxItemBytes: 140_000 };
 const SHAPES: Readonly<Record<string, string>> = {
   'many lines': '1\n'.repeat(4 * MIB - 10),
   'empty lines': '\n'.repeat(8 * MIB - 100),
+  'empty lines before a text': `${'\n'.repeat(8 * MIB - 100)}1`,
   'many items': `[${'1,'.repeat(4 * MIB - 10)}1]`,
   'one item of many fields': `[{"topic":"news:a","data":1,${Array.from({ length: 600_000 }, (_, n) => `"f${n}":1`).join(',')}}]`,
   'an array nested without end': '['.repeat(8 * MIB - 100),
@@ -77,6 +78,7 @@ describe('A body that is small on the wire and dear to read', () => {
         {
           'many lines': 'batch_too_large',
           'many items': 'batch_too_large',
+          'empty lines before a text': [undefined],
           'one item of many fields': ['too_large'],
           'objects nested without end': ['too_large'],
         }[name] ?? 'bad_json',
