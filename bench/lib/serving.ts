@@ -62,7 +62,7 @@ export async function serving<T>(
     });
   } finally {
     process.off('SIGTERM', exit);
-    for (const server of started) await server.stop(peer.endWith ?? 'SIGKILL', 5_000);
+    for (const server of started) await server.end();
     await redis.stop('SIGKILL');
     rmSync(dir, { recursive: true, force: true });
   }

@@ -15,8 +15,6 @@ export interface Peer {
   readonly name: string;
   readonly protocol: Protocol;
   readonly way: Way;
-  /** The signal that ends it; default SIGKILL. A server with workers has to end them itself. */
-  readonly endWith?: 'SIGTERM';
   /** The server process, not yet started. @throws MissingProgram if it is not installed. */
   process(options: { port: number; redisUrl: string; dir: string }): ManagedProcess;
 }
@@ -93,7 +91,6 @@ export const NCHAN: Peer = {
   name: 'Nchan',
   protocol: 'nchan',
   way: 'nchan',
-  endWith: 'SIGTERM',
   process: ({ port, dir: parent }) => {
     if (!existsSync(NCHAN_MODULE)) throw new MissingProgram('Nchan', 'libnginx-mod-nchan');
     const dir = join(parent, 'nchan');
@@ -118,6 +115,7 @@ http { access_log off; ${temp.join(' ')}
       name: 'nginx with Nchan',
       command: findProgram('nginx', 'nginx-light'),
       args: ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', 'stderr'],
+      endWith: 'SIGTERM',
       ready: () => accepts(port),
     });
   },

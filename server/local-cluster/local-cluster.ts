@@ -150,7 +150,7 @@ export class LocalCluster {
       await this.nginx.start();
     } catch (error) {
       const all = [this.redis, this.nginx, ...this.nodes.map((node) => node.process)];
-      await Promise.all(all.map((managed) => managed?.stop('SIGKILL')));
+      await Promise.all(all.map((managed) => managed?.end()));
       throw error;
     }
   }

@@ -9,6 +9,7 @@ const TAIL_LINES = 20;
 /** Generous: on a machine that is busy a node may take many times the second that it takes otherwise. */
 const READY_WITHIN_MS = 90_000;
 const READY_POLL_MS = 25;
+const END_WITHIN_MS = 5_000;
 
 export interface ProcessOptions {
   readonly name: string;
@@ -22,6 +23,11 @@ export interface ProcessOptions {
   readonly ready: () => Promise<boolean>;
   /** 90 s unless told otherwise. */
   readonly readyWithinMs?: number;
+  /**
+   * What ends it at once. Default SIGKILL; a program with workers has to end them itself, so it needs one that it can
+   * handle.
+   */
+  readonly endWith?: 'SIGTERM';
   /** Called with each line of standard output and standard error. */
   readonly onLine?: (line: string) => void;
 }
@@ -47,6 +53,10 @@ export class ManagedProcess {
     return this.#child !== undefined;
   }
 
+  get #endSignal(): NodeJS.Signals {
+    return this.#options.endWith ?? 'SIGKILL';
+  }
+
   /** Resolves with the exit code or signal when the process has ended; at once if it is not running. */
   get exited(): Promise<number | NodeJS.Signals> {
     return this.#exited ?? Promise.resolve(0);
@@ -63,7 +73,7 @@ export class ManagedProcess {
     });
     this.#child = child;
     // It ends with this process, however that ends.
-    const forget = atEnd(() => child.kill('SIGKILL'));
+    const forget = atEnd(() => child.kill(this.#endSignal));
     for (const stream of [child.stdout, child.stderr]) {
       let rest = '';
       stream?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -96,11 +106,16 @@ export class ManagedProcess {
         continue;
       }
       const why = ended === undefined ? `was not ready within ${readyWithinMs} ms` : `ended with ${ended}`;
-      await this.stop('SIGKILL');
+      await this.end();
       const wrote =
         this.#tail.length > 0 ? `: it last wrote\n${this.#tail.join('\n')}` : ' and wrote nothing';
       throw new Error(`${name} ${why}${wrote}`);
     }
+  }
+
+  /** Ends it at once, with all that it has started. */
+  end(): Promise<number | NodeJS.Signals> {
+    return this.stop(this.#endSignal, END_WITHIN_MS);
   }
 
   /** Sends a signal without waiting. */

@@ -105,6 +105,7 @@ export function nginx(options: NginxOptions): ManagedProcess {
     command,
     args: ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', 'stderr'],
     ready: () => answers(`http://${host}:${port}/health/live`),
+    endWith: 'SIGTERM',
     ...(onLine === undefined ? {} : { onLine }),
   });
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -11,6 +12,14 @@ const PROGRAM = `import { LocalCluster } from ${JSON.stringify(MODULE)};
   await LocalCluster.start({ nodes: 1 });
   console.log('started');
   setInterval(() => {}, 1000);`;
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true));
+    socket.on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
+}
 
 describe('A cluster on this machine whose program is ended', () => {
   let dir: string;
@@ -41,7 +50,7 @@ describe('A cluster on this machine whose program is ended', () => {
     });
   }
 
-  it('by SIGTERM after it has started leaves no folder', async () => {
+  it('by SIGTERM after it has started leaves no folder, and no worker of NGINX', async () => {
     const program = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM], {
       env: { ...process.env, TMPDIR: dir },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -50,10 +59,13 @@ describe('A cluster on this machine whose program is ended', () => {
     try {
       await once(program.stdout, 'data');
       const [folder] = readdirSync(dir);
-      expect(existsSync(join(dir, folder!, 'nginx')), folder).to.equal(true);
+      const configuration = readFileSync(join(dir, folder!, 'nginx', 'http', 'hub.conf'), 'utf8');
+      const [, port] = /listen 127\.0\.0\.1:(\d+);/.exec(configuration) ?? [];
+      expect(await isListening(Number(port)), 'NGINX listens').to.equal(true);
       program.kill('SIGTERM');
       await exited;
       expect(readdirSync(dir)).to.deep.equal([]);
+      await until('nobody listens in its place', async () => !(await isListening(Number(port))));
     } finally {
       program.kill('SIGKILL');
     }
