@@ -96,17 +96,19 @@ async function afterSpace(body: Buffer, from: number, turns: Turns, end = body.l
   return at;
 }
 
-/** The members of an array. Whether they are JSON is seen when they are parsed. */
-async function membersOf(body: Buffer, from: number, maxItems: number, turns: Turns): Promise<Range[]> {
-  const ranges: Range[] = [];
-  let depth = 0;
-  let inString = false;
-  let start = from + 1;
-  for (let at = from + 1, seen = at; at < body.length; at++) {
-    if (at - seen >= TURN_BYTES) {
-      if (turns.isOver(at - seen)) await turns.next();
-      seen = at;
-    }
+/** How far an array has been looked through. */
+interface Place {
+  at: number;
+  /** Of arrays and objects inside the member. */
+  depth: number;
+  inString: boolean;
+}
+
+/** Goes on to where a member ends, or to `limit`. @returns whether one ends at `place.at` */
+function toMemberEnd(body: Buffer, place: Place, limit: number): boolean {
+  let { at, depth, inString } = place;
+  let isEnd = false;
+  for (; at < limit; at++) {
     const byte = body[at]!;
     if (inString) {
       if (byte === BACKSLASH) at += 1;
@@ -118,16 +120,34 @@ async function membersOf(body: Buffer, from: number, maxItems: number, turns: Tu
     } else if (depth > 0) {
       if (byte === CLOSE_BRACKET || byte === CLOSE_BRACE) depth -= 1;
     } else if (byte === COMMA || byte === CLOSE_BRACKET) {
-      const isEmptyArray =
-        byte === CLOSE_BRACKET && ranges.length === 0 && (await afterSpace(body, start, turns)) === at;
-      if (!isEmptyArray) ranges.push({ start, end: at, where: 'body' });
-      if (ranges.length > maxItems) throw tooMany(maxItems);
-      start = at + 1;
-      if (byte === CLOSE_BRACKET) {
-        if ((await afterSpace(body, start, turns)) === body.length) return ranges;
-        throw new HubError('bad_json', 'body goes on after its array', { field: 'body' });
-      }
+      isEnd = true;
+      break;
     }
+  }
+  Object.assign(place, { at, depth, inString });
+  return isEnd;
+}
+
+/** The members of an array. Whether they are JSON is seen when they are parsed. */
+async function membersOf(body: Buffer, from: number, maxItems: number, turns: Turns): Promise<Range[]> {
+  const ranges: Range[] = [];
+  let start = from + 1;
+  const place: Place = { at: start, depth: 0, inString: false };
+  while (place.at < body.length) {
+    const before = place.at;
+    const isEnd = toMemberEnd(body, place, Math.min(body.length, before + TURN_BYTES));
+    if (turns.isOver(place.at - before)) await turns.next();
+    if (!isEnd) continue;
+    const { at } = place;
+    const isLast = body[at] === CLOSE_BRACKET;
+    const isEmptyArray = isLast && ranges.length === 0 && (await afterSpace(body, start, turns)) === at;
+    if (!isEmptyArray) ranges.push({ start, end: at, where: 'body' });
+    if (ranges.length > maxItems) throw tooMany(maxItems);
+    start = at + 1;
+    place.at = start;
+    if (!isLast) continue;
+    if ((await afterSpace(body, start, turns)) === body.length) return ranges;
+    throw new HubError('bad_json', 'body goes on after its array', { field: 'body' });
   }
   throw new HubError('bad_json', 'body is not JSON: its array does not end', { field: 'body' });
 }
