@@ -136,11 +136,19 @@ export function allowsOrigin(
   return name === hostname && portOf(asked) === portOf(port);
 }
 
+/**
+ * The address that limits apply to. Undefined for this machine's: a local proxy that does not forward client addresses
+ * would be counted as one client.
+ */
+export function limitedAddress(address: string): string | undefined {
+  return isLoopback(address) ? undefined : address;
+}
+
 /** Whom something counts for that is bounded by address and by subject. */
 export function accountsOf(address: string, subject: string | undefined): string[] {
+  const limited = limitedAddress(address);
   return [
-    // A proxy on this machine that does not forward the clients' addresses would count as one client.
-    ...(isLoopback(address) ? [] : [`address ${address}`]),
+    ...(limited === undefined ? [] : [`address ${limited}`]),
     ...(subject === undefined ? [] : [`subject ${subject}`]),
   ];
 }

@@ -1,6 +1,6 @@
 import type { Meter, Principal, Work } from '../hub/access.js';
 import { sleep } from '../time/backoff.js';
-import { isLoopback } from './addresses.js';
+import { limitedAddress } from './addresses.js';
 import type { CostMeter, Payer } from './cost-meter.js';
 import { type CostName, unitsOf } from './costs.js';
 
@@ -29,8 +29,7 @@ export class ConnectionCosts implements Meter {
     connection: { readonly address: string; readonly principal: Principal },
   ) {
     this.#meter = meter;
-    // A local proxy that does not forward client addresses would be counted as one client.
-    this.#address = isLoopback(connection.address) ? undefined : connection.address;
+    this.#address = limitedAddress(connection.address);
     this.#connection = connection;
   }
 

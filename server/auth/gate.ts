@@ -9,7 +9,14 @@ import type { IncomingMessage } from 'node:http';
 import type { TransportName } from '@axiom-streaming/protocol/transports';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
-import { AddressFinder, addressKey, allowsOrigin, isLoopback, isPrivate } from './addresses.js';
+import {
+  AddressFinder,
+  addressKey,
+  allowsOrigin,
+  isLoopback,
+  isPrivate,
+  limitedAddress,
+} from './addresses.js';
 import { type Bearer, nobody, type ReadAccess } from './claims.js';
 import { type ClientConnection, ClientConnections, type ConnectionLimits } from './client-connections.js';
 import { END_REASONS, type EndReason } from './connection-ends.js';
@@ -199,8 +206,7 @@ export class Gate {
   async admit(request: IncomingMessage): Promise<string> {
     this.checkPage(request);
     const key = this.countedAddress(request);
-    // A local proxy that does not forward client addresses would be counted as one client.
-    if (isLoopback(key)) return key;
+    if (limitedAddress(key) === undefined) return key;
     const { connectionsPerAddress } = this.#options.limits;
     if (this.connections.from(key) >= connectionsPerAddress) {
       this.refused('connections_per_address');

@@ -2,7 +2,7 @@
 import type { ErrorCode } from '@axiom-streaming/protocol/errors';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
-import { isLoopback } from './addresses.js';
+import { limitedAddress } from './addresses.js';
 import { type ApiKeys, looksLikeApiKey } from './api-keys.js';
 import { Bearer } from './claims.js';
 import type { Revocations } from './revocations.js';
@@ -122,7 +122,7 @@ export class Identification {
       const { failures } = this.counters;
       const reason = error instanceof HubError ? error.code : 'internal';
       failures.set(reason, (failures.get(reason) ?? 0) + 1);
-      if (!isLoopback(address)) await this.#surroundings.guessed(address);
+      if (limitedAddress(address) !== undefined) await this.#surroundings.guessed(address);
       throw error;
     }
   }

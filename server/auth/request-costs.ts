@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Ack } from '@axiom-streaming/protocol/answers';
 import { ERRORS, type HubError } from '../errors.js';
 import type { Meter, Principal } from '../hub/access.js';
-import { isLoopback } from './addresses.js';
+import { limitedAddress } from './addresses.js';
 import type { CostMeter, Payer } from './cost-meter.js';
 import type { CostName } from './costs.js';
 
@@ -83,9 +83,7 @@ export class RequestCosts {
 
   /** The key under which the address of a request pays; undefined: it does not. */
   payingAddress(request: IncomingMessage): string | undefined {
-    const key = this.#addressOf(request);
-    // A local proxy that does not forward client addresses would be counted as one client.
-    return isLoopback(key) ? undefined : key;
+    return limitedAddress(this.#addressOf(request));
   }
 
   #payerOf(request: IncomingMessage, principal?: Principal): Payer {

@@ -10,6 +10,7 @@ import { expect } from 'chai';
 import type { ManagedProcess } from '../../server/local-cluster/managed-process.js';
 import { nginx } from '../../server/local-cluster/nginx.js';
 import { freePorts } from '../../server/local-cluster/ports.js';
+import { openStream } from '../support/http2-stream.js';
 import { until } from '../support/wait.js';
 
 const EVENTS = { accept: 'text/event-stream' };
@@ -128,18 +129,7 @@ describe('NGINX and strangers', () => {
     });
     after(() => session?.destroy());
 
-    const open = (path: string) => {
-      const stream = session.request({ ':path': path, ...EVENTS });
-      const seen = { text: '', status: 0 };
-      stream.setEncoding('utf8').on('data', (chunk: string) => {
-        seen.text += chunk;
-      });
-      stream.on('response', (headers) => {
-        seen.status = Number(headers[':status']);
-      });
-      stream.on('error', () => undefined);
-      return seen;
-    };
+    const open = (path: string) => openStream(session, path, EVENTS);
 
     it('carries 512 event streams, tells others to come later, and answers other requests meanwhile', async () => {
       const streams = Array.from({ length: 560 }, () => open('/stream?topics=news:a'));

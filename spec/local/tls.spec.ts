@@ -11,6 +11,7 @@ import { freePorts } from '../../server/local-cluster/ports.js';
 import { startTestCluster } from '../support/cluster.js';
 import { SPEC_KEY } from '../support/credentials.js';
 import { get, publish } from '../support/http.js';
+import { openStream } from '../support/http2-stream.js';
 import { until } from '../support/wait.js';
 
 const HSTS = 'max-age=31536000; includeSubDomains';
@@ -39,18 +40,7 @@ describe('TLS', () => {
   });
 
   it('carries hundreds of event streams over one connection of HTTP/2', async () => {
-    const streams = Array.from({ length: 200 }, () => {
-      const stream = session.request({ ':path': '/stream?topics=news:*' });
-      const seen = { text: '', status: 0 };
-      stream.setEncoding('utf8').on('data', (chunk: string) => {
-        seen.text += chunk;
-      });
-      stream.on('response', (headers) => {
-        seen.status = Number(headers[':status']);
-      });
-      stream.on('error', () => undefined);
-      return seen;
-    });
+    const streams = Array.from({ length: 200 }, () => openStream(session, '/stream?topics=news:*'));
     await until('all are positioned', () => streams.every(({ text }) => text.includes('event: position')), {
       instead: () => streams.map(({ status }) => status),
     });

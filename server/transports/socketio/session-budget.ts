@@ -69,7 +69,7 @@ export class SessionBudget {
     this.#now = now;
   }
 
-  /** Of all sessions, for metrics. */
+  /** Of all sessions that are counted. */
   get bytes(): number {
     return this.#all.bytes;
   }
