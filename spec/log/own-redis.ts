@@ -55,6 +55,30 @@ export class OwnRedis {
   }
 }
 
+/** Has a Redis for the specs of a suite, which is empty before each of them. @returns it, while they run */
+export function emptyRedis(): () => OwnRedis {
+  let redis: OwnRedis;
+
+  before(async () => {
+    redis = await OwnRedis.start();
+  });
+
+  after(async () => {
+    await redis?.stop();
+  });
+
+  beforeEach(async () => {
+    const link = await redis.connect();
+    await link.command(['FLUSHALL']);
+  });
+
+  afterEach(async () => {
+    await redis.disconnect();
+  });
+
+  return () => redis;
+}
+
 /** Calls of a command since the last `CONFIG RESETSTAT`. */
 export async function callsOf(link: RedisLink, command: string): Promise<number> {
   const info = String(await link.command(['INFO', 'commandstats']));

@@ -4,31 +4,14 @@ import type { Retention } from '../../server/log/stream-log.js';
 import type { RedisLink } from '../../server/redis/redis-link.js';
 import { until } from '../support/wait.js';
 import { Follower, inOneWindowOfIds, numbered, ROOMY } from './log-under-test.js';
-import { OwnRedis } from './own-redis.js';
+import { emptyRedis } from './own-redis.js';
 import { redisNode } from './redis-node.js';
 
 describe('The stream log in Redis, within its bytes', () => {
-  let redis: OwnRedis;
-
-  before(async () => {
-    redis = await OwnRedis.start();
-  });
-
-  after(async () => {
-    await redis?.stop();
-  });
-
-  beforeEach(async () => {
-    const link = await redis.connect();
-    await link.command(['FLUSHALL']);
-  });
-
-  afterEach(async () => {
-    await redis.disconnect();
-  });
+  const redis = emptyRedis();
 
   const node = (retention: Partial<Retention>) =>
-    redisNode(redis, { ...ROOMY, ...retention }, new Follower());
+    redisNode(redis(), { ...ROOMY, ...retention }, new Follower());
 
   const MIB = 1024 * 1024;
   const used = async (link: RedisLink, keys = '{news}*') => {

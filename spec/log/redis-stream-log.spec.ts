@@ -8,31 +8,14 @@ import { isHubPayload } from '../../server/log/payload.js';
 import type { LogListener, Retention } from '../../server/log/stream-log.js';
 import { patient, until } from '../support/wait.js';
 import { Follower, numbered, ROOMY, rejection, seqOf } from './log-under-test.js';
-import { callsOf, OwnRedis } from './own-redis.js';
+import { callsOf, emptyRedis } from './own-redis.js';
 import { channelOf, redisNode } from './redis-node.js';
 import { itIsAStreamLog } from './stream-log.contract.js';
 
 describe('The stream log in Redis', () => {
-  let redis: OwnRedis;
+  const redis = emptyRedis();
 
-  before(async () => {
-    redis = await OwnRedis.start();
-  });
-
-  after(async () => {
-    await redis?.stop();
-  });
-
-  beforeEach(async () => {
-    const link = await redis.connect();
-    await link.command(['FLUSHALL']);
-  });
-
-  afterEach(async () => {
-    await redis.disconnect();
-  });
-
-  const node = (retention: Retention, listener: LogListener) => redisNode(redis, retention, listener);
+  const node = (retention: Retention, listener: LogListener) => redisNode(redis(), retention, listener);
 
   itIsAStreamLog(async (retention, listener) => (await node(retention, listener)).log);
 
@@ -239,7 +222,7 @@ describe('The stream log in Redis', () => {
       const { log } = await node(ROOMY, follower);
       await log.append('news', numbered(2));
       await follower.has('news', 2);
-      await redis.process.stop('SIGKILL');
+      await redis().process.stop('SIGKILL');
       await until('the log knows', () => !log.available);
 
       const started = performance.now();
@@ -251,7 +234,7 @@ describe('The stream log in Redis', () => {
       expect(await rejection(log.check('news', 0))).to.include({ code: 'log_unavailable' });
       await until('the follower is told', () => follower.interruptions === 1);
 
-      await redis.process.start();
+      await redis().process.start();
       await until('the log is back', () => log.available && follower.resumptions === 2);
       const [result] = await log.append('news', numbered(1));
       expect(seqOf(result)).to.equal(1);
@@ -262,7 +245,7 @@ describe('The stream log in Redis', () => {
     it('fails an append within a second when Redis hangs, and works again afterwards', async () => {
       const { log } = await node(ROOMY, new Follower());
       await log.append('news', numbered(1));
-      redis.process.signal('SIGSTOP');
+      redis().process.signal('SIGSTOP');
       try {
         const started = performance.now();
         const error = await rejection(log.append('news', [{ key: 'k', data: '1', id: 'one' }]));
@@ -270,7 +253,7 @@ describe('The stream log in Redis', () => {
         expect(error).to.be.instanceOf(HubError);
         expect(error).to.include({ code: 'log_unavailable' });
       } finally {
-        redis.process.signal('SIGCONT');
+        redis().process.signal('SIGCONT');
       }
       // It was unknown whether Redis took it; the same id finds out.
       await until('appends are taken again', async () => {
