@@ -13,13 +13,14 @@
  */
 const ROOMS = [
   ['errors.ts', []],
+  ['tally.ts', []],
   ['manifest.ts', []],
   ['optional-packages.ts', ['manifest.ts']],
   ['logger.ts', []],
   ['stop-signal.ts', ['type logger.ts']],
   ['time/', ['time/']],
   ['redis/', ['redis/', 'time/', 'errors.ts', 'type logger.ts']],
-  ['log/', ['log/', 'time/', 'errors.ts', 'redis/redis-link.ts', 'type logger.ts']],
+  ['log/', ['log/', 'time/', 'errors.ts', 'tally.ts', 'redis/redis-link.ts', 'type logger.ts']],
   // Inside the hub arrows run one way: operations, hub, recovery, delivery, queues, tail. No room of it sees a
   // transport.
   ['hub/counters.ts', []],
@@ -65,7 +66,7 @@ const ROOMS = [
   [
     'auth/',
     [
-      ...['auth/', 'time/', 'errors.ts', 'type logger.ts'],
+      ...['auth/', 'time/', 'errors.ts', 'tally.ts', 'type logger.ts'],
       ...['type hub/access.ts', 'type hub/streams.ts', 'type hub/delivery/subscriber.ts'],
     ],
   ],
@@ -119,11 +120,12 @@ const ROOMS = [
         'optional-packages.ts',
         'auth/revocation-request.ts',
         'errors.ts',
+        'tally.ts',
       ],
       ...['type auth/', 'type cluster/', 'type telemetry/metrics.ts', 'type transports/', 'type logger.ts'],
     ],
   ],
-  ['mcp/', ['mcp/', 'hub/', 'time/', 'errors.ts']],
+  ['mcp/', ['mcp/', 'hub/', 'time/', 'errors.ts', 'tally.ts']],
   ['feeds/', ['feeds/', 'hub/', 'errors.ts', 'type cluster/', 'type logger.ts']],
   ['local-cluster/', ['local-cluster/', 'config/config.ts', 'stop-signal.ts']],
   [
@@ -139,7 +141,7 @@ const ROOMS = [
     'node/',
     [
       ...['node/', 'archive/', 'auth/', 'cluster/', 'feeds/', 'http/', 'hub/', 'log/', 'telemetry/'],
-      ...['transports/', 'redis/', 'errors.ts', 'logger.ts', 'manifest.ts', 'type config/'],
+      ...['transports/', 'redis/', 'errors.ts', 'tally.ts', 'logger.ts', 'manifest.ts', 'type config/'],
       ...['optional-packages.ts', 'time/'],
     ],
   ],

@@ -8,6 +8,7 @@ import type { TransportName } from '@axiom-streaming/protocol/transports';
 import { HubError } from '../errors.js';
 import type { Access, NamedPrincipal, Principal, Work } from '../hub/access.js';
 import type { Subscriber } from '../hub/delivery/subscriber.js';
+import { Tally } from '../tally.js';
 import { accountsOf } from './addresses.js';
 import { ConnectionCosts } from './connection-costs.js';
 import { CLOSE_OF, type EndReason } from './connection-ends.js';
@@ -15,7 +16,7 @@ import { type ConnectionInfo, describe } from './connection-info.js';
 import type { CostMeter } from './cost-meter.js';
 import { ExpiryNotice } from './expiry-notice.js';
 import type { Lifeline } from './lifeline.js';
-import { type LimitName, type Rate, Tally } from './limits.js';
+import type { LimitName, Rate } from './limits.js';
 
 const LOOK_EVERY_MS = 250;
 /** How long the subscriptions of a connection are checked once its key allows something else: some may be under way. */

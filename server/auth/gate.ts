@@ -9,6 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TransportName } from '@axiom-streaming/protocol/transports';
 import { HubError } from '../errors.js';
 import type { Principal } from '../hub/access.js';
+import { Tally } from '../tally.js';
 import {
   AddressFinder,
   addressKey,
@@ -24,7 +25,7 @@ import { CostMeter } from './cost-meter.js';
 import type { CostName } from './costs.js';
 import { type Credentials, Identification, type IdentificationCounters } from './identification.js';
 import type { Lifeline } from './lifeline.js';
-import { LIMITS, type LimiterStore, type LimitName, Rate, Tally } from './limits.js';
+import { LIMITS, type LimiterStore, type LimitName, Rate } from './limits.js';
 import { whyNotLocal } from './local-only.js';
 import { RequestCosts } from './request-costs.js';
 import type { RevocationRequest } from './revocation-request.js';

@@ -4,6 +4,7 @@
  * seconds. So items are counted and measured first, each is parsed by itself, and turns end in between.
  */
 import { isUtf8 } from 'node:buffer';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HubError } from '../errors.js';
 import { parseJson } from './body.js';
 
@@ -71,9 +72,7 @@ class Turns {
   /** Resolves in another turn. */
   next(): Promise<void> {
     this.#left = TURN_BYTES;
-    return new Promise((resolve) => {
-      setImmediate(resolve);
-    });
+    return nextTurn();
   }
 }
 

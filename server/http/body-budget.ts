@@ -1,6 +1,7 @@
 /** Bounds the bodies that a node reads at the same time: each is kept whole until it has been read. */
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { HubError } from '../errors.js';
+import { Tally } from '../tally.js';
 import { principalOf } from './authenticating.js';
 
 /** Bodies of the largest size that a node, and a subject, may send at the same time. */
@@ -10,7 +11,7 @@ const SUBJECT_BODIES = 4;
 /** Counts the bytes of bodies by what they may become: a compressed one, and one of unknown length, by the limit. */
 export class BodyBudget {
   readonly #maxBytes: number;
-  readonly #subjects = new Map<string, number>();
+  readonly #subjects = new Tally();
   #bytes = 0;
 
   /** @param maxBytes the largest body */
@@ -22,17 +23,15 @@ export class BodyBudget {
   readonly handler: RequestHandler = (request: Request, response: Response, next: NextFunction): void => {
     const subject = principalOf(response).subject ?? '';
     const bytes = this.#bytesOf(request);
-    const own = this.#subjects.get(subject) ?? 0;
+    const own = this.#subjects.of(subject);
     if (this.#bytes + bytes > this.#maxBytes * NODE_BODIES || own + bytes > this.#maxBytes * SUBJECT_BODIES) {
       throw new HubError('overloaded', 'too many large bodies are being read', { retryAfterMs: 1_000 });
     }
     this.#bytes += bytes;
-    this.#subjects.set(subject, own + bytes);
+    this.#subjects.add(subject, bytes);
     response.on('close', () => {
       this.#bytes -= bytes;
-      const left = (this.#subjects.get(subject) ?? 0) - bytes;
-      if (left > 0) this.#subjects.set(subject, left);
-      else this.#subjects.delete(subject);
+      this.#subjects.remove(subject, bytes);
     });
     next();
   };

@@ -1,5 +1,6 @@
 /** One stream of the log in memory: what it keeps, and when it lets go of it. */
 import { TOMBSTONE } from '@axiom-streaming/protocol/message';
+import { Tally } from '../tally.js';
 import { AgeingMap } from '../time/ageing-map.js';
 import { newEpoch } from './epoch.js';
 import { digestOf, nameOfId } from './publication-ids.js';
@@ -53,14 +54,14 @@ export class MemoryStream {
   readonly #origins = new Map<string, string>();
   /** By name; ordered by expiry, which equals the order of insertion. */
   readonly #ids = new Map<string, KnownId>();
-  readonly #idsOf = new Map<string, number>();
+  readonly #idsOf = new Tally();
   /** Who created a key, and how many keys each subject has. */
   readonly #owners = new Map<string, string>();
-  readonly #keysOf = new Map<string, number>();
-  readonly #valuesOf = new Map<string, number>();
+  readonly #keysOf = new Tally();
+  readonly #valuesOf = new Tally();
   /** The subjects of the entries, where their bytes are limited, and the bytes of each. */
   #subjects: (string | undefined)[] = [];
-  readonly #bytesOf = new Map<string, number>();
+  readonly #bytesOf = new Tally();
 
   constructor(retention: Retention) {
     this.#retention = retention;
@@ -89,7 +90,7 @@ export class MemoryStream {
         const expires = time + IDEMPOTENCY_MS;
         const { subject } = entry;
         this.#ids.set(name, { subject, expires, digest: digestOf(entry), seq, time, epoch });
-        if (subject !== undefined) add(this.#idsOf, subject, 1);
+        if (subject !== undefined) this.#idsOf.add(subject);
       }
       return { status: 'appended', seq, epoch, time };
     });
@@ -171,24 +172,23 @@ export class MemoryStream {
       if (!this.#hasRoomFor(owner, growth)) return 'values_of_subject';
     }
     if (subject !== undefined && maxBytesPerSubject !== undefined) {
-      const used = this.#bytesOf.get(subject) ?? 0;
+      const used = this.#bytesOf.of(subject);
       if (used + bytesOf(entry) > maxBytesPerSubject) return 'bytes_of_subject';
     }
     if (id !== undefined) {
       if ((this.#ids.size + 1) * ID_BYTES > maxBytes) return 'ids_full';
-      if (subject !== undefined && (this.#idsOf.get(subject) ?? 0) * ID_BYTES >= maxBytes / 2)
-        return 'ids_full';
+      if (subject !== undefined && this.#idsOf.of(subject) * ID_BYTES >= maxBytes / 2) return 'ids_full';
     }
     return undefined;
   }
 
   #hasTooManyKeys(subject: string): boolean {
-    return (this.#keysOf.get(subject) ?? 0) >= keysOfOneSubject(this.#retention);
+    return this.#keysOf.of(subject) >= keysOfOneSubject(this.#retention);
   }
 
   /** Nine tenths of the last values may be those of keys that one subject created. */
   #hasRoomFor(owner: string, growth: number): boolean {
-    return (this.#valuesOf.get(owner) ?? 0) + growth <= (this.#retention.maxBytes * 15 * 0.9) / 32;
+    return this.#valuesOf.of(owner) + growth <= (this.#retention.maxBytes * 15 * 0.9) / 32;
   }
 
   #store(entry: AppendEntry, time: number): LogEntry {
@@ -207,17 +207,17 @@ export class MemoryStream {
       this.#lastBytes += growth;
       if (before === undefined && subject !== undefined) {
         this.#owners.set(key, subject);
-        add(this.#keysOf, subject, 1);
+        this.#keysOf.add(subject);
       }
       const owner = this.#owners.get(key);
-      if (owner !== undefined) add(this.#valuesOf, owner, growth);
+      if (owner !== undefined) this.#valuesOf.add(owner, growth);
     }
     if (origin !== undefined) this.#origins.set(origin.source, origin.position);
     this.#entries.push(stored);
     this.#bytes += size;
     if (this.#retention.maxBytesPerSubject !== undefined) {
       this.#subjects.push(subject);
-      if (subject !== undefined) add(this.#bytesOf, subject, size);
+      if (subject !== undefined) this.#bytesOf.add(subject, size);
     }
     return stored;
   }
@@ -232,8 +232,8 @@ export class MemoryStream {
     const owner = this.#owners.get(key);
     if (owner === undefined) return;
     this.#owners.delete(key);
-    add(this.#keysOf, owner, -1);
-    add(this.#valuesOf, owner, -bytesOf(value));
+    this.#keysOf.remove(owner);
+    this.#valuesOf.remove(owner, bytesOf(value));
   }
 
   #trim(now: number): void {
@@ -259,7 +259,7 @@ export class MemoryStream {
     this.#entries = entries.slice(drop);
     this.#bytes = bytes;
     for (const [i, subject] of this.#subjects.splice(0, drop).entries()) {
-      if (subject !== undefined) add(this.#bytesOf, subject, -bytesOf(entries[i]!));
+      if (subject !== undefined) this.#bytesOf.remove(subject, bytesOf(entries[i]!));
     }
   }
 
@@ -267,7 +267,7 @@ export class MemoryStream {
     for (const [name, { subject, expires }] of this.#ids) {
       if (expires > now) return;
       this.#ids.delete(name);
-      if (subject !== undefined) add(this.#idsOf, subject, -1);
+      if (subject !== undefined) this.#idsOf.remove(subject);
     }
   }
 }
@@ -275,11 +275,4 @@ export class MemoryStream {
 /** Of the UTF-8 text: at least about what the engine takes for it. */
 function bytesOf({ key, data }: { readonly key: string; readonly data: string }): number {
   return key.length + Buffer.byteLength(data) + ENTRY_BYTES;
-}
-
-/** Adds to a count that is forgotten where it becomes 0. */
-function add(counts: Map<string, number>, name: string, amount: number): void {
-  const sum = (counts.get(name) ?? 0) + amount;
-  if (sum > 0) counts.set(name, sum);
-  else counts.delete(name);
 }

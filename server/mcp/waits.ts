@@ -2,6 +2,7 @@
 import { ALL_KEYS } from '@axiom-streaming/protocol/topic';
 import { HubError } from '../errors.js';
 import type { StreamTail } from '../hub/tail/stream-tail.js';
+import { Tally } from '../tally.js';
 
 /** Requests that may wait at the same time. Anonymous clients may not take the places of others. */
 export const WAITS = { node: 200, subject: 20, anonymous: 40, address: 4 };
@@ -44,13 +45,13 @@ interface Watch extends Awaited {
 }
 
 export class MessageWaits {
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Tally();
   readonly #watches = new Set<Watch>();
   #timer: NodeJS.Timeout | undefined;
 
   /** Requests that wait, or are between two waits. */
   get size(): number {
-    return this.#counts.get('node') ?? 0;
+    return this.#counts.of('node');
   }
 
   /** Takes a place. @returns gives it back. @throws HubError `overloaded`, or `rate_limited` if the caller has too many */
@@ -62,7 +63,7 @@ export class MessageWaits {
       places.push(['anonymous', WAITS.anonymous]);
       if (address !== undefined) places.push([`address ${address}`, WAITS.address]);
     }
-    const full = places.findLast(([name, most]) => (this.#counts.get(name) ?? 0) >= most);
+    const full = places.findLast(([name, most]) => this.#counts.of(name) >= most);
     if (full !== undefined) {
       const [name, most] = full;
       const whose =
@@ -77,13 +78,9 @@ export class MessageWaits {
         { retryAfterMs: RETRY_MS },
       );
     }
-    for (const [name] of places) this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    for (const [name] of places) this.#counts.add(name);
     return () => {
-      for (const [name] of places) {
-        const left = (this.#counts.get(name) ?? 0) - 1;
-        if (left > 0) this.#counts.set(name, left);
-        else this.#counts.delete(name);
-      }
+      for (const [name] of places) this.#counts.remove(name);
     };
   }
 

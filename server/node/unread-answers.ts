@@ -15,6 +15,7 @@
 import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { HubError } from '../errors.js';
+import { Tally } from '../tally.js';
 import { sendProblem } from '../transports/problem.js';
 
 /** Of the answers of an address, bytes. Not of this machine's own, which may be a proxy that does not say for whom it asks. */
@@ -66,7 +67,7 @@ export class UnreadAnswers {
   cut = 0;
   readonly #options: Required<UnreadAnswersOptions>;
   readonly #waiting = new Map<Socket, Waiting>();
-  readonly #byAddress = new Map<string, number>();
+  readonly #byAddress = new Tally();
   #bytes = 0;
   readonly #pipelined = new WeakMap<Socket, number>();
   #timer: NodeJS.Timeout | undefined;
@@ -136,7 +137,7 @@ export class UnreadAnswers {
     if (this.#bytes === 0 || EXEMPT.test(request.url ?? '')) return undefined;
     const { perAddress, addressOf, onRefused } = this.#options;
     const address = addressOf(request);
-    if (address === undefined || (this.#byAddress.get(address) ?? 0) < perAddress) return undefined;
+    if (address === undefined || this.#byAddress.of(address) < perAddress) return undefined;
     onRefused('unread_bytes_per_address');
     return new HubError(
       'rate_limited',
@@ -203,11 +204,7 @@ export class UnreadAnswers {
     if (bytes === 0) answers.delete(response);
     else answers.set(response, bytes);
     this.#bytes += change;
-    if (address !== undefined) {
-      const held = (this.#byAddress.get(address) ?? 0) + change;
-      if (held === 0) this.#byAddress.delete(address);
-      else this.#byAddress.set(address, held);
-    }
+    if (address !== undefined) this.#byAddress.add(address, change);
     if (answers.size === 0 && bytes === 0) waiting.forget();
   }
 
